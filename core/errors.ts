@@ -1,0 +1,85 @@
+/**
+ * The closed set of error codes, with the HTTP status that each one has and whether the same request may succeed
+ * later. Codes are API: they are added, never renamed. Form: RFC 9457 (problem+json), made in src/middleware/problems.
+ */
+export const ERRORS = {
+  "invalid-json": { status: 422, retryable: false, title: "The body is not JSON" },
+  "invalid-request": { status: 422, retryable: false, title: "A field is missing or wrong" },
+  "payload-invalid": { status: 422, retryable: false, title: "The payload does not fit its task type" },
+  "type-unknown": { status: 422, retryable: false, title: "No such task type" },
+  "payload-too-large": { status: 413, retryable: false, title: "The payload is too large" },
+  "body-too-large": { status: 413, retryable: false, title: "The body is too large" },
+  "unsupported-media-type": { status: 415, retryable: false, title: "Only application/json is read" },
+  "method-not-allowed": { status: 405, retryable: false, title: "That method is not for this path" },
+  "not-found": { status: 404, retryable: false, title: "Nothing is here" },
+  "task-unknown": { status: 404, retryable: false, title: "No such task" },
+  "batch-unknown": { status: 404, retryable: false, title: "No such batch" },
+  "queue-unknown": { status: 404, retryable: false, title: "No such queue" },
+  "schedule-unknown": { status: 404, retryable: false, title: "No such schedule" },
+  "task-unfinished": { status: 409, retryable: true, title: "The task has not ended yet" },
+  "schedule-finished": { status: 409, retryable: false, title: "The schedule has no fire ahead" },
+  "setting-fixed": { status: 409, retryable: false, title: "That setting is fixed when the queue is made" },
+  "result-expired": { status: 410, retryable: false, title: "The result is past its retention" },
+  "task-expired-from-history": { status: 410, retryable: false, title: "The task is past its retention" },
+  "queue-full": { status: 503, retryable: true, title: "The queue is at its depth limit" },
+  "too-many-keys": { status: 503, retryable: true, title: "The shard holds too many distinct lanes" },
+  "history-backlog": { status: 503, retryable: true, title: "History is too far behind" },
+  "history-unavailable": { status: 503, retryable: true, title: "History does not answer" },
+  "migration-failed": { status: 503, retryable: true, title: "A shard could not be migrated" },
+  overloaded: { status: 503, retryable: true, title: "The shard is overloaded" },
+  unavailable: { status: 503, retryable: true, title: "A part of the service does not answer" },
+  "outcome-unknown": { status: 503, retryable: false, title: "The answer was lost; the task may have been accepted" },
+  misconfigured: { status: 503, retryable: false, title: "The deployment is misconfigured" },
+  internal: { status: 500, retryable: true, title: "Something went wrong here" },
+} as const satisfies Record<string, { status: number; retryable: boolean; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface FieldError {
+  /** JSON Pointer (RFC 6901) into the request body, or `?name` for a query parameter. */
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+export interface ProblemOptions {
+  readonly errors?: readonly FieldError[];
+  readonly retryAfterMs?: number;
+}
+
+/** An answer other than success. Thrown at the door only; across RPC the same code travels as a value. */
+export class Problem extends Error {
+  override readonly name = "Problem";
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly options: ProblemOptions;
+
+  constructor(code: ErrorCode, detail: string, options: ProblemOptions = {}) {
+    super(`${code}: ${detail}`);
+    this.code = code;
+    this.detail = detail;
+    this.options = options;
+  }
+}
+
+/** How a task may end other than well. `error.code` of a task and of an attempt. */
+export const END_CODES = [
+  "handler-error",
+  "timeout",
+  "crashed",
+  "poisoned",
+  "result-too-large",
+  "payload-invalid",
+  "cancelled",
+  "expired",
+] as const;
+export type EndCode = (typeof END_CODES)[number];
+
+/** Why an attempt did not succeed. `fingerprint` groups equal causes (issue 2 makes groups of it). */
+export interface AttemptError {
+  readonly code: EndCode;
+  readonly message: string;
+  /** The class of what was thrown: "TypeError". */
+  readonly class: string;
+  readonly stack?: string;
+  readonly fingerprint?: string;
+}

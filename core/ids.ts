@@ -1,0 +1,97 @@
+/**
+ * Names and ids. An id routes itself: `{queue}.{shard}.{seq}`, seq as 11 digits of base 32, so that the door finds
+ * the object from the id alone, and ids of a shard sort by age.
+ */
+declare const brand: unique symbol;
+type Brand<T, B extends string> = T & { readonly [brand]: B };
+
+/** Number of a task within its shard: a safe integer, the rowid, and its age (see {@link seqAt}). */
+export type Seq = Brand<number, "Seq">;
+export type TaskId = Brand<string, "TaskId">;
+export type BatchId = Brand<string, "BatchId">;
+export type QueueName = Brand<string, "QueueName">;
+export type TenantName = Brand<string, "TenantName">;
+
+export const QUEUE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+export const TENANT_NAME = /^[a-z0-9-]{1,32}$/;
+export const TYPE_NAME = /^[A-Za-z0-9_.:/-]{1,128}$/;
+/** Until keys name tenants, everything belongs to this one. */
+export const DEFAULT_TENANT = "default" as TenantName;
+export const DEFAULT_QUEUE = "default" as QueueName;
+export const MAX_SHARDS = 64;
+
+const EPOCH_MS = Date.UTC(2025, 0, 1);
+const PER_MS = 4096;
+const SEQ_DIGITS = 11;
+
+/** The object of one shard: `{tenant}:{queue}:{shard}`. */
+export interface ShardAddress {
+  readonly tenant: TenantName;
+  readonly queue: QueueName;
+  readonly shard: number;
+}
+
+/** The smallest seq that a task made at `ms` (Unix ms) may have: 4096 a millisecond since 2025-01-01. */
+export function seqAt(ms: number): Seq {
+  return ((ms - EPOCH_MS) * PER_MS) as Seq;
+}
+
+/** The moment (Unix ms) that a seq stands for: up to a minute ahead of the clock after a restart, later at a burst. */
+export function seqTime(seq: Seq): number {
+  return Math.floor(seq / PER_MS) + EPOCH_MS;
+}
+
+/** `max(last + 1, now)`: never twice, never backwards, whatever the clock does. */
+export function nextSeq(last: number, now: number): Seq {
+  return Math.max(last + 1, seqAt(now)) as Seq;
+}
+
+export function formatSeq(seq: Seq): string {
+  return seq.toString(32).padStart(SEQ_DIGITS, "0");
+}
+
+export function taskId(at: Pick<ShardAddress, "queue" | "shard">, seq: Seq): TaskId {
+  return `${at.queue}.${at.shard}.${formatSeq(seq)}` as TaskId;
+}
+
+export function batchId(at: Pick<ShardAddress, "queue" | "shard">, first: Seq, count: number): BatchId {
+  return `${at.queue}.${at.shard}.${formatSeq(first)}.${count}` as BatchId;
+}
+
+export interface ParsedTaskId {
+  readonly queue: QueueName;
+  readonly shard: number;
+  readonly seq: Seq;
+}
+
+const ID = /^([A-Za-z0-9_-]{1,64})\.(0|[1-9]\d?)\.([0-9a-v]{11})$/;
+const BATCH = /^([A-Za-z0-9_-]{1,64}\.(?:0|[1-9]\d?)\.[0-9a-v]{11})\.([1-9]\d{0,4})$/;
+
+/** Reads a task id; null for anything that this system cannot have made. */
+export function parseTaskId(text: string): ParsedTaskId | null {
+  const match = ID.exec(text);
+  if (!match) return null;
+  const [, queue, shard, digits] = match as unknown as [string, string, string, string];
+  const seq = Number.parseInt(digits, 32);
+  if (!Number.isSafeInteger(seq) || Number(shard) >= MAX_SHARDS) return null;
+  return { queue: queue as QueueName, shard: Number(shard), seq: seq as Seq };
+}
+
+/** Reads a batch id: its first task and how many follow; null for anything that this system cannot have made. */
+export function parseBatchId(text: string): (ParsedTaskId & { readonly count: number }) | null {
+  const match = BATCH.exec(text);
+  const first = match?.[1] === undefined ? null : parseTaskId(match[1]);
+  return first && { ...first, count: Number(match?.[2]) };
+}
+
+export function shardName(address: ShardAddress): string {
+  return `${address.tenant}:${address.queue}:${address.shard}`;
+}
+
+/** Reads an object's own name: the only place that a shard learns its tenant from. Throws on a name that is none. */
+export function parseShardName(name: string | undefined): ShardAddress {
+  const [tenant, queue, shard, ...rest] = (name ?? "").split(":");
+  if (rest.length > 0 || !TENANT_NAME.test(tenant ?? "") || !QUEUE_NAME.test(queue ?? "") || !/^\d{1,2}$/.test(shard ?? ""))
+    throw new Error(`not the name of a shard: ${name}`);
+  return { tenant: tenant as TenantName, queue: queue as QueueName, shard: Number(shard) };
+}

@@ -1,0 +1,47 @@
+/**
+ * Everything that the product asks of the world: clock, chance, other objects, queues, D1. `ports.ts` at the root
+ * binds it to Cloudflare; tests bind it to the same with faults, the simulation to a world of its own. This is the one
+ * seam: nothing else in the product reads a clock or draws a number.
+ */
+import type { ShardAddress, TaskId, TenantName } from "./ids.ts";
+import type { DirectoryRpc, ShardRpc, Ticket } from "./schema/rpc.ts";
+
+/** What history asks of a database: D1's own shape, so that D1 needs no wrapping and node:sqlite a small one. */
+export interface HistoryDatabase {
+  prepare(statement: string): HistoryStatement;
+  batch(statements: HistoryStatement[]): Promise<HistoryResult[]>;
+}
+export interface HistoryStatement {
+  bind(...values: (string | number | null)[]): HistoryStatement;
+  run(): Promise<HistoryResult>;
+}
+export interface HistoryResult {
+  readonly results: readonly Record<string, unknown>[];
+  readonly meta: { readonly rows_written?: number; readonly rows_read?: number; readonly changes?: number };
+}
+
+export const TICKET_QUEUES = 4;
+/** One of the ticket queues, or the one that runs suspects alone. */
+export type TicketQueue = number | "solo";
+
+export interface Ports {
+  /** Unix ms. */
+  now(): number;
+  /** A draw from [0, 1). */
+  random(): number;
+  /** A fresh unguessable name (UUID v4). */
+  uuid(): string;
+  /** After `ms`; gives back what stops it. */
+  later(ms: number, run: () => void): () => void;
+
+  shard(address: ShardAddress): ShardRpc;
+  directory(tenant: TenantName): DirectoryRpc;
+  sendTickets(queue: TicketQueue, tickets: readonly Ticket[]): Promise<void>;
+  /** How many messages wait in a ticket queue. */
+  ticketBacklog(queue: TicketQueue): Promise<number>;
+  sendDeadLetters(ids: readonly TaskId[]): Promise<void>;
+  /** The history database of that number; null where none is bound. */
+  history(database: number): HistoryDatabase | null;
+  /** Set by local servers alone: names this run of the runtime, and switches sessions to waitUntil (design, 5.6). */
+  readonly boot: string | null;
+}

@@ -1,0 +1,79 @@
+/** What a queue can be told, its defaults, and which of it is fixed when the queue is made. */
+import { z } from "zod";
+import { MAX_SHARDS } from "../ids.ts";
+
+const DAY_S = 86_400;
+
+export const RetrySchema = z.strictObject({
+  maxAttempts: z.int().min(1).max(100).optional(),
+  backoff: z.enum(["exponential", "fixed"]).optional(),
+  baseMs: z.int().min(0).max(86_400_000).optional(),
+  capMs: z.int().min(0).max(604_800_000).optional(),
+  jitter: z.enum(["none", "full"]).optional(),
+});
+
+const shards = z.int().min(1).max(MAX_SHARDS);
+
+/** Each field with its bounds; PUT and PATCH take any part of it. */
+const fields = {
+  /** Unfinished tasks that the queue may hold: exact at one shard, whole shares beyond. */
+  depthLimit: z.int().min(1).max(10_000_000),
+  shards,
+  keyShards: shards,
+  history: z.int().min(0).max(31),
+  /** Tasks that may run at once; null: no limit. */
+  concurrency: z.int().min(1).max(100_000).nullable(),
+  maxSessions: z.int().min(1).max(250),
+  slots: z.int().min(1).max(64),
+  leaseMs: z.int().min(5_000).max(600_000),
+  lingerMs: z.int().min(0).max(10_000),
+  sessionMaxTasks: z.int().min(1).max(1_000_000),
+  timeoutMs: z.int().min(1).max(600_000),
+  retry: RetrySchema,
+  maxCrashes: z.int().min(1).max(100),
+  resultTtlSeconds: z.int().min(0).max(365 * DAY_S),
+  historyTtlSeconds: z.int().min(60).max(3650 * DAY_S),
+};
+
+const SettingsSchema = z.strictObject(fields);
+export const QueuePatchSchema = SettingsSchema.partial();
+export type QueuePatch = z.infer<typeof QueuePatchSchema>;
+
+export type QueueSettings = Readonly<z.infer<typeof SettingsSchema>> & {
+  /** Raised by every change; a shard that has an older one asks for the newer. */
+  readonly version: number;
+  readonly paused: boolean;
+};
+
+export const DEFAULT_SETTINGS: QueueSettings = {
+  version: 1,
+  paused: false,
+  depthLimit: 10_000,
+  shards: 1,
+  keyShards: 1,
+  history: 0,
+  concurrency: null,
+  maxSessions: 32,
+  slots: 6,
+  leaseMs: 45_000,
+  lingerMs: 100,
+  sessionMaxTasks: 10_000,
+  timeoutMs: 60_000,
+  retry: {},
+  maxCrashes: 6,
+  resultTtlSeconds: 7 * DAY_S,
+  historyTtlSeconds: 30 * DAY_S,
+};
+
+/** Settings that say where a task's truth lies: changing them would lose it. */
+export const FIXED_SETTINGS = ["keyShards", "history"] as const satisfies readonly (keyof QueueSettings)[];
+
+/**
+ * A shard's whole share of a queue-wide limit: the first shards get what the division leaves over. A shard that drains
+ * after `shards` was lowered still has one, or its tasks would never run.
+ */
+export function shareOf(limit: number, settings: Pick<QueueSettings, "shards" | "keyShards">, shard: number): number {
+  const active = Math.max(settings.shards, settings.keyShards);
+  if (shard >= active) return 1;
+  return Math.floor(limit / active) + (shard < limit % active ? 1 : 0);
+}

@@ -1,0 +1,287 @@
+/**
+ * What crosses between the door, the consumers and the objects. Answers are values: `{ok: true, …}` or
+ * `{ok: false, code, …}`, because an exception loses its type on the way. A deploy mixes versions for five minutes:
+ * fields are only ever added, readers ignore what they do not know, and `v` says which protocol was spoken.
+ */
+import type { AttemptError, ErrorCode } from "../errors.ts";
+import type { QueueName, Seq } from "../ids.ts";
+import type { RetryPolicy } from "../retry.ts";
+import type { TaskRecord } from "../task.ts";
+import type { QueuePatch, QueueSettings } from "./queue-settings.ts";
+
+export const RPC_VERSION = 1;
+export interface Versioned {
+  readonly v: 1;
+}
+
+export interface Refusal extends Versioned {
+  readonly ok: false;
+  readonly code: ErrorCode | "settings-needed" | "session-unknown";
+  readonly detail: string;
+  readonly retryAfterMs?: number;
+}
+export type Answer<T> = (Versioned & { readonly ok: true } & T) | Refusal;
+
+// ---------------------------------------------------------------------------------------------- submit
+
+/** What a task was told beyond its columns. Absent: the queue's setting at the time that it is needed. */
+export interface TaskOptions {
+  readonly timeoutMs?: number;
+  readonly retry?: Partial<RetryPolicy>;
+  readonly maxCrashes?: number;
+  readonly onCrash?: "retry" | "fail";
+  readonly tags?: readonly string[];
+  readonly resultTtlSeconds?: number;
+}
+
+export interface NewTask {
+  readonly type: string;
+  readonly version: number;
+  readonly priority: number;
+  /** JSON text, checked at the door. */
+  readonly payload: string;
+  /** Unix ms; null: at once. */
+  readonly runAt: number | null;
+  /** JSON text of {@link TaskOptions}; null where nothing was told. Text, so that equal ones compare as one value. */
+  readonly options: string | null;
+  /** A submission under a key that the shard has seen within its life is answered with the first one's task. */
+  readonly dedup?: { readonly key: string; readonly ttlMs: number };
+}
+
+export interface SubmitRequest extends Versioned {
+  readonly settingsVersion: number;
+  /** Sent when the shard answered `settings-needed`. */
+  readonly settings?: QueueSettings;
+  /** true: all or none. false: each for itself, refusals by index. */
+  readonly atomic: boolean;
+  readonly tasks: readonly NewTask[];
+}
+
+export type SubmitAnswer = Answer<{
+  /** Unix ms. */
+  readonly createdAt: number;
+  /** One for each task, in order; null where refused (never with `atomic`). */
+  readonly seqs: readonly (Seq | null)[];
+  /** Indexes of those whose key was known: `seqs` has the first one's. */
+  readonly duplicates: readonly number[];
+  readonly refused: readonly { readonly index: number; readonly code: ErrorCode; readonly detail: string }[];
+}>;
+
+// ---------------------------------------------------------------------------------------------- sessions
+
+/** Permission to work; carries no task. A hint: lost, late or doubled it harms nothing. */
+export interface Ticket extends Versioned {
+  /** Name of the shard's object. */
+  readonly object: string;
+  readonly ticket: string;
+  /** Unix ms. */
+  readonly issuedAt: number;
+  readonly solo: boolean;
+}
+
+export interface Worker {
+  readonly name: string;
+  readonly kind: "consumer" | "pull";
+  /** Each type it can run, and up to which version. */
+  readonly types: Readonly<Record<string, number>>;
+  /** Set by local servers alone: an earlier boot's sessions are known to be dead. */
+  readonly boot: string | null;
+}
+
+export interface OpenRequest extends Versioned {
+  readonly ticket: string | null;
+  readonly solo: boolean;
+  readonly worker: Worker;
+  /** How many tasks it would take with the answer (the first claim rides along). */
+  readonly want: number;
+}
+
+/** A task handed to a session. */
+export interface ClaimedTask {
+  readonly seq: Seq;
+  readonly type: string;
+  readonly version: number;
+  /** JSON text. */
+  readonly payload: string;
+  /** Ordinal of this attempt, 1 for the first. */
+  readonly attempt: number;
+  readonly timeoutMs: number;
+  /** true: into a free slot, and so begun. false: ahead of the slots; the session reports when it starts. */
+  readonly started: boolean;
+}
+
+export interface Handout {
+  readonly tasks: readonly ClaimedTask[];
+  /** Of the outcomes just told: those that did not count (no longer this session's attempt). */
+  readonly lost: readonly Seq[];
+  /** Tasks of this session whose cancellation was asked for. */
+  readonly cancel: readonly Seq[];
+  /** The session is to end: finish or hand back what it holds, then close. */
+  readonly stop: boolean;
+}
+
+export type OpenAnswer = Answer<{
+  /** null: nothing to do. */
+  readonly session: number | null;
+  readonly slots: number;
+  readonly leaseMs: number;
+  readonly lingerMs: number;
+  readonly sessionMaxTasks: number;
+  readonly handout: Handout;
+}>;
+
+interface OutcomeOf {
+  readonly seq: Seq;
+  readonly attempt: number;
+  /** Unix ms, the worker's clock. */
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+export type Outcome =
+  | (OutcomeOf & { readonly kind: "succeeded"; /** JSON text. */ readonly result: string })
+  | (OutcomeOf & { readonly kind: "failed"; readonly error: AttemptError; readonly retryable: boolean })
+  /** The handler asked for later: no attempt is spent. */
+  | (OutcomeOf & { readonly kind: "snoozed"; readonly delayMs: number })
+  /** Handed back (drain): no attempt is spent. */
+  | (OutcomeOf & { readonly kind: "returned" });
+
+export interface AdvanceRequest extends Versioned {
+  readonly session: number;
+  /** 1, 2, 3 …; `open` was 0. The same turn again gets the same answer. */
+  readonly turn: number;
+  /** Every task that the session still has, started or not, outcomes of this turn excluded. */
+  readonly holding: readonly Seq[];
+  /** Of those: begun since the last turn. */
+  readonly started: readonly Seq[];
+  readonly outcomes: readonly Outcome[];
+  /** JSON texts. */
+  readonly progress: readonly (readonly [Seq, string])[];
+  /** How many more tasks it would take. */
+  readonly want: number;
+  /** How long the shard may keep the question open while it has nothing. */
+  readonly waitMs: number;
+}
+export type AdvanceAnswer = Answer<{ readonly handout: Handout }>;
+
+export interface CloseRequest extends Versioned {
+  readonly session: number;
+  readonly turn: number;
+  readonly outcomes: readonly Outcome[];
+}
+export type CloseAnswer = Answer<{ readonly lost: readonly Seq[] }>;
+
+// ---------------------------------------------------------------------------------------------- reads and settings
+
+export type ReadAnswer = Answer<{ readonly tasks: readonly (TaskRecord | null)[] }>;
+
+export interface ShardSummary {
+  readonly settingsVersion: number;
+  /** Unfinished tasks. */
+  readonly depth: number;
+  readonly queued: number;
+  readonly scheduled: number;
+  readonly running: number;
+  readonly deadLetters: number;
+  readonly sessions: number;
+  readonly outboxRows: number;
+  readonly outboxBytes: number;
+  /** Unix ms of the oldest waiting task, null where none waits. */
+  readonly oldestQueuedAt: number | null;
+}
+
+/** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
+export interface ShardRpc {
+  submit(request: SubmitRequest): Promise<SubmitAnswer>;
+  open(request: OpenRequest): Promise<OpenAnswer>;
+  advance(request: AdvanceRequest): Promise<AdvanceAnswer>;
+  close(request: CloseRequest): Promise<CloseAnswer>;
+  /** At most 100 seqs; null for those that the shard does not hold (any more). */
+  read(request: Versioned & { readonly seqs: readonly Seq[] }): Promise<ReadAnswer>;
+  /** Answers when the task has ended, or after `waitMs` with what it is then. */
+  wait(request: Versioned & { readonly seq: Seq; readonly waitMs: number }): Promise<ReadAnswer>;
+  /** Counts of a batch by status, of those that the shard still holds. */
+  batch(
+    request: Versioned & { readonly first: Seq; readonly count: number },
+  ): Promise<Answer<{ readonly counts: Readonly<Record<string, number>> }>>;
+  configure(request: Versioned & { readonly settings: QueueSettings }): Promise<Answer<object>>;
+  summary(request: Versioned): Promise<Answer<{ readonly summary: ShardSummary }>>;
+  /** Local shutdown: sessions get `stop`. */
+  drain(request: Versioned): Promise<Answer<object>>;
+  /** Does what is due; the tick calls it at a local start. */
+  wake(request: Versioned): Promise<Answer<object>>;
+  /** A ticket that Cloudflare gave up on. */
+  deadTicket(request: Versioned & { readonly ticket: Ticket }): Promise<Answer<object>>;
+}
+
+// ---------------------------------------------------------------------------------------------- directory
+
+/** What the door must know of a queue to route to it. */
+export interface QueueEntry {
+  readonly queue: QueueName;
+  readonly settings: QueueSettings;
+  /** Largest number of objects that the queue ever had: ids below it may be real. */
+  readonly shardsEver: number;
+  /** Unix ms. */
+  readonly createdAt: number;
+}
+
+export interface LookupRequest extends Versioned {
+  readonly queue: QueueName | null;
+  readonly type: string | null;
+  /** Make the queue where it is `default` or a type is routed to it and it does not exist yet. */
+  readonly create: boolean;
+}
+
+export type LookupAnswer = Answer<{
+  /** Where the type is routed; null: nowhere, so `default`. */
+  readonly route: QueueName | null;
+  /** Of `queue`, or of the route where `queue` is null, or of `default`; null: no such queue. */
+  readonly entry: QueueEntry | null;
+  /** Whether PUT /types made the type known though no handler here has it. */
+  readonly declared: boolean;
+}>;
+
+export interface TypeRoute {
+  readonly type: string;
+  readonly queue: QueueName;
+}
+
+export interface OperatorEvent {
+  /** Unix ms. */
+  readonly at: number;
+  readonly kind: "dead-ticket" | "tenant-created" | "queue-created" | "queue-changed" | "fire-missed" | "history-refused";
+  readonly detail: string;
+}
+
+export interface ChangeAnswer {
+  readonly entry: QueueEntry;
+  /** How many of the queue's objects have taken the change; the rest are asked again every 2 s. */
+  readonly shards: { readonly asked: number; readonly answered: number };
+}
+
+/** The directory of a tenant, as others call it. */
+export interface DirectoryRpc {
+  lookup(request: LookupRequest): Promise<LookupAnswer>;
+  listQueues(request: Versioned): Promise<Answer<{ readonly entries: readonly QueueEntry[] }>>;
+  /** PUT (`replace`: what is not named gets its default) and PATCH; makes the queue where `create`. */
+  changeQueue(
+    request: Versioned & {
+      readonly queue: QueueName;
+      readonly patch: QueuePatch;
+      readonly replace: boolean;
+      readonly create: boolean;
+    },
+  ): Promise<Answer<ChangeAnswer>>;
+  pauseQueue(
+    request: Versioned & { readonly queue: QueueName; readonly paused: boolean },
+  ): Promise<Answer<ChangeAnswer>>;
+  listRoutes(request: Versioned): Promise<Answer<{ readonly routes: readonly TypeRoute[] }>>;
+  putRoute(request: Versioned & { readonly type: string; readonly queue: QueueName }): Promise<Answer<object>>;
+  /** The cron trigger, each minute: re-arms, catches up, and at a local start wakes the shards. */
+  tick(request: Versioned): Promise<Answer<object>>;
+  /** Local shutdown, passed on to every shard. */
+  drain(request: Versioned): Promise<Answer<object>>;
+  /** Latest 1,000 are kept. */
+  report(request: Versioned & { readonly event: Omit<OperatorEvent, "at"> }): Promise<Answer<object>>;
+  events(request: Versioned): Promise<Answer<{ readonly events: readonly OperatorEvent[] }>>;
+}

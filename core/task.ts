@@ -1,0 +1,166 @@
+/**
+ * A task as its users see it: a discriminated union, where each status has only its own fields. `TaskRecord` is the
+ * same task as it travels inside (one flat shape, payload and result as JSON text); `toTask` is the one way out.
+ */
+import { assertNever } from "./assert-never.ts";
+import type { AttemptError } from "./errors.ts";
+import { type TaskId, taskId } from "./ids.ts";
+import type { QueueName, Seq } from "./ids.ts";
+import type { FinishedStatus, Status } from "./status.ts";
+
+/** How one attempt ended; `null` while it runs. */
+export type AttemptOutcome = "succeeded" | "failed" | "crashed" | "snoozed" | "returned" | null;
+
+export interface Attempt {
+  readonly attempt: number;
+  /** Unix ms. */
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  /** Who ran it. */
+  readonly worker: string;
+  readonly outcome: AttemptOutcome;
+  readonly error: AttemptError | null;
+}
+
+/** One row of the timeline: what the task became, when (Unix ms), and why. */
+export type MoveRecord = readonly [status: Status, at: number, cause: string];
+
+/** A task inside the system: what a shard reads, what history keeps. Times are Unix ms. */
+export interface TaskRecord {
+  readonly seq: Seq;
+  readonly rev: number;
+  readonly status: Status;
+  readonly type: string;
+  readonly version: number;
+  readonly priority: number;
+  /** JSON text. */
+  readonly payload: string;
+  readonly tags: readonly string[];
+  readonly createdAt: number;
+  /** When it is or was to run, where later than at once; for RETRYING the next attempt. */
+  readonly runAt: number | null;
+  readonly endedAt: number | null;
+  readonly attempts: readonly Attempt[];
+  /** Attempts left out of the list because it is full (first and latest are kept). */
+  readonly attemptsDropped: number;
+  readonly crashes: number;
+  readonly moves: readonly MoveRecord[];
+  /** JSON text; SUCCEEDED only. */
+  readonly result: string | null;
+  /** Unix ms after which the result is not given any more. */
+  readonly resultExpiresAt: number | null;
+  readonly error: AttemptError | null;
+  /** JSON text, as the handler last told; RUNNING only. */
+  readonly progress: string | null;
+}
+
+interface TaskBase {
+  readonly id: TaskId;
+  readonly queue: QueueName;
+  readonly type: string;
+  readonly priority: number;
+  readonly tags: readonly string[];
+  readonly createdAt: string;
+  readonly attempts: readonly AttemptView[];
+  readonly rev: number;
+}
+
+export interface AttemptView {
+  readonly attempt: number;
+  readonly startedAt: string;
+  readonly endedAt: string | null;
+  readonly worker: string;
+  readonly outcome: AttemptOutcome;
+  /** The stack stays inside. */
+  readonly error: Omit<AttemptError, "stack"> | null;
+}
+
+export type Task = TaskBase &
+  (
+    | { readonly status: "SCHEDULED"; readonly runAt: string }
+    | { readonly status: "BLOCKED" }
+    | { readonly status: "QUEUED" }
+    | { readonly status: "RUNNING"; readonly startedAt: string | null; readonly progress?: unknown }
+    | { readonly status: "RETRYING"; readonly runAt: string; readonly error: Omit<AttemptError, "stack"> | null }
+    | { readonly status: "SUCCEEDED"; readonly endedAt: string }
+    | { readonly status: "FAILED"; readonly endedAt: string; readonly error: Omit<AttemptError, "stack"> }
+    | { readonly status: "CANCELLED" | "EXPIRED"; readonly endedAt: string }
+  );
+
+/** What `GET /tasks/{id}` answers for a finished task. */
+export interface TaskResult {
+  readonly id: TaskId;
+  readonly status: FinishedStatus;
+  readonly result?: unknown;
+  readonly error?: Omit<AttemptError, "stack">;
+  readonly resultType: string;
+  readonly attempts: number;
+}
+
+export function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function publicError(error: AttemptError): Omit<AttemptError, "stack"> {
+  const { stack: _inside, ...rest } = error;
+  return rest;
+}
+
+/** The attempt as it is shown: times as RFC 3339, no stack. */
+export function toAttemptView(attempt: Attempt): AttemptView {
+  return {
+    ...attempt,
+    startedAt: iso(attempt.startedAt),
+    endedAt: attempt.endedAt === null ? null : iso(attempt.endedAt),
+    error: attempt.error && publicError(attempt.error),
+  };
+}
+
+const unknownError: AttemptError = { code: "handler-error", message: "no error was recorded", class: "Error" };
+
+/** A record as its user sees it. */
+export function toTask(queue: QueueName, shard: number, record: TaskRecord): Task {
+  const base: TaskBase = {
+    id: taskId({ queue, shard }, record.seq),
+    queue,
+    type: record.type,
+    priority: record.priority,
+    tags: record.tags,
+    createdAt: iso(record.createdAt),
+    attempts: record.attempts.map(toAttemptView),
+    rev: record.rev,
+  };
+  const endedAt = iso(record.endedAt ?? record.createdAt);
+  const { status } = record;
+  switch (status) {
+    case "SCHEDULED":
+      return { ...base, status, runAt: iso(record.runAt ?? record.createdAt) };
+    case "RETRYING":
+      return {
+        ...base,
+        status,
+        runAt: iso(record.runAt ?? record.createdAt),
+        error: record.error && publicError(record.error),
+      };
+    case "RUNNING": {
+      const startedAt = record.attempts.at(-1)?.startedAt;
+      return {
+        ...base,
+        status,
+        startedAt: startedAt === undefined ? null : iso(startedAt),
+        ...(record.progress !== null && { progress: JSON.parse(record.progress) as unknown }),
+      };
+    }
+    case "BLOCKED":
+    case "QUEUED":
+      return { ...base, status };
+    case "SUCCEEDED":
+    case "CANCELLED":
+    case "EXPIRED":
+      return { ...base, status, endedAt };
+    case "FAILED":
+      return { ...base, status, endedAt, error: publicError(record.error ?? unknownError) };
+    default:
+      return assertNever(status);
+  }
+}
