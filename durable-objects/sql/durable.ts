@@ -1,0 +1,26 @@
+/**
+ * A Durable Object's storage as `Sql`. What one turn of the event loop writes is one commit, and answers and outgoing
+ * calls wait for it (the output gate), so an operation that returned has been kept.
+ */
+
+import { refusePromise } from "./refuse-promise.ts";
+import type { Sql, SqlValue } from "./sql.ts";
+
+/** @param storage `ctx.storage` of an object whose class is in `new_sqlite_classes` */
+export function durableSql(storage: DurableObjectStorage): Sql {
+  const { sql } = storage;
+  return {
+    all<Row extends object>(statement: string, ...values: SqlValue[]): Row[] {
+      return sql.exec(statement, ...values).toArray() as Row[];
+    },
+    run(statement: string, ...values: SqlValue[]): number {
+      const cursor = sql.exec(statement, ...values);
+      // Rows written are complete only once the cursor has run to its end.
+      cursor.toArray();
+      return cursor.rowsWritten;
+    },
+    transaction<T>(work: () => T): T {
+      return storage.transactionSync(() => refusePromise(work()));
+    },
+  };
+}

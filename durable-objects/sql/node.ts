@@ -1,0 +1,58 @@
+/**
+ * node:sqlite as `Sql`, for fast tests and the simulation. `run` gives back changed rows, not billed ones: index
+ * entries are not counted here.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { refusePromise } from "./refuse-promise.ts";
+import type { Sql, SqlValue } from "./sql.ts";
+
+export interface NodeSql extends Sql {
+  readonly database: DatabaseSync;
+}
+
+/** @param path a file, or ":memory:" */
+export function openNodeSql(path = ":memory:"): NodeSql {
+  return nodeSql(new DatabaseSync(path));
+}
+
+/** A second adapter over the same database sees what the first has committed: an object that lost its memory. */
+export function nodeSql(database: DatabaseSync): NodeSql {
+  const prepared = new Map<string, StatementSync>();
+  let depth = 0;
+
+  function prepare(statement: string): StatementSync {
+    const known = prepared.get(statement);
+    if (known) return known;
+    const made = database.prepare(statement);
+    prepared.set(statement, made);
+    return made;
+  }
+
+  return {
+    database,
+    all<Row extends object>(statement: string, ...values: SqlValue[]): Row[] {
+      return prepare(statement).all(...values) as Row[];
+    },
+    run(statement: string, ...values: SqlValue[]): number {
+      return Number(prepare(statement).run(...values).changes);
+    },
+    transaction<T>(work: () => T): T {
+      // Savepoints, as in a Durable Object: an inner transaction that throws leaves the outer one's writes alone.
+      const savepoint = depth > 0 ? `level_${depth}` : null;
+      database.exec(savepoint ? `SAVEPOINT ${savepoint}` : "BEGIN IMMEDIATE");
+      depth++;
+      try {
+        const result = refusePromise(work());
+        database.exec(savepoint ? `RELEASE ${savepoint}` : "COMMIT");
+        return result;
+      } catch (error) {
+        // SQLite ends the transaction by itself after some errors (a full disk).
+        if (database.isTransaction)
+          database.exec(savepoint ? `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}` : "ROLLBACK");
+        throw error;
+      } finally {
+        depth--;
+      }
+    },
+  };
+}
