@@ -1,0 +1,98 @@
+/**
+ * The quick yes to a submitted task. Whatever it accepts, `SubmittedTaskSchema` accepts (a test compares the two over
+ * random bodies); what it does not, the schema is asked about and explains. Measured without code generation, as
+ * workerd runs: 0.08 µs a small task here, 2.3 µs by zod, where a batch of 100 has 6.7 µs a task for everything.
+ */
+import { exceedsBytes, MAX_TAGS_BYTES } from "./bytes.ts";
+import { QUEUE_NAME, TYPE_NAME } from "./ids.ts";
+import { parseTime } from "./parse-time.ts";
+import { RetrySchema } from "./schema/queue-settings.ts";
+import {
+  MAX_CRASHES,
+  MAX_DELAY_S,
+  MAX_PRIORITY,
+  MAX_RESULT_TTL_S,
+  MAX_TAGS,
+  MAX_TIMEOUT_MS,
+  PRIORITY_NAMES,
+  type SubmittedTask,
+} from "./schema/submission.ts";
+
+/**
+ * Whether a value parsed from JSON is a submission with nothing wrong in it.
+ * @param sameType a type that is known to be well named: most tasks of a batch have one
+ */
+export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedTask {
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw)) return false;
+  let typed = false;
+  let paid = false;
+  let timed = 0;
+  const task = raw as Readonly<Record<string, unknown>>;
+  for (const key in task) {
+    const value = task[key];
+    switch (key) {
+      case "type":
+        if (typeof value !== "string" || (value !== sameType && !TYPE_NAME.test(value))) return false;
+        typed = true;
+        break;
+      case "payload":
+        paid = true;
+        break;
+      case "queue":
+        if (typeof value !== "string" || !QUEUE_NAME.test(value)) return false;
+        break;
+      case "priority":
+        if (!isPriority(value)) return false;
+        break;
+      case "delaySeconds":
+        if (typeof value !== "number" || !(value >= 0 && value <= MAX_DELAY_S)) return false;
+        timed++;
+        break;
+      case "runAt":
+        if (typeof value !== "string" || parseTime(value) === null) return false;
+        timed++;
+        break;
+      case "timeoutMs":
+        if (!isWhole(value, 1, MAX_TIMEOUT_MS)) return false;
+        break;
+      case "retry":
+        if (!RetrySchema.safeParse(value).success) return false;
+        break;
+      case "maxCrashes":
+        if (!isWhole(value, 1, MAX_CRASHES)) return false;
+        break;
+      case "onCrash":
+        if (value !== "retry" && value !== "fail") return false;
+        break;
+      case "tags":
+        if (!areTags(value)) return false;
+        break;
+      case "resultTtlSeconds":
+        if (!isWhole(value, 0, MAX_RESULT_TTL_S)) return false;
+        break;
+      default:
+        return false;
+    }
+  }
+  return typed && paid && timed < 2;
+}
+
+function isWhole(value: unknown, min: number, max: number): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}
+
+function isPriority(value: unknown): boolean {
+  return typeof value === "string" ? Object.hasOwn(PRIORITY_NAMES, value) : isWhole(value, 0, MAX_PRIORITY);
+}
+
+function areTags(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length > MAX_TAGS) return false;
+  // Brackets, then quotes and a comma a tag; the exact count only where this bound does not settle it.
+  let length = 2;
+  for (const tag of value as readonly unknown[]) {
+    if (typeof tag !== "string" || tag.length === 0 || !tag.isWellFormed()) return false;
+    length += tag.length + 3;
+  }
+  // A character is at most six bytes of JSON (a control character as \u0000).
+  return length * 6 <= MAX_TAGS_BYTES || !exceedsBytes(JSON.stringify(value), MAX_TAGS_BYTES);
+}

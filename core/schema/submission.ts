@@ -1,0 +1,95 @@
+/**
+ * A task as it is submitted. The schema says what is right and names what is wrong; `core/accept-task.ts` accepts the
+ * right ones without it, because a batch of 100 cannot pay for zod a task. A test holds the two to each other.
+ * Nothing here transforms: what was sent is what was checked, defaults come later (`core/make-task.ts`).
+ */
+import { z } from "zod";
+import { exceedsBytes, MAX_TAGS_BYTES } from "../bytes.ts";
+import { QUEUE_NAME, TYPE_NAME } from "../ids.ts";
+import { parseTime } from "../parse-time.ts";
+import { RetrySchema } from "./queue-settings.ts";
+
+export const PRIORITY_NAMES = { low: 2, normal: 5, high: 7, critical: 9 } as const;
+export type PriorityName = keyof typeof PRIORITY_NAMES;
+export const DEFAULT_PRIORITY = 5;
+export const MAX_PRIORITY = 9;
+
+export const MAX_BATCH = 10_000;
+export const MAX_TAGS = 32;
+export const MAX_TIMEOUT_MS = 600_000;
+export const MAX_CRASHES = 100;
+const YEAR_S = 365 * 86_400;
+/** How far ahead a task may be put off. */
+export const MAX_DELAY_S = YEAR_S;
+export const MAX_RESULT_TTL_S = YEAR_S;
+
+export const QueueNameSchema = z
+  .string()
+  .regex(QUEUE_NAME, { error: "must be 1 to 64 letters, digits, hyphens or underscores" });
+export const TypeNameSchema = z
+  .string()
+  .regex(TYPE_NAME, { error: "must be 1 to 128 letters, digits or any of _ . : / -" });
+
+export const PrioritySchema = z.union(
+  [z.int().min(0).max(MAX_PRIORITY), z.enum(["low", "normal", "high", "critical"])],
+  {
+    error: "must be a whole number from 0 to 9 (most urgent), or low (2), normal (5), high (7), critical (9)",
+  },
+);
+
+export const TimeSchema = z
+  .string()
+  .refine((text) => parseTime(text) !== null, {
+    error: "must be a time of RFC 3339 with its offset: 2026-12-24T18:00:00Z",
+  })
+  .meta({ format: "date-time" });
+
+export const TagsSchema = z
+  .array(
+    z
+      .string()
+      .min(1)
+      .refine((tag) => tag.isWellFormed(), { error: "has a lone surrogate" }),
+  )
+  .max(MAX_TAGS)
+  .refine((tags) => !exceedsBytes(JSON.stringify(tags), MAX_TAGS_BYTES), {
+    error: "must be at most 2 KiB as JSON, all together",
+  });
+
+/** What a task may be told beyond type, payload and place: the same for a submission and for each fire of a schedule. */
+export const taskOptionFields = {
+  timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).optional(),
+  retry: RetrySchema.optional(),
+  maxCrashes: z.int().min(1).max(MAX_CRASHES).optional(),
+  onCrash: z.enum(["retry", "fail"]).optional(),
+  tags: TagsSchema.optional(),
+  resultTtlSeconds: z.int().min(0).max(MAX_RESULT_TTL_S).optional(),
+};
+
+/** Present, whatever it is: `null` is a payload, nothing is not. What it must be is its type's affair. */
+export const PayloadSchema = z.unknown().refine((value) => value !== undefined, { error: "is required" });
+
+export const SubmittedTaskSchema = z
+  .strictObject({
+    type: TypeNameSchema,
+    payload: PayloadSchema,
+    queue: QueueNameSchema.optional(),
+    priority: PrioritySchema.optional(),
+    delaySeconds: z.number().min(0).max(MAX_DELAY_S).optional(),
+    runAt: TimeSchema.optional(),
+    ...taskOptionFields,
+  })
+  .refine((task) => task.delaySeconds === undefined || task.runAt === undefined, {
+    path: ["delaySeconds"],
+    error: "cannot stand beside runAt: say one of them",
+    // Told beside the other faults too, so that one answer is enough to mend a body by.
+    when: ({ value }) => typeof value === "object" && value !== null,
+  });
+export type SubmittedTask = z.infer<typeof SubmittedTaskSchema>;
+
+/** A batch; its tasks are read one by one, so that each fault has its index and a good one costs next to nothing. */
+export const BatchSchema = z.strictObject({
+  tasks: z.array(z.unknown()).min(1).max(MAX_BATCH),
+  /** false: each task for itself, and one result for each. */
+  atomic: z.boolean().optional(),
+});
