@@ -1,0 +1,117 @@
+/**
+ * What a deployment must bring: one schema of vars and bindings, read by readiness (inside the Worker) and by
+ * `npm run doctor` (from wrangler.toml). A fault never throws: it has a name and a remedy, a wrong var gets its default
+ * and one warning, a missing binding makes readiness answer 503 `misconfigured` while everything else still answers.
+ */
+import { z } from "zod";
+import { KIB, MIB } from "../bytes.ts";
+import { TICKET_QUEUES } from "../ports.ts";
+
+export type BindingKind = "durable-object" | "queue" | "d1";
+
+/** Stands for a binding where there is none to hold: doctor puts it where wrangler.toml binds one. */
+export class Bound {
+  readonly kind: BindingKind;
+  constructor(kind: BindingKind) {
+    this.kind = kind;
+  }
+}
+
+/** The method by which a binding of each kind is known, and how wrangler.toml makes one. */
+const KINDS: Readonly<Record<BindingKind, { readonly method: string; readonly table: string; readonly is: string }>> = {
+  "durable-object": { method: "getByName", table: "[[durable_objects.bindings]]", is: "a Durable Object namespace" },
+  queue: { method: "send", table: "[[queues.producers]]", is: "the producer of a queue" },
+  d1: { method: "prepare", table: "[[d1_databases]]", is: "a D1 database" },
+};
+
+function isBinding(value: unknown, kind: BindingKind): boolean {
+  if (value instanceof Bound) return value.kind === kind;
+  return typeof value === "object" && value !== null && typeof Reflect.get(value, KINDS[kind].method) === "function";
+}
+
+function binding(kind: BindingKind): z.ZodType {
+  const missing = "is not bound";
+  return z.custom((value) => isBinding(value, kind), {
+    error: (issue) => (issue.input === undefined ? missing : `is not ${KINDS[kind].is}`),
+  });
+}
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** A task may be 256 KiB, a batch is many; RPC carries 32 MiB, of which a body may take half (PLATFORM, 1). */
+const MAX_BODY_LIMIT = 16 * MIB;
+
+const VARS = {
+  LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),
+  BODY_LIMIT: z.coerce
+    .number()
+    .int()
+    .min(KIB)
+    .max(MAX_BODY_LIMIT)
+    .default(8 * MIB),
+  DETACH: z.enum(["0", "1"]).default("0"),
+};
+
+const VAR_REMEDIES: Readonly<Record<string, string>> = {
+  LOG_LEVEL: `Set LOG_LEVEL to one of ${LOG_LEVELS.join(", ")}, or remove it (info).`,
+  BODY_LIMIT: `Set BODY_LIMIT to bytes from ${KIB} to ${MAX_BODY_LIMIT}, or remove it (${8 * MIB}).`,
+  DETACH: 'Remove DETACH: the local servers set it to "1" by themselves, and a deployment has no use for it.',
+};
+
+const BINDINGS: ReadonlyMap<string, BindingKind> = new Map([
+  ["QUEUE_SHARD", "durable-object"],
+  ["DIRECTORY", "durable-object"],
+  ["HISTORY_0", "d1"],
+  ...Array.from({ length: TICKET_QUEUES }, (_, n): [string, BindingKind] => [`TICKETS_${n}`, "queue"]),
+  ["TICKETS_SOLO", "queue"],
+  ["DEAD_LETTERS", "queue"],
+]);
+
+/** Vars and bindings that the Worker reads; others (HISTORY_1 and up, a user's own) are let be. */
+export const EnvSchema = z.looseObject({
+  ...VARS,
+  ...Object.fromEntries(Array.from(BINDINGS, ([name, kind]) => [name, binding(kind)])),
+});
+
+export interface EnvFault {
+  /** The var's or binding's name. */
+  readonly name: string;
+  readonly detail: string;
+  readonly remedy: string;
+  /** true: the service is not ready. false: a default stands in. */
+  readonly fatal: boolean;
+}
+
+export interface CheckedEnv {
+  readonly logLevel: LogLevel;
+  /** Bytes. */
+  readonly bodyLimit: number;
+  readonly detach: boolean;
+  readonly faults: readonly EnvFault[];
+}
+
+/** Reads vars, a default where one is absent or wrong, and lists every fault; never throws. */
+export function checkEnv(env: object): CheckedEnv {
+  const parsed = EnvSchema.safeParse(env);
+  const issues = parsed.success ? [] : parsed.error.issues;
+  return {
+    logLevel: varOf(VARS.LOG_LEVEL, env, "LOG_LEVEL"),
+    bodyLimit: varOf(VARS.BODY_LIMIT, env, "BODY_LIMIT"),
+    detach: varOf(VARS.DETACH, env, "DETACH") === "1",
+    faults: issues.map((issue) => faultOf(String(issue.path[0] ?? ""), issue.message)),
+  };
+}
+
+function varOf<T>(schema: z.ZodType<T>, env: object, name: keyof typeof VARS): T {
+  const own = schema.safeParse(Reflect.get(env, name));
+  return own.success ? own.data : schema.parse(undefined);
+}
+
+function faultOf(name: string, detail: string): EnvFault {
+  const kind = BINDINGS.get(name);
+  if (kind === undefined)
+    return { name, detail, remedy: VAR_REMEDIES[name] ?? `Correct or remove ${name} in wrangler.toml.`, fatal: false };
+  const remedy = `Bind ${name} under ${KINDS[kind].table} in wrangler.toml, as the one that ships does, and deploy again.`;
+  return { name, detail, remedy, fatal: true };
+}
