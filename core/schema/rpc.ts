@@ -8,6 +8,7 @@ import type { QueueName, Seq } from "../ids.ts";
 import type { RetryPolicy } from "../retry.ts";
 import type { TaskRecord } from "../task.ts";
 import type { QueuePatch, QueueSettings } from "./queue-settings.ts";
+import type { ScheduleRpc, TenantRpc } from "./schedule-rpc.ts";
 
 export const RPC_VERSION = 1;
 export interface Versioned {
@@ -19,6 +20,8 @@ export interface Refusal extends Versioned {
   readonly code: ErrorCode | "settings-needed" | "session-unknown";
   readonly detail: string;
   readonly retryAfterMs?: number;
+  /** JSON Pointer to the field that is wrong, with `invalid-request` and `setting-fixed`. */
+  readonly pointer?: string;
 }
 export type Answer<T> = (Versioned & { readonly ok: true } & T) | Refusal;
 
@@ -126,7 +129,6 @@ export type OpenAnswer = Answer<{
   readonly slots: number;
   readonly leaseMs: number;
   readonly lingerMs: number;
-  readonly sessionMaxTasks: number;
   readonly handout: Handout;
 }>;
 
@@ -138,7 +140,7 @@ interface OutcomeOf {
   readonly endedAt: number;
 }
 export type Outcome =
-  | (OutcomeOf & { readonly kind: "succeeded"; /** JSON text. */ readonly result: string })
+  | (OutcomeOf & { readonly kind: "succeeded" /** JSON text. */; readonly result: string })
   | (OutcomeOf & { readonly kind: "failed"; readonly error: AttemptError; readonly retryable: boolean })
   /** The handler asked for later: no attempt is spent. */
   | (OutcomeOf & { readonly kind: "snoozed"; readonly delayMs: number })
@@ -149,7 +151,12 @@ export interface AdvanceRequest extends Versioned {
   readonly session: number;
   /** 1, 2, 3 …; `open` was 0. The same turn again gets the same answer. */
   readonly turn: number;
-  /** Every task that the session still has, started or not, outcomes of this turn excluded. */
+  /** Every turn up to this one has been answered or given up by the session (polls overlap by one). */
+  readonly answered: number;
+  /**
+   * Every task that the session still has to account for, outcomes of this turn excluded. A claim handed out by an
+   * answered turn and not named here never arrived: it goes back to QUEUED, no attempt spent.
+   */
   readonly holding: readonly Seq[];
   /** Of those: begun since the last turn. */
   readonly started: readonly Seq[];
@@ -249,7 +256,14 @@ export interface TypeRoute {
 export interface OperatorEvent {
   /** Unix ms. */
   readonly at: number;
-  readonly kind: "dead-ticket" | "tenant-created" | "queue-created" | "queue-changed" | "fire-missed" | "history-refused";
+  readonly kind:
+    | "dead-ticket"
+    | "tenant-created"
+    | "queue-created"
+    | "queue-changed"
+    | "fire-missed"
+    | "schedule-stopped"
+    | "history-refused";
   readonly detail: string;
 }
 
@@ -259,8 +273,8 @@ export interface ChangeAnswer {
   readonly shards: { readonly asked: number; readonly answered: number };
 }
 
-/** The directory of a tenant, as others call it. */
-export interface DirectoryRpc {
+/** The directory of a tenant, as others call it. `_root` is one too, and keeps tenants alone. */
+export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
   lookup(request: LookupRequest): Promise<LookupAnswer>;
   listQueues(request: Versioned): Promise<Answer<{ readonly entries: readonly QueueEntry[] }>>;
   /** PUT (`replace`: what is not named gets its default) and PATCH; makes the queue where `create`. */

@@ -1,0 +1,27 @@
+/**
+ * What a queue's settings must be to each other, beyond the bounds of each field (schema/queue-settings.ts).
+ */
+import type { QueueSettings } from "./schema/queue-settings.ts";
+
+/** `[limits] cpu_ms` of wrangler.toml: a consumer that computes sends no beat for as long. */
+export const CPU_MS = 30_000;
+/** A lease at or below this would end while a worker computes. */
+export const MIN_LEASE_MS = CPU_MS + 10_000;
+
+export interface SettingFault {
+  readonly field: keyof QueueSettings;
+  readonly detail: string;
+}
+
+/** The first rule that the settings break; null: none. */
+export function findSettingFault(settings: QueueSettings): SettingFault | null {
+  const { concurrency, depthLimit, leaseMs } = settings;
+  const shards = Math.max(settings.shards, settings.keyShards);
+  if (leaseMs <= MIN_LEASE_MS)
+    return { field: "leaseMs", detail: `must be above ${MIN_LEASE_MS}: cpu_ms (${CPU_MS}) and 10 s` };
+  // Each shard gets a whole share of a limit, so one below the number of shards would leave some with none.
+  if (depthLimit < shards) return { field: "depthLimit", detail: `must be at least ${shards}, one for each shard` };
+  if (concurrency !== null && concurrency < shards)
+    return { field: "concurrency", detail: `must be null or at least ${shards}, one for each shard` };
+  return null;
+}

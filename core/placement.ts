@@ -1,0 +1,57 @@
+/**
+ * Which shard of a queue a task goes to. Unkeyed tasks spread at random below `shards`, so raising or lowering `shards`
+ * moves only those; keyed ones go to `hash(key) % keyShards`, fixed when the queue is made.
+ * Must stay true: the hash never changes, or a key's tasks would be at two shards; both counts number the same objects.
+ */
+import type { QueueSettings } from "./schema/queue-settings.ts";
+
+/** What may tie tasks to one shard. */
+export interface PlacementKeys {
+  readonly unique?: string;
+  readonly limitKey?: string;
+  readonly idempotencyKey?: string;
+  readonly schedule?: string;
+  readonly run?: string;
+}
+
+/** The key that decides, in the order in which the fields stand above, with its kind; null: the task is unkeyed. */
+export function placementKey(keys: PlacementKeys): string | null {
+  const { unique, limitKey, idempotencyKey, schedule, run } = keys;
+  return unique ?? limitKey ?? idempotencyKey ?? schedule ?? run ?? null;
+}
+
+/**
+ * 32 bits of a string: FNV-1a over its UTF-16 units, low byte first, then MurmurHash3's finalizer, because the lowest
+ * bit of FNV-1a is no more than the parity of its input and `% 2` would see nothing else.
+ * Sources: Fowler, Noll, Vo (draft-eastlake-fnv, 32 bits); Appleby, MurmurHash3 `fmix32`.
+ */
+export function hashKey(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) {
+    const unit = key.charCodeAt(i);
+    hash = Math.imul(hash ^ (unit & 0xff), 0x01000193);
+    hash = Math.imul(hash ^ (unit >>> 8), 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/**
+ * The shard of a task.
+ * @param key from {@link placementKey}
+ * @param random a draw from [0, 1), used by unkeyed tasks alone
+ */
+export function placeTask(
+  settings: Pick<QueueSettings, "shards" | "keyShards">,
+  key: string | null,
+  random: number,
+): number {
+  return key === null ? Math.floor(random * settings.shards) : hashKey(key) % settings.keyShards;
+}
+
+/** Another shard than the one that was full, for an unkeyed task's second and last try; null where there is none. */
+export function anotherShard(settings: Pick<QueueSettings, "shards">, full: number, random: number): number | null {
+  if (settings.shards < 2) return null;
+  return (full + 1 + Math.floor(random * (settings.shards - 1))) % settings.shards;
+}

@@ -1,0 +1,132 @@
+/**
+ * When a schedule fires, and what becomes of fires that were missed. Pure: the Directory keeps `nextAt` and asks here
+ * for what is due and what comes then. All times are Unix ms.
+ * Must stay true: fires of `every` stand on `anchor + k * everySeconds`, whenever they were late; no fire is given
+ * twice, because `next` is always after everything that is due.
+ */
+import { assertNever } from "./assert-never.ts";
+import { latestCron, nextCron } from "./cron.ts";
+
+export type Timing =
+  | { readonly kind: "cron"; readonly cron: string; readonly timezone: string }
+  | { readonly kind: "every"; readonly everySeconds: number }
+  | { readonly kind: "at"; readonly at: number };
+
+/** skip: not made up for. once: the latest stands for all of them. all: each, up to {@link MAX_CAUGHT_UP}. */
+export const MISSED_POLICIES = ["skip", "once", "all"] as const;
+export type MissedPolicy = (typeof MISSED_POLICIES)[number];
+
+export const MAX_CAUGHT_UP = 100;
+/** A fire this late is still on time: an alarm may be up to a minute late in a failover (PLATFORM, 2). */
+export const GRACE_MS = 60_000;
+/** Missed fires of a cron expression are walked one by one, 60 to 120 µs each; beyond this their number is not known. */
+export const MAX_COUNTED = 1_000;
+
+export interface FireRule {
+  readonly timing: Timing;
+  /** First possible fire of `every`. */
+  readonly anchor: number;
+  /** No fire before this. */
+  readonly startAt: number | null;
+  /** No fire at or after this. */
+  readonly endAt: number | null;
+}
+
+/** Where `every` counts from: its start, or one interval after it was made. */
+export function anchorOf(timing: Timing, startAt: number | null, now: number): number {
+  return startAt ?? (timing.kind === "every" ? now + timing.everySeconds * 1_000 : now);
+}
+
+/** The first fire of a new or resumed rule: `at` even where it has passed, everything else after `now`. */
+export function firstFire(rule: FireRule, now: number): number | null {
+  return rule.timing.kind === "at" ? rule.timing.at : nextFire(rule, now);
+}
+
+/** The first fire strictly after `after`; null: none ahead. @throws where the cron expression or zone can't be read */
+export function nextFire(rule: FireRule, after: number): number | null {
+  const { timing, startAt, endAt } = rule;
+  const from = startAt === null ? after : Math.max(after, startAt - 1);
+  const fire = stepAfter(timing, rule.anchor, from);
+  return fire !== null && (endAt === null || fire < endAt) ? fire : null;
+}
+
+function stepAfter(timing: Timing, anchor: number, from: number): number | null {
+  switch (timing.kind) {
+    case "cron":
+      return nextCron(timing.cron, timing.timezone, from);
+    case "every": {
+      const step = timing.everySeconds * 1_000;
+      return anchor + Math.max(0, Math.floor((from - anchor) / step) + 1) * step;
+    }
+    case "at":
+      return timing.at > from ? timing.at : null;
+    default:
+      return assertNever(timing);
+  }
+}
+
+/** The next `count` fires after `after`, for a preview. @throws as {@link nextFire} */
+export function previewFires(rule: FireRule, after: number, count: number): number[] {
+  const fires: number[] = [];
+  for (let at = nextFire(rule, after); at !== null && fires.length < count; at = nextFire(rule, at)) fires.push(at);
+  return fires;
+}
+
+export interface DueFires {
+  /** How many fires are due, at least. */
+  readonly count: number;
+  /** false: there are more than `count`. */
+  readonly exact: boolean;
+  /** The latest of them, oldest first, at most {@link MAX_CAUGHT_UP}. */
+  readonly latest: readonly number[];
+  /** The first one that is not due; null: none ahead. */
+  readonly next: number | null;
+}
+
+/**
+ * What is due of a rule. @param nextAt its fire that was next, at or before `now`. @throws as {@link nextFire}
+ */
+export function dueFires(rule: FireRule, nextAt: number, now: number): DueFires {
+  const next = nextFire(rule, now);
+  const { timing } = rule;
+  switch (timing.kind) {
+    case "at":
+      return { count: 1, exact: true, latest: [nextAt], next: null };
+    case "every": {
+      const step = timing.everySeconds * 1_000;
+      const last = rule.endAt === null ? now : Math.min(now, rule.endAt - 1);
+      const count = Math.floor((last - nextAt) / step) + 1;
+      const kept = Math.min(count, MAX_CAUGHT_UP);
+      const latest = Array.from({ length: kept }, (_, i) => nextAt + (count - kept + i) * step);
+      return { count, exact: true, latest, next };
+    }
+    case "cron": {
+      const walked: number[] = [];
+      let at: number | null = nextAt;
+      for (; at !== null && at <= now && walked.length < MAX_COUNTED; at = nextFire(rule, at)) walked.push(at);
+      if (at === null || at > now)
+        return { count: walked.length, exact: true, latest: walked.slice(-MAX_CAUGHT_UP), next };
+      const last = rule.endAt === null ? now : Math.min(now, rule.endAt - 1);
+      return {
+        count: walked.length,
+        exact: false,
+        latest: latestCron(timing.cron, timing.timezone, last, MAX_CAUGHT_UP),
+        next,
+      };
+    }
+    default:
+      return assertNever(timing);
+  }
+}
+
+/** Which of the due fires happen now, oldest first, and how many are missed for good (at least, where not exact). */
+export function chooseFires(
+  policy: MissedPolicy,
+  due: DueFires,
+  now: number,
+): { fires: readonly number[]; missed: number } {
+  const last = due.latest.slice(-1);
+  const isLate = last.some((at) => now - at > GRACE_MS);
+  const fires = policy === "all" ? due.latest : policy === "skip" && isLate ? [] : last;
+  return { fires, missed: due.count - fires.length };
+}

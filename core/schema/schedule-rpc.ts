@@ -1,0 +1,86 @@
+/**
+ * What crosses to and from the Directory about schedules and tenants; part of `DirectoryRpc`. A payload travels as JSON
+ * text that the door has checked against its type. Times are Unix ms.
+ */
+import type { QueueName, TaskId, TenantName } from "../ids.ts";
+import type { MissedPolicy, Timing } from "../schedule.ts";
+import type { Answer, Versioned } from "./rpc.ts";
+
+/** What a user says about a schedule. */
+export interface ScheduleDefinition {
+  readonly type: string;
+  /** Of the type's handler when the schedule was made. */
+  readonly version: number;
+  /** JSON text. */
+  readonly payload: string;
+  /** JSON text of TaskOptions; null where nothing was told. */
+  readonly options: string | null;
+  readonly priority: number;
+  /** null: where the type is routed when it fires, else `default`. */
+  readonly queue: QueueName | null;
+  readonly timing: Timing;
+  readonly missed: MissedPolicy;
+  /** No fire before this; `every` counts from here. Not with `at`. */
+  readonly startAt: number | null;
+  /** No fire at or after this. Not with `at`. */
+  readonly endAt: number | null;
+}
+
+export interface ScheduleRecord extends ScheduleDefinition {
+  readonly id: string;
+  readonly paused: boolean;
+  /** null: paused, or finished (no fire ahead). */
+  readonly nextAt: number | null;
+  /** The moment that the latest fire stood for, not when it was handed over. */
+  readonly lastFireAt: number | null;
+  readonly lastTaskId: TaskId | null;
+  /** Fires that became a task; run-now is not one. */
+  readonly fires: number;
+  /** Fires that never will: late beyond the policy, or refused until the next one was due. */
+  readonly missedCount: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+interface ById extends Versioned {
+  readonly id: string;
+}
+
+/** Refused everywhere: 404 `schedule-unknown`, 422 `invalid-request` with its `pointer`, 404 `queue-unknown`. */
+export interface ScheduleRpc {
+  /** `id` null: one is made. 409 `schedule-exists`. */
+  createSchedule(
+    request: Versioned & {
+      readonly id: string | null;
+      readonly definition: ScheduleDefinition;
+      readonly paused: boolean;
+    },
+  ): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
+  /** Makes it or replaces all of it but its counts. Timing that stays equal is not begun anew. `paused` null: as it is. */
+  putSchedule(
+    request: ById & { readonly definition: ScheduleDefinition; readonly paused: boolean | null },
+  ): Promise<Answer<{ readonly schedule: ScheduleRecord; readonly created: boolean }>>;
+  patchSchedule(
+    request: ById & { readonly patch: Partial<ScheduleDefinition>; readonly paused: boolean | null },
+  ): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
+  getSchedule(request: ById): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
+  /** By id, at most `limit` (1 to 100) and 8 MiB an answer. `next` null: that was the last. */
+  listSchedules(
+    request: Versioned & { readonly after: string | null; readonly limit: number },
+  ): Promise<Answer<{ readonly schedules: readonly ScheduleRecord[]; readonly next: string | null }>>;
+  /** Its fires that wait to be submitted go with it; tasks stay. */
+  deleteSchedule(request: ById): Promise<Answer<object>>;
+  /** Pausing drops fires that wait; resuming makes up for nothing. 409 `schedule-finished` where none is ahead. */
+  pauseSchedule(request: ById & { readonly paused: boolean }): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
+  /** One task more, at once, paused or not; nextAt stays. Refused as the shard refuses it. */
+  runSchedule(request: ById): Promise<Answer<{ readonly taskId: TaskId }>>;
+  /** The next fires, at most `count` (1 to 100), as if it were not paused. */
+  previewSchedule(request: ById & { readonly count: number }): Promise<Answer<{ readonly fires: readonly number[] }>>;
+}
+
+/** What `_root` alone keeps: which tenants there are. */
+export interface TenantRpc {
+  /** A tenant's Directory, until it is acked. */
+  registerTenant(request: Versioned & { readonly tenant: TenantName }): Promise<Answer<object>>;
+  listTenants(request: Versioned): Promise<Answer<{ readonly tenants: readonly TenantName[] }>>;
+}
