@@ -1,0 +1,84 @@
+/**
+ * Binds `core/ports.ts` to Cloudflare: the one place of the product that reads the clock, draws at random or holds a
+ * binding. A stub is made anew for each call, because one that failed fails ever after.
+ */
+import { shardName, type TaskId } from "./core/ids.ts";
+import { type HistoryDatabase, type Ports, TICKET_QUEUES, type TicketQueue } from "./core/ports.ts";
+import type { DirectoryRpc, ShardRpc, Ticket } from "./core/schema/rpc.ts";
+
+/** A class of objects by what is asked of it. (`DurableObjectNamespace<T>` rewrites answers: a tuple comes out as a list.) */
+export interface ObjectNamespace<T> {
+  getByName(name: string): T;
+}
+
+/** What `wrangler.toml` binds; core/schema/env.ts checks it. */
+export interface Env {
+  readonly QUEUE_SHARD: ObjectNamespace<ShardRpc>;
+  readonly DIRECTORY: ObjectNamespace<DirectoryRpc>;
+  readonly TICKETS_0: Queue<Ticket>;
+  readonly TICKETS_1: Queue<Ticket>;
+  readonly TICKETS_2: Queue<Ticket>;
+  readonly TICKETS_3: Queue<Ticket>;
+  readonly TICKETS_SOLO: Queue<Ticket>;
+  readonly DEAD_LETTERS: Queue<DeadLetter>;
+  readonly [history: `HISTORY_${number}`]: D1Database;
+  readonly LOG_LEVEL?: string;
+  readonly BODY_LIMIT?: string;
+  /** "1": set by the local servers alone. */
+  readonly DETACH?: string;
+}
+
+/** A message of the queue `dead-letters`: a task that ended FAILED. */
+export interface DeadLetter {
+  readonly v: 1;
+  readonly id: TaskId;
+}
+
+/** The most that one call of `sendBatch` takes; 100 tickets are about 20 of its 256 KB. */
+const MAX_MESSAGES = 100;
+
+let bootId: string | null = null;
+
+export function platformPorts(env: Env): Ports {
+  const tickets: readonly Queue<Ticket>[] = [env.TICKETS_0, env.TICKETS_1, env.TICKETS_2, env.TICKETS_3];
+  const ticketQueue = (queue: TicketQueue): Queue<Ticket> => {
+    const binding = queue === "solo" ? env.TICKETS_SOLO : tickets[queue];
+    if (!binding) throw new RangeError(`there are ${TICKET_QUEUES} ticket queues, none is ${queue}`);
+    return binding;
+  };
+  return {
+    now: () => Date.now(),
+    random: () => Math.random(),
+    uuid: () => crypto.randomUUID(),
+    later(ms, run) {
+      const timer = setTimeout(run, ms);
+      return () => clearTimeout(timer);
+    },
+    shard: (address) => env.QUEUE_SHARD.getByName(shardName(address)),
+    directory: (tenant) => env.DIRECTORY.getByName(tenant),
+    sendTickets: (queue, list) => send(ticketQueue(queue), list),
+    async ticketBacklog(queue) {
+      const { backlogCount } = await ticketQueue(queue).metrics();
+      return backlogCount;
+    },
+    sendDeadLetters: (ids) =>
+      send(
+        env.DEAD_LETTERS,
+        ids.map((id): DeadLetter => ({ v: 1, id })),
+      ),
+    history: (database): HistoryDatabase | null => env[`HISTORY_${database}`] ?? null,
+    get boot() {
+      if (env.DETACH !== "1") return null;
+      // Made when first asked for: the platform gives no randomness while a script starts.
+      bootId ??= crypto.randomUUID();
+      return bootId;
+    },
+  };
+}
+
+async function send<T>(queue: Queue<T>, bodies: readonly T[]): Promise<void> {
+  for (let at = 0; at < bodies.length; at += MAX_MESSAGES) {
+    const part = bodies.slice(at, at + MAX_MESSAGES);
+    await queue.sendBatch(part.map((body) => ({ body, contentType: "json" as const })));
+  }
+}
