@@ -39,6 +39,19 @@ export function exceedsBytes(text: string, limit: number): boolean {
   return text.length * 3 > limit && utf8Bytes(text) > limit;
 }
 
+/** The longest start of a text that has at most `limit` bytes and splits no character. */
+export function cutUtf8(text: string, limit: number): string {
+  if (!exceedsBytes(text, limit)) return text;
+  let bytes = 0;
+  let end = 0;
+  for (const character of text) {
+    bytes += utf8Bytes(character);
+    if (bytes > limit) break;
+    end += character.length;
+  }
+  return text.slice(0, end);
+}
+
 /**
  * Cuts a list into runs of at most `maxBytes` (a single larger item stands alone) and `maxCount` items.
  * @param size bytes of one item

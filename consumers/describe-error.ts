@@ -1,0 +1,100 @@
+/**
+ * What was thrown, as the attempt's error: bounded text, and a fingerprint that stays the same for the same cause, so
+ * that a thousand failures read as one. Whatever was thrown, this does not throw.
+ */
+import { cutUtf8, KIB } from "../core/bytes.ts";
+import type { AttemptError, EndCode } from "../core/errors.ts";
+import { hashKey } from "../core/placement.ts";
+
+export const MAX_MESSAGE_BYTES = 2 * KIB;
+export const MAX_STACK_BYTES = 4 * KIB;
+const MAX_CAUSES = 3;
+
+/** Numbers, UUIDs and hexadecimal runs: what differs between two failures of one cause. */
+const VARIABLE = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b|\d+/gi;
+/** Frames of the runtime and of libraries say nothing of where a handler went wrong. */
+const FOREIGN = /node_modules|\bnode:|\bnative\b|<anonymous>|cloudflare:/;
+
+/** @param code how the attempt ended; the class is the constructor's name, or for what is no Error its type */
+export function describeError(thrown: unknown, code: EndCode): AttemptError {
+  const { name, message, stack } = read(thrown);
+  return {
+    code,
+    message,
+    class: name,
+    ...(stack !== null && { stack }),
+    fingerprint: fingerprint(name, message, stack),
+  };
+}
+
+/** The same for an end that nobody threw: no stack, and the code is in the class's place. */
+export function describeEnd(code: EndCode, name: string, message: string): AttemptError {
+  return {
+    code,
+    message: bound(message, MAX_MESSAGE_BYTES),
+    class: name,
+    fingerprint: fingerprint(name, message, null),
+  };
+}
+
+interface Thrown {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | null;
+}
+
+function read(thrown: unknown): Thrown {
+  try {
+    if (!(thrown instanceof Error))
+      return {
+        name: thrown === null ? "null" : typeof thrown,
+        message: bound(show(thrown), MAX_MESSAGE_BYTES),
+        stack: null,
+      };
+    const name = thrown.name && thrown.name !== "Error" ? thrown.name : thrown.constructor.name;
+    return {
+      name: bound(name || "Error", 128),
+      message: bound(withCauses(thrown), MAX_MESSAGE_BYTES),
+      stack: thrown.stack ? bound(thrown.stack, MAX_STACK_BYTES) : null,
+    };
+  } catch (error) {
+    return { name: "unreadable", message: `what was thrown could not be read: ${typeof error}`, stack: null };
+  }
+}
+
+function show(thrown: unknown): string {
+  return typeof thrown === "object" ? (JSON.stringify(thrown) ?? String(thrown)) : String(thrown);
+}
+
+function withCauses(error: Error): string {
+  let text = error.message;
+  let { cause } = error;
+  for (let i = 0; i < MAX_CAUSES && cause instanceof Error; i++) {
+    if (cause.message !== "") text += `: ${cause.message}`;
+    ({ cause } = cause);
+  }
+  return text;
+}
+
+function bound(text: string, bytes: number): string {
+  return cutUtf8(String(text).toWellFormed(), bytes);
+}
+
+/** 16 hexadecimal digits of class, message without its variable parts, and the first own frame's function. */
+export function fingerprint(name: string, message: string, stack: string | null): string {
+  const cause = `${name}\n${message.replace(VARIABLE, "#")}\n${firstOwnFunction(stack ?? "")}`;
+  return hex(hashKey(cause)) + hex(hashKey(`${cause}\n`));
+}
+
+/** The function of the first frame of a V8 stack that is not the runtime's; lines and files change with every deploy. */
+function firstOwnFunction(stack: string): string {
+  for (const line of stack.split("\n")) {
+    const frame = /^\s+at (?:async )?(?:new )?(.+?) \(.*\)$/.exec(line);
+    if (frame?.[1] !== undefined && !FOREIGN.test(line)) return frame[1];
+  }
+  return "";
+}
+
+function hex(word: number): string {
+  return word.toString(16).padStart(8, "0");
+}

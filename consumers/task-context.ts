@@ -1,0 +1,84 @@
+/**
+ * What a running handler sees of its attempt. Hot at 40,000 tasks a second: nothing is made that is not asked for (an
+ * AbortController costs more than the rest of a small task).
+ */
+import { exceedsBytes, KIB } from "../core/bytes.ts";
+import type { TaskId } from "../core/ids.ts";
+import { encodeResult } from "./encode-result.ts";
+import type { HandlerEnv, LogFields, LogLevel, LogSink, TaskContext, TaskLog } from "./handlers/define.ts";
+import { NonRetryableError, RetryLater } from "./handlers/errors.ts";
+
+export const MAX_PROGRESS_BYTES = 4 * KIB;
+const MAX_RETRY_LATER_S = 365 * 86_400;
+
+export interface AttemptTold {
+  readonly taskId: TaskId;
+  readonly idempotencyKey: string;
+  readonly attempt: number;
+  readonly env: HandlerEnv;
+  readonly log: LogSink;
+  /** JSON text of at most 4 KiB. Not called any more once the attempt has ended. */
+  readonly onProgress: (text: string) => void;
+}
+
+export interface LiveContext {
+  readonly ctx: TaskContext;
+  /** Aborts `ctx.signal` with that reason, also where it is only asked for afterwards. */
+  abort(reason: Error): void;
+  /** The attempt has ended: progress told from now on is dropped. */
+  end(): void;
+}
+
+/** A context for one attempt. */
+export function createContext(told: AttemptTold): LiveContext {
+  const { taskId, idempotencyKey, attempt, env } = told;
+  let controller: AbortController | null = null;
+  let reason: Error | null = null;
+  let ended = false;
+  const logAt = (level: LogLevel) => (message: string, fields?: LogFields) =>
+    told.log(level, message, { ...fields, taskId, attempt });
+  let log: TaskLog | null = null;
+
+  const ctx: TaskContext = {
+    get signal() {
+      if (!controller) {
+        controller = new AbortController();
+        if (reason) controller.abort(reason);
+      }
+      return controller.signal;
+    },
+    get log() {
+      log ??= { debug: logAt("debug"), info: logAt("info"), warn: logAt("warn"), error: logAt("error") };
+      return log;
+    },
+    attempt,
+    taskId,
+    idempotencyKey,
+    env,
+    progress(value) {
+      if (ended) return;
+      const encoded = encodeResult(value);
+      if (encoded.ok && !exceedsBytes(encoded.text, MAX_PROGRESS_BYTES)) told.onProgress(encoded.text);
+      else
+        ctx.log.warn("progress left out", {
+          reason: encoded.ok ? `larger than ${MAX_PROGRESS_BYTES} bytes` : encoded.message,
+        });
+    },
+    retryLater(seconds) {
+      if (!(seconds >= 0 && seconds <= MAX_RETRY_LATER_S))
+        throw new NonRetryableError(`retryLater takes 0 to ${MAX_RETRY_LATER_S} seconds, not ${seconds}`);
+      throw new RetryLater(Math.ceil(seconds * 1_000));
+    },
+  };
+
+  return {
+    ctx,
+    abort(because) {
+      reason ??= because;
+      controller?.abort(reason);
+    },
+    end() {
+      ended = true;
+    },
+  };
+}
