@@ -91,7 +91,12 @@ export function shardName(address: ShardAddress): string {
 /** Reads an object's own name: the only place that a shard learns its tenant from. Throws on a name that is none. */
 export function parseShardName(name: string | undefined): ShardAddress {
   const [tenant, queue, shard, ...rest] = (name ?? "").split(":");
-  if (rest.length > 0 || !TENANT_NAME.test(tenant ?? "") || !QUEUE_NAME.test(queue ?? "") || !/^\d{1,2}$/.test(shard ?? ""))
+  if (
+    rest.length > 0 ||
+    !TENANT_NAME.test(tenant ?? "") ||
+    !QUEUE_NAME.test(queue ?? "") ||
+    !/^\d{1,2}$/.test(shard ?? "")
+  )
     throw new Error(`not the name of a shard: ${name}`);
   return { tenant: tenant as TenantName, queue: queue as QueueName, shard: Number(shard) };
 }

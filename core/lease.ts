@@ -45,7 +45,12 @@ export interface CrashHistory {
 
 export type CrashVerdict =
   | { readonly kind: "again"; readonly crashes: number; readonly soloCrashes: number; readonly mode: LaneMode }
-  | { readonly kind: "end"; readonly code: "crashed" | "poisoned"; readonly crashes: number; readonly soloCrashes: number };
+  | {
+      readonly kind: "end";
+      readonly code: "crashed" | "poisoned";
+      readonly crashes: number;
+      readonly soloCrashes: number;
+    };
 
 /**
  * What a crash means for the task: only crashes while alone condemn (three: `poisoned`), `maxCrashes` of any kind end

@@ -14,6 +14,7 @@ export interface AlarmReasons {
 /** The earliest reason, never in the past; null: nothing to wake for. */
 export function nextAlarm(reasons: AlarmReasons, now: number): number | null {
   let next: number | null = null;
-  for (const at of Object.values(reasons) as (number | null)[]) if (at !== null && (next === null || at < next)) next = at;
+  for (const at of Object.values(reasons) as (number | null)[])
+    if (at !== null && (next === null || at < next)) next = at;
   return next === null ? null : Math.max(next, now);
 }

@@ -4,8 +4,8 @@
  */
 import { assertNever } from "./assert-never.ts";
 import type { AttemptError } from "./errors.ts";
-import { type TaskId, taskId } from "./ids.ts";
 import type { QueueName, Seq } from "./ids.ts";
+import { type TaskId, taskId } from "./ids.ts";
 import type { FinishedStatus, Status } from "./status.ts";
 
 /** How one attempt ended; `null` while it runs. */

@@ -5,11 +5,11 @@ import { MAX_SHARDS } from "../ids.ts";
 const DAY_S = 86_400;
 
 export const RetrySchema = z.strictObject({
-  maxAttempts: z.int().min(1).max(100).optional(),
-  backoff: z.enum(["exponential", "fixed"]).optional(),
-  baseMs: z.int().min(0).max(86_400_000).optional(),
-  capMs: z.int().min(0).max(604_800_000).optional(),
-  jitter: z.enum(["none", "full"]).optional(),
+  maxAttempts: z.int().min(1).max(100).exactOptional(),
+  backoff: z.enum(["exponential", "fixed"]).exactOptional(),
+  baseMs: z.int().min(0).max(86_400_000).exactOptional(),
+  capMs: z.int().min(0).max(604_800_000).exactOptional(),
+  jitter: z.enum(["none", "full"]).exactOptional(),
 });
 
 const shards = z.int().min(1).max(MAX_SHARDS);
@@ -31,13 +31,20 @@ const fields = {
   timeoutMs: z.int().min(1).max(600_000),
   retry: RetrySchema,
   maxCrashes: z.int().min(1).max(100),
-  resultTtlSeconds: z.int().min(0).max(365 * DAY_S),
-  historyTtlSeconds: z.int().min(60).max(3650 * DAY_S),
+  resultTtlSeconds: z
+    .int()
+    .min(0)
+    .max(365 * DAY_S),
+  historyTtlSeconds: z
+    .int()
+    .min(60)
+    .max(3650 * DAY_S),
 };
 
 const SettingsSchema = z.strictObject(fields);
 export const QueuePatchSchema = SettingsSchema.partial();
-export type QueuePatch = z.infer<typeof QueuePatchSchema>;
+/** JSON has no `undefined`: what is absent is not told. */
+export type QueuePatch = { [Name in keyof z.infer<typeof SettingsSchema>]?: z.infer<typeof SettingsSchema>[Name] };
 
 export type QueueSettings = Readonly<z.infer<typeof SettingsSchema>> & {
   /** Raised by every change; a shard that has an older one asks for the newer. */

@@ -17,7 +17,7 @@ export interface Versioned {
 
 export interface Refusal extends Versioned {
   readonly ok: false;
-  readonly code: ErrorCode | "settings-needed" | "session-unknown";
+  readonly code: ErrorCode | "settings-needed" | "session-unknown" | "stale-turn";
   readonly detail: string;
   readonly retryAfterMs?: number;
   /** JSON Pointer to the field that is wrong, with `invalid-request` and `setting-fixed`. */
@@ -119,8 +119,8 @@ export interface Handout {
   readonly lost: readonly Seq[];
   /** Tasks of this session whose cancellation was asked for. */
   readonly cancel: readonly Seq[];
-  /** The session is to end: finish or hand back what it holds, then close. */
-  readonly stop: boolean;
+  /** finish: take nothing more, end what is running, then close. drain: the same, but hand back what outlasts DRAIN_SECONDS. */
+  readonly stop: "no" | "finish" | "drain";
 }
 
 export type OpenAnswer = Answer<{

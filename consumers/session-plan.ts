@@ -1,0 +1,270 @@
+/**
+ * What a session says and does next, without doing it: a state machine that session.ts drives with real calls and the
+ * simulation with invented ones. Must stay true: an outcome is told until a turn that carried it was answered; a task
+ * stays in `holding` until then, so that it is never run twice because an answer was lost.
+ *
+ * At most two turns are under way: one that may be a long poll, and one that overtakes it with news.
+ */
+import type { Seq } from "../core/ids.ts";
+import type {
+  AdvanceAnswer,
+  AdvanceRequest,
+  ClaimedTask,
+  CloseRequest,
+  Handout,
+  OpenAnswer,
+  Outcome,
+  Refusal,
+} from "../core/schema/rpc.ts";
+
+export type Step =
+  | { readonly kind: "start"; readonly task: ClaimedTask }
+  | { readonly kind: "send"; readonly request: AdvanceRequest }
+  | { readonly kind: "close"; readonly request: CloseRequest };
+
+/** Ahead of its slots a session claims what this much measured run time holds; slower tasks are not claimed ahead. */
+const AHEAD_MS = 20;
+const MAX_AHEAD = 128;
+/** Weight of the newest measurement in the running means. */
+const NEWEST = 0.2;
+
+interface Flight {
+  readonly request: AdvanceRequest;
+  readonly started: readonly Running[];
+  /** Sent while there was nothing to do: answered empty, it is time to go. */
+  readonly isLinger: boolean;
+}
+
+interface Running {
+  readonly task: ClaimedTask;
+  readonly startedAt: number;
+  isReported: boolean;
+}
+
+export type SessionTerms = Pick<Extract<OpenAnswer, { ok: true }>, "slots" | "leaseMs" | "lingerMs"> & {
+  readonly session: number;
+};
+
+export class SessionPlan {
+  readonly #terms: SessionTerms;
+  readonly #solo: boolean;
+  #waiting: ClaimedTask[] = [];
+  readonly #running = new Map<Seq, Running>();
+  #unsent: Outcome[] = [];
+  #oldestUnsentAt: number | null = null;
+  #progress = new Map<Seq, string>();
+  readonly #flights = new Map<number, Flight>();
+  #turn = 0;
+  #stop: Handout["stop"] = "no";
+  #isDone = false;
+  #isClosing = false;
+  /** Mean run time of a task, and mean time between tasks, ms. null: not measured. */
+  #runMs: number | null = null;
+  #paceMs: number | null = null;
+  #lastHandoutAt: number;
+  #endedSinceHandout = 0;
+  #lastEndAt: number;
+
+  constructor(terms: SessionTerms, handout: Handout, solo: boolean, now: number) {
+    this.#terms = terms;
+    this.#solo = solo;
+    this.#lastHandoutAt = now;
+    this.#lastEndAt = now;
+    this.#take(handout, now);
+  }
+
+  /** Closed, or given up: nothing more is to be done. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+  get stop(): Handout["stop"] {
+    return this.#stop;
+  }
+  get running(): ReadonlyMap<Seq, { readonly task: ClaimedTask }> {
+    return this.#running;
+  }
+
+  /** A task ended; its outcome is told with the next turn. */
+  ended(outcome: Outcome, now: number): void {
+    const running = this.#running.get(outcome.seq);
+    if (!running) return;
+    this.#running.delete(outcome.seq);
+    this.#progress.delete(outcome.seq);
+    const took = now - running.startedAt;
+    this.#runMs = this.#runMs === null ? took : this.#runMs * (1 - NEWEST) + took * NEWEST;
+    this.#endedSinceHandout++;
+    this.#lastEndAt = now;
+    this.#tell(outcome, now);
+  }
+
+  /** @param progress JSON text */
+  progressed(seq: Seq, progress: string): void {
+    if (this.#running.has(seq)) this.#progress.set(seq, progress);
+  }
+
+  /** The worker has to go: nothing new is taken. */
+  finish(stop: Exclude<Handout["stop"], "no">): void {
+    if (this.#stop !== "drain") this.#stop = stop;
+  }
+
+  answered(turn: number, answer: AdvanceAnswer, now: number): void {
+    const flight = this.#flights.get(turn);
+    if (!flight) return;
+    if (!answer.ok) {
+      this.#refused(turn, flight, answer);
+      return;
+    }
+    this.#flights.delete(turn);
+    const { handout } = answer;
+    if (flight.isLinger && handout.tasks.length === 0 && this.#isIdle) this.#isClosing = true;
+    this.#take(handout, now);
+  }
+
+  /**
+   * No answer came. The same turn may be sent again, as long as no newer one was: that brings the stored answer.
+   * @param isLast give the turn up: its outcomes are told with the next one
+   */
+  failed(turn: number, isLast: boolean): AdvanceRequest | null {
+    const flight = this.#flights.get(turn);
+    if (!flight) return null;
+    if (!isLast && turn === this.#turn) return flight.request;
+    this.#giveUp(turn, flight);
+    return null;
+  }
+
+  /** What to do now, in order. Call after every event, and when `nextLook` has passed. */
+  steps(now: number): Step[] {
+    if (this.#isDone) return [];
+    const steps: Step[] = [];
+    if (this.#stop !== "no" || this.#isStuck(now)) this.#handBackWaiting(now);
+    while (this.#waiting.length > 0 && this.#running.size < this.#terms.slots) {
+      const task = this.#waiting.shift();
+      if (!task) break;
+      this.#running.set(task.seq, { task, startedAt: now, isReported: task.started });
+      steps.push({ kind: "start", task });
+    }
+    if (this.#mayClose) {
+      this.#isClosing = false;
+      this.#isDone = true;
+      const { session } = this.#terms;
+      steps.push({ kind: "close", request: { v: 1, session, turn: this.#turn + 1, outcomes: this.#unsent } });
+    } else if (this.#maySend(now)) steps.push({ kind: "send", request: this.#send() });
+    return steps;
+  }
+
+  /** When to look again though nothing happened (Unix ms); null: no need. */
+  nextLook(): number | null {
+    const looks: number[] = [];
+    if (this.#oldestUnsentAt !== null) looks.push(this.#oldestUnsentAt + AHEAD_MS);
+    if (this.#waiting.length > 0) looks.push(this.#lastEndAt + AHEAD_MS);
+    return looks.length === 0 ? null : Math.min(...looks);
+  }
+
+  get #isIdle(): boolean {
+    return this.#running.size === 0 && this.#waiting.length === 0 && this.#unsent.length === 0;
+  }
+
+  get #mayClose(): boolean {
+    const isQuiet = this.#running.size === 0 && this.#waiting.length === 0;
+    if (!isQuiet || !(this.#isClosing || this.#stop !== "no")) return false;
+    for (const flight of this.#flights.values()) if (flight.request.waitMs === 0) return false;
+    return [...this.#flights.values()].every((flight) => flight.request.outcomes.length === 0);
+  }
+
+  /** Ready for more: what is left to start is less than half of what it claims ahead. */
+  #isHungry(): boolean {
+    return this.#waiting.length <= this.#ahead() / 2;
+  }
+
+  #maySend(now: number): boolean {
+    const hasNews = this.#unsent.length > 0 || this.#progress.size > 0 || this.#unreported.length > 0;
+    const isDue = this.#isHungry() || (this.#oldestUnsentAt !== null && now - this.#oldestUnsentAt >= AHEAD_MS);
+    if (this.#flights.size === 0) return hasNews ? isDue : true;
+    if (this.#flights.size > 1) return false;
+    for (const flight of this.#flights.values()) if (flight.request.waitMs === 0) return false;
+    return hasNews && isDue;
+  }
+
+  get #unreported(): Running[] {
+    return [...this.#running.values()].filter((running) => !running.isReported);
+  }
+
+  #send(): AdvanceRequest {
+    const { session, slots, leaseMs, lingerMs } = this.#terms;
+    const outcomes = this.#unsent;
+    this.#unsent = [];
+    this.#oldestUnsentAt = null;
+    const started = this.#unreported;
+    for (const running of started) running.isReported = true;
+    const isLinger = this.#isIdle;
+    const holding = [...this.#running.keys(), ...this.#waiting.map((task) => task.seq)];
+    for (const flight of this.#flights.values()) for (const { seq } of flight.request.outcomes) holding.push(seq);
+    const request: AdvanceRequest = {
+      v: 1,
+      session,
+      turn: ++this.#turn,
+      answered: Math.min(this.#turn, ...this.#flights.keys()) - 1,
+      holding,
+      started: started.map((running) => running.task.seq),
+      outcomes,
+      progress: [...this.#progress],
+      want: this.#stop === "no" ? Math.max(0, slots + this.#ahead() - this.#running.size - this.#waiting.length) : 0,
+      // While tasks wait to be started the answer is wanted at once; else the question may stay open.
+      waitMs: this.#waiting.length > 0 ? 0 : isLinger ? lingerMs : Math.floor(leaseMs / 3),
+    };
+    this.#progress = new Map();
+    this.#flights.set(request.turn, { request, started, isLinger });
+    return request;
+  }
+
+  #take(handout: Handout, now: number): void {
+    this.#waiting.push(...handout.tasks);
+    if (handout.stop !== "no") this.finish(handout.stop);
+    if (handout.tasks.length === 0) return;
+    if (this.#endedSinceHandout > 0) {
+      const pace = (now - this.#lastHandoutAt) / this.#endedSinceHandout;
+      this.#paceMs = this.#paceMs === null ? pace : this.#paceMs * (1 - NEWEST) + pace * NEWEST;
+    }
+    this.#lastHandoutAt = now;
+    this.#lastEndAt = now;
+    this.#endedSinceHandout = 0;
+  }
+
+  #ahead(): number {
+    if (this.#solo || this.#runMs === null || this.#paceMs === null || this.#runMs > AHEAD_MS) return 0;
+    return Math.min(MAX_AHEAD, Math.floor(AHEAD_MS / Math.max(this.#paceMs, 0.01)));
+  }
+
+  /** Every slot is held by something slower than was measured, while others wait behind it. */
+  #isStuck(now: number): boolean {
+    const isFull = this.#waiting.length > 0 && this.#running.size >= this.#terms.slots;
+    return isFull && now - this.#lastEndAt >= AHEAD_MS;
+  }
+
+  #handBackWaiting(now: number): void {
+    for (const { seq, attempt } of this.#waiting)
+      this.#tell({ kind: "returned", seq, attempt, startedAt: now, endedAt: now }, now);
+    if (this.#waiting.length > 0) this.#runMs = AHEAD_MS + 1;
+    this.#waiting = [];
+  }
+
+  #tell(outcome: Outcome, now: number): void {
+    this.#unsent.push(outcome);
+    this.#oldestUnsentAt ??= now;
+  }
+
+  #refused(turn: number, flight: Flight, refusal: Refusal): void {
+    this.#giveUp(turn, flight);
+    // The shard knows this session no more: its tasks are another's by now, or will be.
+    if (refusal.code === "session-unknown") this.#isDone = true;
+  }
+
+  #giveUp(turn: number, flight: Flight): void {
+    this.#flights.delete(turn);
+    this.#unsent = [...flight.request.outcomes, ...this.#unsent];
+    if (this.#unsent.length > 0) this.#oldestUnsentAt = 0;
+    for (const [seq, progress] of flight.request.progress)
+      if (this.#running.has(seq) && !this.#progress.has(seq)) this.#progress.set(seq, progress);
+    for (const running of flight.started) running.isReported = false;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * A worker's stay at one shard: does what session-plan.ts decides. Tasks run as slots free, outcomes are told and new
+ * tasks taken in the same call, so a warm session starts a task without the queue's latency, and N tasks cost a ticket.
+ */
+import type { Seq } from "../core/ids.ts";
+import type { Ports } from "../core/ports.ts";
+import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, CloseRequest, ShardRpc } from "../core/schema/rpc.ts";
+import { type RunDeps, type RunningTask, startTask } from "./run-task.ts";
+import type { SessionPlan } from "./session-plan.ts";
+
+export interface SessionDeps extends RunDeps {
+  readonly ports: Pick<Ports, "now" | "later">;
+  /** Makes a stub of the shard: one that failed fails ever after. */
+  readonly connect: () => ShardRpc;
+  /** How long running tasks may go on once the service shuts down. */
+  readonly drainMs: number;
+  /** Asked each 20 s: whether others wait for this worker's place. */
+  readonly isWanted: () => Promise<boolean>;
+}
+
+/** Tries of one call, 50 ms apart at first, then twice as long each time. */
+const MOST_TRIES = 6;
+const FIRST_PAUSE_MS = 50;
+/** Cloudflare adds consumers only when a batch ends: one that works on for long yields to tickets that wait. */
+const YIELD_MS = 20_000;
+
+/** Resolves when the session is closed or given up; never rejects. */
+export function runSession(plan: SessionPlan, deps: SessionDeps): Promise<void> {
+  return new SessionRun(plan, deps).done;
+}
+
+class SessionRun {
+  readonly done: Promise<void>;
+  readonly #resolve: () => void;
+  readonly #plan: SessionPlan;
+  readonly #deps: SessionDeps;
+  readonly #tasks = new Map<Seq, RunningTask>();
+  #shard: ShardRpc;
+  #isPumpDue = false;
+  #stopLook: (() => void) | null = null;
+  #stopYield: () => void;
+  #isDraining = false;
+
+  constructor(plan: SessionPlan, deps: SessionDeps) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.done = promise;
+    this.#resolve = resolve;
+    this.#plan = plan;
+    this.#deps = { ...deps, onProgress: (seq, text) => this.#progressed(seq, text) };
+    this.#shard = deps.connect();
+    this.#stopYield = deps.ports.later(YIELD_MS, () => void this.#considerYielding());
+    this.#pumpSoon();
+  }
+
+  /** Handlers that end in the same turn of the event loop are told with one call. */
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return;
+    this.#isPumpDue = true;
+    queueMicrotask(() => {
+      this.#isPumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const plan = this.#plan;
+    for (const step of plan.steps(this.#deps.ports.now())) {
+      switch (step.kind) {
+        case "start":
+          this.#start(step.task);
+          break;
+        case "send":
+          void this.#send(step.request, 1);
+          break;
+        case "close":
+          void this.#close(step.request);
+          return;
+      }
+    }
+    if (plan.isDone) this.#giveUp();
+    else {
+      if (plan.stop === "drain") this.#drain();
+      this.#lookAgain();
+    }
+  }
+
+  #start(task: ClaimedTask): void {
+    const running = startTask(task, this.#deps);
+    this.#tasks.set(task.seq, running);
+    void running.outcome.then((outcome) => {
+      this.#tasks.delete(task.seq);
+      this.#plan.ended(outcome, this.#deps.ports.now());
+      this.#pumpSoon();
+    });
+  }
+
+  async #send(request: AdvanceRequest, tries: number): Promise<void> {
+    let answer: AdvanceAnswer;
+    try {
+      answer = await this.#shard.advance(request);
+    } catch (error) {
+      this.#retry(request, tries, error);
+      return;
+    }
+    this.#plan.answered(request.turn, answer, this.#deps.ports.now());
+    this.#pump();
+  }
+
+  #retry(request: AdvanceRequest, tries: number, error: unknown): void {
+    this.#shard = this.#deps.connect();
+    const again = this.#plan.failed(request.turn, tries >= MOST_TRIES);
+    if (!again) {
+      this.#deps.log("warn", "turn given up", { session: request.session, turn: request.turn, error: String(error) });
+      this.#pump();
+      return;
+    }
+    this.#deps.ports.later(FIRST_PAUSE_MS * 2 ** (tries - 1), () => void this.#send(again, tries + 1));
+  }
+
+  /** A close that never arrives is made up for by the lease. */
+  async #close(request: CloseRequest): Promise<void> {
+    for (let tries = 1; tries <= MOST_TRIES; tries++) {
+      try {
+        await this.#shard.close(request);
+        break;
+      } catch {
+        this.#shard = this.#deps.connect();
+        await new Promise<void>((resolve) => this.#deps.ports.later(FIRST_PAUSE_MS * 2 ** (tries - 1), resolve));
+      }
+    }
+    this.#end();
+  }
+
+  /** The shard does not know the session any more: what still runs is no longer its own. */
+  #giveUp(): void {
+    for (const task of this.#tasks.values()) task.stop("returned");
+    this.#end();
+  }
+
+  #drain(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    this.#deps.ports.later(this.#deps.drainMs, () => {
+      for (const task of this.#tasks.values()) task.stop("returned");
+    });
+  }
+
+  async #considerYielding(): Promise<void> {
+    try {
+      if (await this.#deps.isWanted()) this.#plan.finish("finish");
+    } catch {
+      // Not knowing is no reason to stop.
+    }
+    if (this.#plan.isDone) return;
+    this.#stopYield = this.#deps.ports.later(YIELD_MS, () => void this.#considerYielding());
+    this.#pump();
+  }
+
+  #progressed(seq: Seq, text: string): void {
+    this.#plan.progressed(seq, text);
+    this.#pumpSoon();
+  }
+
+  #lookAgain(): void {
+    this.#stopLook?.();
+    const at = this.#plan.nextLook();
+    this.#stopLook =
+      at === null
+        ? null
+        : this.#deps.ports.later(Math.max(0, at - this.#deps.ports.now()), () => this.#pump());
+  }
+
+  #end(): void {
+    this.#stopLook?.();
+    this.#stopYield();
+    this.#resolve();
+  }
+}

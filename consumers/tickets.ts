@@ -1,0 +1,79 @@
+/**
+ * Redeems tickets: a message is permission to work, and which task that is, the shard decides now. The message is acked
+ * once the shard has answered; one whose shard cannot be reached is tried again later, and after `max_retries` lands
+ * in `dead-tickets`.
+ */
+import { parseShardName } from "../core/ids.ts";
+import { type Ports, type TicketQueue, TICKET_QUEUES } from "../core/ports.ts";
+import type { OpenAnswer, Ticket, Worker } from "../core/schema/rpc.ts";
+import { callWithin, shardOf } from "../durable-objects/stubs.ts";
+import { type Registry, workerTypes } from "./handlers/compose.ts";
+import type { HandlerEnv, LogSink } from "./handlers/define.ts";
+import { runSession } from "./session.ts";
+import { SessionPlan } from "./session-plan.ts";
+
+export interface ConsumerDeps {
+  readonly ports: Ports;
+  readonly registry: Registry;
+  readonly env: HandlerEnv;
+  readonly log: LogSink;
+  readonly drainMs: number;
+}
+
+/** What a ticket's message must be told; Cloudflare's `Message` fits. */
+export interface TicketMessage {
+  readonly body: Ticket;
+  readonly attempts: number;
+  ack(): void;
+  retry(options: { delaySeconds: number }): void;
+}
+
+const OPEN_TIMEOUT_MS = 10_000;
+
+/** Opens a session and acks, or asks for the ticket again later. @returns the session's stay, to be waited for */
+export async function redeemTicket(
+  message: TicketMessage,
+  queue: TicketQueue,
+  deps: ConsumerDeps,
+): Promise<Promise<void> | null> {
+  const { ports } = deps;
+  const ticket = message.body;
+  const address = parseShardName(ticket.object);
+  const solo = queue === "solo";
+  const worker: Worker = {
+    name: `consumer-${ports.uuid().slice(0, 8)}`,
+    kind: "consumer",
+    types: workerTypes(deps.registry),
+    boot: ports.boot,
+  };
+  const answer = await callWithin<OpenAnswer>(ports, OPEN_TIMEOUT_MS, () =>
+    shardOf(ports, address).open({ v: 1, ticket: ticket.ticket, solo, worker, want: MOST_AT_FIRST }),
+  );
+  if (!answer.ok) {
+    deps.log("warn", "ticket not redeemed", { object: ticket.object, code: answer.code, detail: answer.detail });
+    message.retry({ delaySeconds: Math.min(30, 2 ** message.attempts) });
+    return null;
+  }
+  message.ack();
+  if (answer.session === null) return null;
+  const plan = new SessionPlan({ ...answer, session: answer.session }, answer.handout, solo, ports.now());
+  return runSession(plan, {
+    ...deps,
+    address,
+    connect: () => shardOf(ports, address),
+    onProgress: () => {},
+    isWanted: async () => (await ports.ticketBacklog(queue)) > 0,
+  });
+}
+
+/** The shard cuts it to the session's slots. */
+const MOST_AT_FIRST = 64;
+
+/** Which ticket queue a message came by: the last part of the Cloudflare queue's name. */
+export function ticketQueueOf(name: string): TicketQueue {
+  if (name.endsWith("-solo")) return "solo";
+  const number = Number(name.slice(name.lastIndexOf("-") + 1));
+  if (!(number >= 0 && number < TICKET_QUEUES)) throw new Error(`not a ticket queue: ${name}`);
+  return number;
+}
+

@@ -1,0 +1,108 @@
+/**
+ * A session's turn: settles what it finished and hands it what comes next, in one RPC and one transaction.
+ * Must stay true: the same turn again gets its stored answer and applies nothing twice (a lost answer is an ordinary
+ * event: the row commits, the caller gets an error); a newer turn answers a parked poll, so an outcome never waits.
+ */
+import type { Seq } from "../../core/ids.ts";
+import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/rpc.ts";
+import { afterOperation } from "./after.ts";
+import { claim, noteDeadline, stopOf, toClaimedTask } from "./claim.ts";
+import type { Session } from "./memory.ts";
+import { answerParked, EMPTY_HANDOUT, park } from "./park.ts";
+import { saveSession } from "./session-rows.ts";
+import { giveBackLost, settle, type Settled } from "./settle.ts";
+import { refuse, type Shard } from "./shard.ts";
+import { heldRows } from "./task-rows.ts";
+import { tellWaiters } from "./wait.ts";
+
+/** `respond` is called once: now, or where there is nothing to hand out, within `waitMs`. */
+export function advance(shard: Shard, request: AdvanceRequest, respond: (answer: AdvanceAnswer) => void): void {
+  const now = shard.ports.now();
+  const session = shard.memory.sessions.get(request.session);
+  if (!session) return respond(refuse("session-unknown", "no such session, or its lease ended"));
+  if (request.turn < session.turn) return respond(refuse("stale-turn", `turn ${session.turn} was taken`));
+  const poll = { turn: request.turn, want: request.want, respond };
+  if (request.turn === session.turn) {
+    const handout = storedHandout(shard, session, now);
+    if (isEmpty(handout)) park(shard, session, poll, request.waitMs);
+    else respond({ v: 1, ok: true, handout });
+    return;
+  }
+
+  const { settled, tasks } = shard.transact(() => takeTurn(shard, session, request, now));
+  answerParked(shard, session.id, EMPTY_HANDOUT);
+  tellWaiters(shard, settled.ended);
+  const handout = { tasks, lost: settled.lost, cancel: [], stop: stopOf(shard, session, now) };
+  if (isEmpty(handout) && request.waitMs > 0) park(shard, session, poll, request.waitMs);
+  else respond({ v: 1, ok: true, handout });
+  afterOperation(shard, now);
+}
+
+function isEmpty(handout: Handout): boolean {
+  return handout.tasks.length === 0 && handout.lost.length === 0 && handout.cancel.length === 0 && handout.stop === "no";
+}
+
+function takeTurn(
+  shard: Shard,
+  session: Session,
+  request: AdvanceRequest,
+  now: number,
+): { settled: Settled; tasks: ClaimedTask[] } {
+  const { settings } = shard.memory;
+  session.turn = request.turn;
+  const settled = settle(shard, session, request.outcomes, now);
+  const hasReturned = returnUnheld(shard, session, request, now);
+  const hasNews = noteProgress(shard, session, request, now);
+  const tasks = claim(shard, session, request.turn, request.want, now);
+  session.lost = settled.lost;
+  const leaseMs = settings?.leaseMs ?? 0;
+  session.leaseUntil = now + leaseMs;
+  // A turn that changed nothing need not be kept: taken again, it changes nothing again. Its lease is, now and then.
+  const isStale = session.leaseUntil - session.storedLease > leaseMs / 4;
+  if (request.outcomes.length > 0 || tasks.length > 0 || hasReturned || hasNews || isStale) saveSession(shard, session);
+  return { settled, tasks };
+}
+
+/** Claims of answered turns that the session does not know of: their answer was lost. */
+function returnUnheld(shard: Shard, session: Session, request: AdvanceRequest, now: number): boolean {
+  const holding = new Set(request.holding);
+  const lost: Seq[] = [];
+  for (const claim of session.claims.values())
+    if (claim.turn <= request.answered && !holding.has(claim.seq)) lost.push(claim.seq);
+  for (const row of heldRows(shard.sql, session.id, lost)) {
+    // It never arrived, so it never began, whatever the free slot promised.
+    giveBackLost(shard, session, row, "the answer that handed it out was lost", now);
+  }
+  return lost.length > 0;
+}
+
+/** Tasks that began since the last turn, and how far the running ones are. */
+function noteProgress(shard: Shard, session: Session, request: AdvanceRequest, now: number): boolean {
+  let hasNews = false;
+  for (const seq of request.started) {
+    const claim = session.claims.get(seq);
+    if (claim?.startedAt !== null) continue;
+    claim.startedAt = now;
+    noteDeadline(shard.memory, claim);
+    hasNews = true;
+  }
+  for (const [seq, progress] of request.progress) {
+    const claim = session.claims.get(seq);
+    if (!claim || claim.progress === progress) continue;
+    claim.progress = progress;
+    hasNews = true;
+  }
+  return hasNews;
+}
+
+/** What the session's latest turn was answered, from its row's claims. */
+function storedHandout(shard: Shard, session: Session, now: number): Handout {
+  const seqs: Seq[] = [];
+  for (const claim of session.claims.values()) if (claim.turn === session.turn) seqs.push(claim.seq);
+  const tasks: ClaimedTask[] = [];
+  for (const row of heldRows(shard.sql, session.id, seqs)) {
+    const held = session.claims.get(row.seq);
+    if (held) tasks.push(toClaimedTask(row, held));
+  }
+  return { tasks, lost: session.lost, cancel: [], stop: stopOf(shard, session, now) };
+}

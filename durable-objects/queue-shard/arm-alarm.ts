@@ -1,0 +1,45 @@
+/** Sets the one alarm, only where it moves earlier or none is set: each setAlarm is billed as a row. */
+import { nextAlarm } from "../../core/next-alarm.ts";
+import type { Shard } from "./shard.ts";
+
+/** Every reason to wake, from memory alone. */
+export function armAlarm(shard: Shard, now: number): void {
+  const { memory } = shard;
+  if (!memory.hasTables) return;
+  let nextLeaseEnd: number | null = null;
+  for (const session of memory.sessions.values())
+    nextLeaseEnd = Math.min(nextLeaseEnd ?? session.leaseUntil, session.leaseUntil);
+  let nextTicket: number | null = null;
+  if (memory.lanes.queued > 0 && !memory.settings?.paused) {
+    nextTicket = memory.probesHeldUntil;
+    for (const ticket of memory.tickets.values())
+      nextTicket = Math.min(nextTicket ?? ticket.overdueAt, ticket.overdueAt);
+  }
+  const next = nextAlarm(
+    {
+      nextDue: memory.due.next,
+      nextDeadline: memory.running > 0 ? memory.deadlineHint : null,
+      nextLeaseEnd,
+      nextTicket,
+      historyFlush: shard.flushing.has("history") ? null : memory.historyFlush.at,
+      noticeFlush: shard.flushing.has("dead-letters") ? null : memory.noticeFlush.at,
+      retention: retentionAt(shard),
+    },
+    now,
+  );
+  if (next === null || (shard.alarmAt !== null && shard.alarmAt <= next)) return;
+  shard.alarmAt = next;
+  shard.host.setAlarm(next);
+}
+
+/** When the oldest dead letter or dedup key is past its time (Unix ms). */
+export function retentionAt(shard: Shard): number | null {
+  const { memory } = shard;
+  const deadAt =
+    memory.dead.oldest === null || !memory.settings
+      ? null
+      : memory.dead.oldest + memory.settings.historyTtlSeconds * 1000;
+  if (memory.dedupExpiry === null) return deadAt;
+  return deadAt === null ? memory.dedupExpiry : Math.min(deadAt, memory.dedupExpiry);
+}
+

@@ -1,0 +1,151 @@
+/**
+ * Hands tasks to a session: the best ones at this moment, whatever was waiting when its ticket was sent. The rule of
+ * order is core/pick; here it meets SQL. A claim of ten takes 0.1 ms from a thousand to a million waiting tasks.
+ */
+import { MAX_ANSWER_BYTES, MAX_PAYLOAD_BYTES } from "../../core/bytes.ts";
+import type { Seq } from "../../core/ids.ts";
+import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../core/lease.ts";
+import { pickLane, runnableLanes } from "../../core/pick.ts";
+import { shareOf } from "../../core/schema/queue-settings.ts";
+import type { ClaimedTask, Handout, TaskOptions, Worker } from "../../core/schema/rpc.ts";
+import { refillIfShort } from "./lane-rows.ts";
+import type { Memory, Session } from "./memory.ts";
+import type { Shard } from "./shard.ts";
+
+const CLAIM = `UPDATE task SET status = 'RUNNING', session = ?1, rev = rev + 1
+  WHERE seq IN (SELECT value FROM json_each(?2)) AND status = 'QUEUED'
+  RETURNING seq, type, version, payload, attempt, options`;
+
+interface ClaimedRow {
+  seq: Seq;
+  type: string;
+  version: number;
+  payload: string;
+  attempt: number;
+  options: string | null;
+}
+
+/** Claimed at once: so many of the largest payload fit an answer twice over, what follows is looked at in between. */
+const CHUNK = Math.floor((2 * MAX_ANSWER_BYTES) / MAX_PAYLOAD_BYTES);
+
+/** How many more tasks the queue's concurrency lets this shard run; Infinity where it has none. */
+export function concurrencyLeft(shard: Shard): number {
+  const { settings, running } = shard.memory;
+  if (!settings || settings.concurrency === null) return Number.POSITIVE_INFINITY;
+  return Math.max(0, shareOf(settings.concurrency, settings, shard.address.shard) - running);
+}
+
+/** Slots of a session that no begun task holds. */
+export function freeSlots(session: Session): number {
+  let begun = 0;
+  for (const claim of session.claims.values()) if (claim.startedAt !== null) begun++;
+  return Math.max(0, session.slots - begun);
+}
+
+export function knows(worker: Worker): (type: string, version: number) => boolean {
+  return (type, version) => (worker.types[type] ?? -1) >= version;
+}
+
+/** Whether a session gets nothing more and is to end, and how. */
+export function stopOf(shard: Shard, session: Session, now: number): Handout["stop"] {
+  if (shard.draining) return "drain";
+  const { settings } = shard.memory;
+  if (!settings || session.handed >= settings.sessionMaxTasks) return "finish";
+  return session.worker.kind === "consumer" && now - session.openedAt > SESSION_CLAIM_MS ? "finish" : "no";
+}
+
+/**
+ * Claims up to `want` tasks for a session, highest priority first; inside a transaction. The caller writes the session's row.
+ * @param turn the turn whose answer will carry them
+ */
+export function claim(shard: Shard, session: Session, turn: number, want: number, now: number): ClaimedTask[] {
+  const { memory } = shard;
+  const { settings } = memory;
+  if (!settings || want <= 0 || memory.lanes.queued === 0 || stopOf(shard, session, now) !== "no") return [];
+  let left = Math.min(want, concurrencyLeft(shard), settings.sessionMaxTasks - session.handed);
+  let free = freeSlots(session);
+  const runnable = runnableLanes(memory.lanes.all(), {
+    paused: settings.paused,
+    knows: knows(session.worker),
+    solo: session.solo,
+  });
+
+  const tasks: ClaimedTask[] = [];
+  let bytes = 0;
+  while (left > 0 && bytes < MAX_ANSWER_BYTES) {
+    const picked = pickSeqs(shard, runnable, Math.min(left, CHUNK), free);
+    if (picked.length === 0) break;
+    for (const row of takeRows(shard, session, picked)) {
+      const isStarted = free > 0;
+      if (isStarted) free--;
+      const options = row.options === null ? null : (JSON.parse(row.options) as TaskOptions);
+      const timeoutMs = options?.timeoutMs ?? settings.timeoutMs;
+      const held: HeldClaim = {
+        seq: row.seq,
+        attempt: row.attempt + 1,
+        timeoutMs,
+        turn,
+        startedAt: isStarted ? now : null,
+        progress: null,
+      };
+      holdClaim(memory, session, held);
+      bytes += row.payload.length;
+      tasks.push(toClaimedTask(row, held));
+    }
+    left -= picked.length;
+  }
+  session.handed += tasks.length;
+  return tasks;
+}
+
+function pickSeqs(shard: Shard, runnable: Parameters<typeof pickLane>[0], most: number, free: number): Seq[] {
+  const { lanes } = shard.memory;
+  const picked: Seq[] = [];
+  while (picked.length < most) {
+    const lane = pickLane(runnable, picked.length < free, (candidate) => lanes.head(candidate));
+    if (!lane) break;
+    picked.push(lanes.take(lane));
+    refillIfShort(shard, lane);
+  }
+  return picked;
+}
+
+/** In the order picked, which SQL's RETURNING does not promise. */
+function takeRows(shard: Shard, session: Session, picked: readonly Seq[]): ClaimedRow[] {
+  const rows = shard.sql.all<ClaimedRow>(CLAIM, session.id, JSON.stringify(picked));
+  const bySeq = new Map(rows.map((row) => [row.seq, row]));
+  return picked.map((seq) => {
+    const row = bySeq.get(seq);
+    if (!row) throw new Error(`task ${seq} was in its lane, but is not QUEUED`);
+    return row;
+  });
+}
+
+export function toClaimedTask(row: Omit<ClaimedRow, "options" | "attempt">, held: HeldClaim): ClaimedTask {
+  return {
+    seq: row.seq,
+    type: row.type,
+    version: row.version,
+    payload: row.payload,
+    attempt: held.attempt,
+    timeoutMs: held.timeoutMs,
+    started: held.startedAt !== null,
+  };
+}
+
+function holdClaim(memory: Memory, session: Session, held: HeldClaim): void {
+  session.claims.set(held.seq, held);
+  memory.running++;
+  noteDeadline(memory, held);
+}
+
+/** Keeps the hint at or before the earliest deadline. */
+export function noteDeadline(memory: Memory, held: HeldClaim): void {
+  const deadline = deadlineOf(held);
+  if (deadline !== null) memory.deadlineHint = Math.min(memory.deadlineHint ?? deadline, deadline);
+}
+
+/** Ends a claim in memory, whatever became of the task. */
+export function dropClaim(memory: Memory, session: Session, seq: Seq): void {
+  if (session.claims.delete(seq)) memory.running--;
+}

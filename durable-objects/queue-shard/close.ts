@@ -1,0 +1,29 @@
+/** A session ends: its last outcomes count, what it still holds goes back to QUEUED unspent. */
+import type { CloseAnswer, CloseRequest } from "../../core/schema/rpc.ts";
+import { afterOperation } from "./after.ts";
+import { answerParked, EMPTY_HANDOUT } from "./park.ts";
+import { forgetSession } from "./session-rows.ts";
+import { giveBack, settle } from "./settle.ts";
+import { refuse, type Shard } from "./shard.ts";
+import { heldRows } from "./task-rows.ts";
+import { tellWaiters } from "./wait.ts";
+
+/** Closing again, after a lost answer, is refused as `session-unknown` and has changed nothing. */
+export function close(shard: Shard, request: CloseRequest): CloseAnswer {
+  const now = shard.ports.now();
+  const session = shard.memory.sessions.get(request.session);
+  if (!session) return refuse("session-unknown", "no such session, or its lease ended");
+  const settled = shard.transact(() => {
+    const result = settle(shard, session, request.outcomes, now);
+    for (const row of heldRows(shard.sql, session.id, [...session.claims.keys()])) {
+      const held = session.claims.get(row.seq);
+      if (held) giveBack(shard, session, row, held, "its session closed", now);
+    }
+    forgetSession(shard, session);
+    return result;
+  });
+  answerParked(shard, session.id, EMPTY_HANDOUT);
+  tellWaiters(shard, settled.ended);
+  afterOperation(shard, now);
+  return { v: 1, ok: true, lost: settled.lost };
+}

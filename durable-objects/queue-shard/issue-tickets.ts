@@ -1,0 +1,84 @@
+/**
+ * Asks for workers: a ticket for each session that is missing, sent to one of the ticket queues once the writes are
+ * durable. What was not redeemed in time is issued again on another queue, backing off 2, 4 … 300 s.
+ */
+import { type TicketQueue, TICKET_QUEUES } from "../../core/ports.ts";
+import type { Ticket } from "../../core/schema/rpc.ts";
+import { type Demand, ticketPatience, ticketsWanted } from "../../core/tickets.ts";
+import { concurrencyLeft, freeSlots } from "./claim.ts";
+import type { Memory } from "./memory.ts";
+import type { Shard } from "./shard.ts";
+
+export function issueTickets(shard: Shard, now: number): void {
+  const { memory } = shard;
+  const { settings, lanes } = memory;
+  dropOverdue(memory, now);
+  if (!settings || settings.paused || shard.draining || lanes.queued === 0) return;
+  const concurrency = concurrencyLeft(shard);
+  const demand = { concurrencyLeft: concurrency, slots: settings.slots, maxSessions: settings.maxSessions };
+  let probes = memory.probesHeldUntil === null || memory.probesHeldUntil <= now;
+  for (const solo of [false, true]) {
+    const waiting = solo ? lanes.solo : lanes.queued - lanes.solo;
+    if (waiting === 0) continue;
+    const ready = readyFor(memory, solo);
+    const stays = staysOf(memory, solo);
+    // Suspects run one after the other: one session, one slot.
+    const limits = solo ? { ...demand, slots: 1, maxSessions: 1 } : demand;
+    let wanted = ticketsWanted({ ...limits, ...stays, ready });
+    // What no known worker can run is asked about now and then: a deploy may have brought one that can.
+    if (ready === 0 && concurrency > 0 && probes && stays.unredeemed === 0) {
+      wanted = 1;
+      probes = false;
+    }
+    send(shard, solo, wanted, now);
+  }
+}
+
+/** Tasks that the consumers seen last could run; all of them until one has come. */
+function readyFor(memory: Memory, solo: boolean): number {
+  const types = memory.consumerTypes;
+  if (!types) return solo ? memory.lanes.solo : memory.lanes.queued - memory.lanes.solo;
+  let ready = 0;
+  for (const { key, count } of memory.lanes.all())
+    if ((key.mode === "solo") === solo && (types[key.type] ?? -1) >= key.version) ready += count;
+  return ready;
+}
+
+function staysOf(memory: Memory, solo: boolean): Pick<Demand, "freeSlots" | "openSessions" | "unredeemed"> {
+  let free = 0;
+  let openSessions = 0;
+  for (const session of memory.sessions.values()) {
+    if (session.solo !== solo) continue;
+    openSessions++;
+    free += freeSlots(session);
+  }
+  let unredeemed = 0;
+  for (const ticket of memory.tickets.values()) if (ticket.solo === solo) unredeemed++;
+  return { freeSlots: free, openSessions, unredeemed };
+}
+
+function dropOverdue(memory: Memory, now: number): void {
+  let dropped = false;
+  for (const [id, ticket] of memory.tickets) {
+    if (ticket.overdueAt > now) continue;
+    memory.tickets.delete(id);
+    dropped = true;
+  }
+  if (dropped) memory.unheeded++;
+}
+
+function send(shard: Shard, solo: boolean, wanted: number, now: number): void {
+  const { memory, ports } = shard;
+  const overdueAt = now + ticketPatience(memory.unheeded);
+  const byQueue = new Map<TicketQueue, Ticket[]>();
+  for (let i = 0; i < wanted; i++) {
+    const ticket = ports.uuid();
+    memory.tickets.set(ticket, { issuedAt: now, overdueAt, solo });
+    const queue = solo ? "solo" : memory.ticketTurn++ % TICKET_QUEUES;
+    const batch = byQueue.get(queue) ?? [];
+    batch.push({ v: 1, object: shard.name, ticket, issuedAt: now, solo });
+    byQueue.set(queue, batch);
+  }
+  // A failed send needs no handling: the tickets are overdue in time.
+  for (const [queue, tickets] of byQueue) shard.host.keepAlive(ports.sendTickets(queue, tickets));
+}

@@ -1,0 +1,92 @@
+/**
+ * The shard's tables. Append-only: an entry that has run anywhere is never changed. Ids are numbered by issue (1xx is
+ * issue 1's). They run on the object's first write; one that fails makes that object answer `migration-failed`.
+ *
+ * Row economy (Cloudflare bills rows written; an index entry inserted is one, deleted is free): a task that succeeds
+ * at once is insert 2 (row, ready index), claim 1, settle 1, and a share of its batch's outbox row.
+ */
+import type { Migration } from "../sql/migrate.ts";
+
+export const SHARD_MIGRATIONS: readonly Migration[] = [
+  {
+    id: "101-core",
+    statements: [
+      // The one row about the shard itself. `seq_reserved`: no id at or below it is given again (design, 4).
+      `CREATE TABLE shard (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        seq_reserved INTEGER NOT NULL,
+        settings TEXT
+      )`,
+      `CREATE TABLE lane (
+        no INTEGER PRIMARY KEY,
+        priority INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        limit_key TEXT,
+        fairness_key TEXT,
+        mode TEXT NOT NULL CHECK (mode IN ('normal', 'careful', 'solo'))
+      )`,
+      `CREATE TABLE task (
+        seq INTEGER PRIMARY KEY,
+        status TEXT NOT NULL CHECK (status IN ('SCHEDULED', 'BLOCKED', 'QUEUED', 'RUNNING', 'RETRYING', 'FAILED')),
+        lane INTEGER NOT NULL DEFAULT 0,
+        priority INTEGER NOT NULL,
+        type TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        payload TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        run_at INTEGER,
+        options TEXT,
+        rev INTEGER NOT NULL DEFAULT 1,
+        session INTEGER,
+        mode TEXT NOT NULL DEFAULT 'normal',
+        attempt INTEGER NOT NULL DEFAULT 0,
+        spent INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0,
+        solo_crashes INTEGER NOT NULL DEFAULT 0,
+        attempts TEXT,
+        attempts_dropped INTEGER NOT NULL DEFAULT 0,
+        moves TEXT,
+        error TEXT,
+        ended_at INTEGER,
+        limit_key TEXT,
+        fairness_key TEXT,
+        node TEXT,
+        callback TEXT,
+        CHECK ((status = 'RUNNING') = (session IS NOT NULL)),
+        CHECK ((status = 'FAILED') = (ended_at IS NOT NULL)),
+        CHECK (status NOT IN ('SCHEDULED', 'RETRYING') OR run_at IS NOT NULL)
+      )`,
+      `CREATE INDEX task_ready ON task (lane, seq) WHERE status = 'QUEUED'`,
+      `CREATE INDEX task_due ON task (run_at) WHERE status IN ('SCHEDULED', 'RETRYING')`,
+      `CREATE INDEX task_dead ON task (ended_at) WHERE status = 'FAILED'`,
+      `CREATE TABLE session (
+        id INTEGER PRIMARY KEY,
+        worker TEXT NOT NULL,
+        solo INTEGER NOT NULL,
+        slots INTEGER NOT NULL,
+        opened_at INTEGER NOT NULL,
+        lease_until INTEGER NOT NULL,
+        turn INTEGER NOT NULL,
+        handed INTEGER NOT NULL,
+        claims TEXT NOT NULL,
+        lost TEXT NOT NULL
+      )`,
+      // Finished tasks that history (D1) has not taken: a batch of settled ones is one row, a large one stands alone.
+      `CREATE TABLE outbox (
+        n INTEGER PRIMARY KEY,
+        lo INTEGER NOT NULL,
+        hi INTEGER NOT NULL,
+        count INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        refused TEXT,
+        body TEXT NOT NULL,
+        payload TEXT,
+        result TEXT
+      )`,
+      `CREATE TABLE notice (n INTEGER PRIMARY KEY, sink TEXT NOT NULL, body TEXT NOT NULL)`,
+      `CREATE TABLE dedup (key TEXT PRIMARY KEY, seq INTEGER NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID`,
+      `CREATE INDEX dedup_expiry ON dedup (expires_at)`,
+    ],
+  },
+];

@@ -1,0 +1,48 @@
+/**
+ * Who must be told that a task ended, beside history: today the Cloudflare queue `dead-letters` (ids of FAILED tasks).
+ * Each sink has its own rows and its own pace; none waits for another.
+ */
+import { type Seq, type TaskId, taskId } from "../../core/ids.ts";
+import { armAlarm } from "./arm-alarm.ts";
+import { backoffOf } from "./outbox.ts";
+import type { Shard } from "./shard.ts";
+
+const APPEND = "INSERT INTO notice (n, sink, body) VALUES (?, ?, ?)";
+const NEXT = "SELECT n, body FROM notice WHERE sink = ? ORDER BY n LIMIT 100";
+const FORGET = "DELETE FROM notice WHERE n IN (SELECT value FROM json_each(?))";
+
+export type Sink = "dead-letters";
+
+/** Inside a transaction. */
+export function appendNotice(shard: Shard, sink: Sink, seq: Seq, now: number): void {
+  const { memory } = shard;
+  shard.sql.run(APPEND, ++memory.notices.last, sink, taskId(shard.address, seq));
+  memory.notices.count++;
+  memory.noticeFlush.at = Math.min(memory.noticeFlush.at ?? now, now);
+}
+
+/** Sends what is due, at most one flush at a time; never throws. */
+export async function flushNotices(shard: Shard): Promise<void> {
+  if (shard.flushing.has("dead-letters")) return;
+  shard.flushing.add("dead-letters");
+  const flush = shard.memory.noticeFlush;
+  flush.at = null;
+  try {
+    for (;;) {
+      const rows = shard.sql.all<{ n: number; body: TaskId }>(NEXT, "dead-letters");
+      if (rows.length === 0) break;
+      await shard.ports.sendDeadLetters(rows.map((row) => row.body));
+      shard.transact(() => {
+        shard.sql.run(FORGET, JSON.stringify(rows.map((row) => row.n)));
+        shard.memory.notices.count -= rows.length;
+      });
+      shard.memory.noticeFlush.failures = 0;
+    }
+  } catch {
+    const { noticeFlush } = shard.memory;
+    noticeFlush.at = shard.ports.now() + backoffOf(++noticeFlush.failures);
+  } finally {
+    shard.flushing.delete("dead-letters");
+    armAlarm(shard, shard.ports.now());
+  }
+}

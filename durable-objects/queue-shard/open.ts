@@ -1,0 +1,76 @@
+/**
+ * A worker arrives, with a ticket or without: a session where there is work that it can run, and its first tasks with
+ * the same answer. With nothing to do nothing is written, so a late or doubled ticket costs a read of memory.
+ */
+import { runnableLanes } from "../../core/pick.ts";
+import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { OpenAnswer, OpenRequest } from "../../core/schema/rpc.ts";
+import { ticketPatience } from "../../core/tickets.ts";
+import { afterOperation } from "./after.ts";
+import { claim, concurrencyLeft, knows } from "./claim.ts";
+import type { Session } from "./memory.ts";
+import { EMPTY_HANDOUT } from "./park.ts";
+import { takeNumber } from "./reserve-seq.ts";
+import { saveSession } from "./session-rows.ts";
+import type { Shard } from "./shard.ts";
+
+/** Opens a session (its turn 0). `session: null` in the answer: nothing to do here now. */
+export function open(shard: Shard, request: OpenRequest): OpenAnswer {
+  const now = shard.ports.now();
+  const { memory } = shard;
+  if (request.ticket !== null) memory.tickets.delete(request.ticket);
+  if (request.worker.kind === "consumer") memory.consumerTypes = request.worker.types;
+  const { settings } = memory;
+  const opened = settings && hasWorkFor(shard, request) ? openSession(shard, request, settings, now) : null;
+  if (opened) {
+    memory.unheeded = 0;
+    memory.probesHeldUntil = null;
+  } else if (memory.lanes.queued > 0) {
+    memory.unheeded++;
+    memory.probesHeldUntil = now + ticketPatience(memory.unheeded);
+  }
+  afterOperation(shard, now);
+  return {
+    v: 1,
+    ok: true,
+    session: opened?.session.id ?? null,
+    slots: opened?.session.slots ?? 0,
+    leaseMs: settings?.leaseMs ?? 0,
+    lingerMs: settings?.lingerMs ?? 0,
+    handout: { ...EMPTY_HANDOUT, tasks: opened?.tasks ?? [] },
+  };
+}
+
+/** Whether a claim for that worker would find a task, and there is room for one more session. */
+function hasWorkFor(shard: Shard, request: OpenRequest): boolean {
+  const { memory } = shard;
+  if (shard.draining || memory.lanes.queued === 0 || concurrencyLeft(shard) <= 0) return false;
+  let open = 0;
+  for (const session of memory.sessions.values()) if (session.solo === request.solo) open++;
+  if (open >= (request.solo ? 1 : (memory.settings?.maxSessions ?? 0))) return false;
+  const rules = { paused: memory.settings?.paused ?? true, knows: knows(request.worker), solo: request.solo };
+  return runnableLanes(memory.lanes.all(), rules).length > 0;
+}
+
+function openSession(shard: Shard, request: OpenRequest, settings: QueueSettings, now: number) {
+  return shard.transact(() => {
+    const leaseUntil = now + settings.leaseMs;
+    const session: Session = {
+      id: takeNumber(shard, now),
+      worker: request.worker,
+      solo: request.solo,
+      slots: request.solo ? 1 : settings.slots,
+      openedAt: now,
+      leaseUntil,
+      storedLease: leaseUntil,
+      turn: 0,
+      handed: 0,
+      claims: new Map(),
+      lost: [],
+    };
+    shard.memory.sessions.set(session.id, session);
+    const tasks = claim(shard, session, 0, Math.min(request.want, session.slots), now);
+    saveSession(shard, session);
+    return { session, tasks };
+  });
+}

@@ -1,0 +1,66 @@
+/** A task by id, as far as the shard has it: live, a dead letter, or finished and not yet taken by history. */
+import type { Seq } from "../../core/ids.ts";
+import type { Answer, ReadAnswer, ShardSummary, Versioned } from "../../core/schema/rpc.ts";
+import { seqTime } from "../../core/ids.ts";
+import type { TaskRecord } from "../../core/task.ts";
+import { depthOf } from "./memory.ts";
+import { countInOutbox, findInOutbox } from "./outbox.ts";
+import { refuse, type Shard } from "./shard.ts";
+import { recordOf, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
+
+const BY_SEQ = `SELECT ${TASK_COLUMNS} FROM task WHERE seq IN (SELECT value FROM json_each(?))`;
+const COUNTS = "SELECT status, count(*) AS count FROM task WHERE seq >= ?1 AND seq < ?1 + ?2 GROUP BY status";
+
+export const MAX_READ = 100;
+
+export function read(shard: Shard, request: Versioned & { readonly seqs: readonly Seq[] }): ReadAnswer {
+  if (request.seqs.length > MAX_READ) return refuse("invalid-request", `at most ${MAX_READ} tasks a call`);
+  if (!shard.memory.hasTables) return { v: 1, ok: true, tasks: request.seqs.map(() => null) };
+  const found = new Map<Seq, TaskRecord>();
+  for (const row of shard.sql.all<TaskRow>(BY_SEQ, JSON.stringify(request.seqs)))
+    found.set(row.seq, recordOf(row, runningOf(shard, row)));
+  const missing = request.seqs.filter((seq) => !found.has(seq));
+  for (const record of findInOutbox(shard, missing)) found.set(record.seq, record);
+  return { v: 1, ok: true, tasks: request.seqs.map((seq) => found.get(seq) ?? null) };
+}
+
+function runningOf(shard: Shard, row: TaskRow) {
+  const session = row.session === null ? undefined : shard.memory.sessions.get(row.session);
+  const claim = session?.claims.get(row.seq);
+  return session && claim ? { claim, worker: session.worker.name } : undefined;
+}
+
+/** How many tasks of a batch are in which state, of those that the shard still has. */
+export function countBatch(
+  shard: Shard,
+  request: Versioned & { readonly first: Seq; readonly count: number },
+): Answer<{ readonly counts: Readonly<Record<string, number>> }> {
+  const counts: Record<string, number> = {};
+  if (!shard.memory.hasTables) return { v: 1, ok: true, counts };
+  for (const row of shard.sql.all<{ status: string; count: number }>(COUNTS, request.first, request.count))
+    counts[row.status] = row.count;
+  for (const [status, count] of countInOutbox(shard, request.first, request.count))
+    counts[status] = (counts[status] ?? 0) + count;
+  return { v: 1, ok: true, counts };
+}
+
+export function summarize(shard: Shard): ShardSummary {
+  const { memory } = shard;
+  let oldest: Seq | null = null;
+  for (const lane of memory.lanes.all()) {
+    const head = memory.lanes.head(lane);
+    if (head !== undefined && (oldest === null || head < oldest)) oldest = head;
+  }
+  return {
+    settingsVersion: memory.settings?.version ?? 0,
+    depth: depthOf(memory),
+    queued: memory.lanes.queued,
+    scheduled: memory.due.count,
+    running: memory.running,
+    deadLetters: memory.dead.count,
+    sessions: memory.sessions.size,
+    outboxRows: memory.outbox.rows,
+    outboxBytes: memory.outbox.bytes,
+    oldestQueuedAt: oldest === null ? null : seqTime(oldest),
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * What silence means. A session whose lease ended (locally: that belongs to an earlier boot) is gone: its begun tasks
+ * crashed, the others go back unharmed. A task that hangs in a session that lives ends as `timeout` at its deadline.
+ */
+import type { AttemptError } from "../../core/errors.ts";
+import type { Seq } from "../../core/ids.ts";
+import { deadlineOf, type HeldClaim, judgeCrash } from "../../core/lease.ts";
+import { mergeRetry, retryDelay } from "../../core/retry.ts";
+import type { TaskRecord } from "../../core/task.ts";
+import { failTask, leaveRunning } from "./leave-running.ts";
+import type { Session } from "./memory.ts";
+import { forgetSession, saveSession } from "./session-rows.ts";
+import { endFailedAttempt, giveBackLost } from "./settle.ts";
+import type { Shard } from "./shard.ts";
+import { heldRows, optionsOf, type TaskRow } from "./task-rows.ts";
+
+/** Ends every session whose lease is over; inside a transaction. @returns tasks that are finished by it */
+export function rescueLostSessions(shard: Shard, now: number): TaskRecord[] {
+  const ended: TaskRecord[] = [];
+  for (const session of [...shard.memory.sessions.values()]) {
+    if (session.leaseUntil > now) continue;
+    for (const row of heldRows(shard.sql, session.id, [...session.claims.keys()])) {
+      const held = session.claims.get(row.seq);
+      if (!held) continue;
+      if (held.startedAt === null) giveBackLost(shard, session, row, "its session was lost before it began", now);
+      else ended.push(...crash(shard, session, row, held, held.startedAt, now));
+    }
+    forgetSession(shard, session);
+  }
+  return ended;
+}
+
+function crash(
+  shard: Shard,
+  session: Session,
+  row: TaskRow,
+  held: HeldClaim,
+  startedAt: number,
+  now: number,
+): TaskRecord[] {
+  const options = optionsOf(row);
+  const settings = shard.memory.settings;
+  const verdict = judgeCrash({ crashes: row.crashes, soloCrashes: row.solo_crashes }, session.solo, {
+    maxCrashes: options.maxCrashes ?? settings?.maxCrashes ?? 1,
+    onCrash: options.onCrash ?? "retry",
+  });
+  const { crashes, soloCrashes } = verdict;
+  const error: AttemptError = {
+    code: verdict.kind === "end" ? verdict.code : "crashed",
+    message: `the worker was lost while it ran attempt ${held.attempt}${session.solo ? ", alone" : ""}`,
+    class: "WorkerLost",
+  };
+  const attempt = { startedAt, endedAt: now, outcome: "crashed", error } as const;
+  if (verdict.kind === "end") return [failTask(shard, session, row, { crashes, soloCrashes, error, attempt }, now)];
+  const retry = mergeRetry(options.retry, settings?.retry);
+  const runAt = now + retryDelay(retry, crashes, shard.ports.random());
+  const { mode } = verdict;
+  leaveRunning(
+    shard,
+    session,
+    row,
+    { to: "RETRYING", cause: "crashed", runAt, mode, crashes, soloCrashes, error, attempt },
+    now,
+  );
+  return [];
+}
+
+/** Ends attempts that outlived their deadline though their session lives; inside a transaction. */
+export function endHungAttempts(shard: Shard, now: number): TaskRecord[] {
+  const { memory } = shard;
+  if (memory.deadlineHint === null || memory.deadlineHint > now) return [];
+  const ended: TaskRecord[] = [];
+  let next: number | null = null;
+  for (const session of memory.sessions.values()) {
+    const hung: Seq[] = [];
+    for (const claim of session.claims.values()) {
+      const deadline = deadlineOf(claim);
+      if (deadline === null) continue;
+      if (deadline <= now) hung.push(claim.seq);
+      else next = Math.min(next ?? deadline, deadline);
+    }
+    if (hung.length === 0) continue;
+    for (const row of heldRows(shard.sql, session.id, hung)) {
+      const held = session.claims.get(row.seq);
+      if (held) ended.push(...endFailedAttempt(shard, session, row, hungError(held, now), now));
+    }
+    saveSession(shard, session);
+  }
+  memory.deadlineHint = next;
+  return ended;
+}
+
+function hungError(held: HeldClaim, now: number) {
+  const message = `no outcome came within ${held.timeoutMs} ms`;
+  return {
+    error: { code: "timeout", message, class: "TimeoutError" } satisfies AttemptError,
+    retryable: true,
+    startedAt: held.startedAt ?? now,
+    endedAt: now,
+  };
+}

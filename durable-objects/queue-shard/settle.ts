@@ -1,0 +1,164 @@
+/**
+ * What becomes of a task when its session speaks. Fencing: an outcome counts only for the session and attempt that hold
+ * the task while RUNNING; any other is dropped and told (`lost`). Tasks that succeed are one DELETE and a share of one
+ * outbox row for the whole batch; the rarer ends go one by one through `leaveRunning`.
+ */
+import { exceedsBytes, MAX_RESULT_BYTES } from "../../core/bytes.ts";
+import type { AttemptError } from "../../core/errors.ts";
+import type { Seq } from "../../core/ids.ts";
+import type { HeldClaim } from "../../core/lease.ts";
+import { mergeRetry, retryDelay } from "../../core/retry.ts";
+import type { Outcome } from "../../core/schema/rpc.ts";
+import type { TaskRecord } from "../../core/task.ts";
+import { dropClaim } from "./claim.ts";
+import { failTask, leaveRunning } from "./leave-running.ts";
+import type { Session } from "./memory.ts";
+import { appendHistory } from "./outbox.ts";
+import type { Shard } from "./shard.ts";
+import { attemptsOf, heldRows, optionsOf, recordOf, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
+
+const DELETE_SUCCEEDED = `DELETE FROM task
+  WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'RUNNING' AND session = ?2 RETURNING ${TASK_COLUMNS}`;
+export interface Settled {
+  /** Outcomes that did not count. */
+  readonly lost: Seq[];
+  /** Tasks that are finished now: for whoever waits for them. */
+  readonly ended: TaskRecord[];
+}
+
+/** Applies a session's outcomes; inside a transaction. The caller writes the session's row. */
+export function settle(shard: Shard, session: Session, outcomes: readonly Outcome[], now: number): Settled {
+  const lost: Seq[] = [];
+  const ended: TaskRecord[] = [];
+  const succeeded = new Map<Seq, SucceededOutcome>();
+  const others = new Map<Seq, Exclude<Outcome, SucceededOutcome>>();
+  for (const outcome of outcomes) {
+    const held = session.claims.get(outcome.seq);
+    if (held?.attempt !== outcome.attempt || succeeded.has(outcome.seq) || others.has(outcome.seq))
+      lost.push(outcome.seq);
+    else if (outcome.kind !== "succeeded") others.set(outcome.seq, outcome);
+    else if (exceedsBytes(outcome.result, MAX_RESULT_BYTES)) others.set(outcome.seq, tooLarge(outcome));
+    else succeeded.set(outcome.seq, outcome);
+  }
+  if (succeeded.size > 0) settleSucceeded(shard, session, succeeded, ended, now);
+  if (others.size > 0) settleOthers(shard, session, others, ended, now);
+  return { lost, ended };
+}
+
+type SucceededOutcome = Extract<Outcome, { kind: "succeeded" }>;
+
+function tooLarge({ kind: _, result: __, ...outcome }: SucceededOutcome): Extract<Outcome, { kind: "failed" }> {
+  const message = `the result is over ${MAX_RESULT_BYTES} bytes of JSON`;
+  return { ...outcome, kind: "failed", retryable: false, error: { code: "result-too-large", message, class: "Error" } };
+}
+
+function settleSucceeded(
+  shard: Shard,
+  session: Session,
+  outcomes: ReadonlyMap<Seq, SucceededOutcome>,
+  ended: TaskRecord[],
+  now: number,
+): void {
+  const { memory, sql } = shard;
+  const defaultTtl = memory.settings?.resultTtlSeconds ?? 0;
+  const records: TaskRecord[] = [];
+  for (const row of sql.all<TaskRow>(DELETE_SUCCEEDED, JSON.stringify([...outcomes.keys()]), session.id)) {
+    const outcome = outcomes.get(row.seq);
+    if (!outcome) continue;
+    const { attempt, startedAt, endedAt } = outcome;
+    const ttl = optionsOf(row).resultTtlSeconds ?? defaultTtl;
+    records.push({
+      ...recordOf(row),
+      status: "SUCCEEDED",
+      rev: row.rev + 1,
+      endedAt: now,
+      attempts: [
+        ...attemptsOf(row),
+        { attempt, startedAt, endedAt, worker: session.worker.name, outcome: "succeeded", error: null },
+      ],
+      result: outcome.result,
+      resultExpiresAt: now + ttl * 1000,
+      error: null,
+    });
+    dropClaim(memory, session, row.seq);
+  }
+  if (records.length !== outcomes.size) throw new Error("a session's claims and its tasks' rows disagree");
+  appendHistory(shard, records, now);
+  ended.push(...records);
+}
+
+function settleOthers(
+  shard: Shard,
+  session: Session,
+  outcomes: ReadonlyMap<Seq, Exclude<Outcome, SucceededOutcome>>,
+  ended: TaskRecord[],
+  now: number,
+): void {
+  const rows = heldRows(shard.sql, session.id, [...outcomes.keys()]);
+  for (const row of rows) {
+    const outcome = outcomes.get(row.seq);
+    const held = session.claims.get(row.seq);
+    if (!outcome || !held) continue;
+    const times = { startedAt: outcome.startedAt, endedAt: outcome.endedAt };
+    switch (outcome.kind) {
+      case "failed":
+        ended.push(...endFailedAttempt(shard, session, row, outcome, now));
+        break;
+      case "snoozed":
+        leaveRunning(shard, session, row, {
+          to: "SCHEDULED",
+          runAt: now + outcome.delayMs,
+          cause: "the handler asked for later",
+          attempt: { ...times, outcome: "snoozed", error: null },
+        }, now);
+        break;
+      case "returned":
+        giveBack(shard, session, row, held, "handed back unfinished", now);
+        break;
+    }
+  }
+}
+
+/** A failure or a timeout spends an attempt: again after the backoff, or FAILED where none is left or it would not help. */
+export function endFailedAttempt(
+  shard: Shard,
+  session: Session,
+  row: TaskRow,
+  failure: { readonly error: AttemptError; readonly retryable: boolean; readonly startedAt: number; readonly endedAt: number },
+  now: number,
+): TaskRecord[] {
+  const retry = mergeRetry(optionsOf(row).retry, shard.memory.settings?.retry);
+  const spent = row.spent + 1;
+  const { error, startedAt, endedAt } = failure;
+  const attempt = { startedAt, endedAt, outcome: "failed", error } as const;
+  if (!failure.retryable || spent >= retry.maxAttempts)
+    return [failTask(shard, session, row, { spent, error, attempt }, now)];
+  const runAt = now + retryDelay(retry, spent, shard.ports.random());
+  leaveRunning(shard, session, row, { to: "RETRYING", runAt, spent, error, cause: error.code, attempt }, now);
+  return [];
+}
+
+/** Back to QUEUED, no attempt spent, no suspicion. */
+export function giveBack(
+  shard: Shard,
+  session: Session,
+  row: TaskRow,
+  held: HeldClaim,
+  cause: string,
+  now: number,
+): void {
+  const { startedAt } = held;
+  if (startedAt === null) leaveRunning(shard, session, row, { to: "QUEUED", cause }, now);
+  else {
+    const attempt = { startedAt, endedAt: now, outcome: "returned", error: null } as const;
+    leaveRunning(shard, session, row, { to: "QUEUED", cause, attempt }, now);
+  }
+}
+
+/**
+ * Back to QUEUED after its claim was lost: handed out next only into a free slot (`careful`). Had its worker died of it
+ * before it could tell that it began, that shows then.
+ */
+export function giveBackLost(shard: Shard, session: Session, row: TaskRow, cause: string, now: number): void {
+  leaveRunning(shard, session, row, { to: "QUEUED", cause, mode: row.mode === "solo" ? "solo" : "careful" }, now);
+}

@@ -1,0 +1,102 @@
+/**
+ * What the operations of a shard share: SQL (the truth), memory (its picture, rebuilt at will), the open calls, and the
+ * world. Must stay true: memory is only changed inside or after a transaction, and any throw discards it.
+ * The Durable Object class wraps this; the simulation drives the same operations on node:sqlite.
+ */
+import type { Ports } from "../../core/ports.ts";
+import { type ShardAddress, type Seq, shardName } from "../../core/ids.ts";
+import type { AdvanceAnswer, ReadAnswer, Refusal, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import { migrate, schemaState } from "../sql/migrate.ts";
+import type { Sql } from "../sql/sql.ts";
+import { loadMemory, type Memory } from "./memory.ts";
+import { SHARD_MIGRATIONS } from "./migrations.ts";
+
+/** What the object that hosts a shard lends it. */
+export interface ShardHost {
+  /** Replaces the one alarm (Unix ms). */
+  setAlarm(at: number): void;
+  /** Keeps the object in memory until the work has ended; a rejection is logged there. */
+  keepAlive(work: Promise<unknown>): void;
+}
+
+/** A long poll of a session that has nothing to do: answered by new work, by a newer turn, or when its time is up. */
+export interface ParkedPoll {
+  readonly turn: number;
+  readonly want: number;
+  readonly respond: (answer: AdvanceAnswer) => void;
+  readonly stopTimer: () => void;
+}
+
+export interface PendingSubmission {
+  readonly request: SubmitRequest;
+  readonly respond: (answer: SubmitAnswer) => void;
+}
+
+export interface TaskWaiter {
+  readonly respond: (answer: ReadAnswer) => void;
+  readonly stopTimer: () => void;
+}
+
+export class Shard {
+  readonly address: ShardAddress;
+  readonly name: string;
+  readonly sql: Sql;
+  readonly ports: Ports;
+  readonly host: ShardHost;
+
+  /** Submissions of this turn of the event loop; `grouping` while a commit of it is due. */
+  readonly submissions: PendingSubmission[] = [];
+  grouping = false;
+  readonly parked = new Map<number, ParkedPoll>();
+  readonly waiters = new Map<Seq, Set<TaskWaiter>>();
+  /** Flushes under way, by sink: at most one each. */
+  readonly flushing = new Set<string>();
+  /** Local shutdown: every session is told to stop. */
+  draining = false;
+  /** When the platform will wake us (Unix ms); null: unknown or never. */
+  alarmAt: number | null = null;
+  #memory: Memory | null = null;
+
+  constructor(address: ShardAddress, sql: Sql, ports: Ports, host: ShardHost) {
+    this.address = address;
+    this.name = shardName(address);
+    this.sql = sql;
+    this.ports = ports;
+    this.host = host;
+  }
+
+  get memory(): Memory {
+    if (!this.#memory) {
+      // An object that has been written to before runs what a newer version added; a fresh one stays without tables.
+      if (schemaState(this.sql, SHARD_MIGRATIONS) === "behind") migrate(this.sql, SHARD_MIGRATIONS);
+      this.#memory = loadMemory(this.sql, this.ports.boot);
+    }
+    return this.#memory;
+  }
+
+  /** All of `work`'s writes or none; after a throw memory is what SQL says. Makes the tables at the first write. */
+  transact<T>(work: () => T): T {
+    try {
+      return this.sql.transaction(() => {
+        if (!this.memory.hasTables) {
+          migrate(this.sql, SHARD_MIGRATIONS);
+          this.memory.hasTables = true;
+        }
+        return work();
+      });
+    } catch (error) {
+      this.#memory = null;
+      throw error;
+    }
+  }
+}
+
+/** What an operation that threw answers. */
+export function failure(error: unknown): Refusal {
+  const isMigration = error instanceof Error && error.name === "MigrationError";
+  return refuse(isMigration ? "migration-failed" : "internal", error instanceof Error ? error.message : String(error));
+}
+
+export function refuse(code: Refusal["code"], detail: string, retryAfterMs?: number): Refusal {
+  return { v: 1, ok: false, code, detail, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+}

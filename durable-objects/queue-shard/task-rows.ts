@@ -1,0 +1,122 @@
+/** A task's row, and the record that others see of it. The one place that knows both spellings. */
+import { exceedsBytes, MAX_ATTEMPTS_BYTES } from "../../core/bytes.ts";
+import type { AttemptError } from "../../core/errors.ts";
+import type { Seq } from "../../core/ids.ts";
+import type { LaneMode } from "../../core/lanes.ts";
+import type { HeldClaim } from "../../core/lease.ts";
+import type { TaskOptions } from "../../core/schema/rpc.ts";
+import type { Status } from "../../core/status.ts";
+import type { Attempt, MoveRecord, TaskRecord } from "../../core/task.ts";
+import type { Sql } from "../sql/sql.ts";
+
+export interface TaskRow {
+  seq: Seq;
+  status: Status;
+  priority: number;
+  type: string;
+  version: number;
+  payload: string;
+  created_at: number;
+  run_at: number | null;
+  options: string | null;
+  rev: number;
+  mode: LaneMode;
+  attempt: number;
+  spent: number;
+  crashes: number;
+  solo_crashes: number;
+  attempts: string | null;
+  attempts_dropped: number;
+  moves: string | null;
+  error: string | null;
+  ended_at: number | null;
+  limit_key: string | null;
+  fairness_key: string | null;
+  session: number | null;
+}
+
+export const TASK_COLUMNS = `seq, status, priority, type, version, payload, created_at, run_at, options, rev, mode,
+  attempt, spent, crashes, solo_crashes, attempts, attempts_dropped, moves, error, ended_at, limit_key, fairness_key,
+  session`;
+
+const HELD = `SELECT ${TASK_COLUMNS} FROM task
+  WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'RUNNING' AND session = ?2`;
+
+/** Those of the tasks that a session holds. */
+export function heldRows(sql: Sql, session: number, seqs: readonly Seq[]): TaskRow[] {
+  return seqs.length === 0 ? [] : sql.all<TaskRow>(HELD, JSON.stringify(seqs), session);
+}
+
+const NO_OPTIONS: TaskOptions = {};
+
+export function optionsOf(row: Pick<TaskRow, "options">): TaskOptions {
+  return row.options === null ? NO_OPTIONS : (JSON.parse(row.options) as TaskOptions);
+}
+
+export function attemptsOf(row: Pick<TaskRow, "attempts">): Attempt[] {
+  return row.attempts === null ? [] : (JSON.parse(row.attempts) as Attempt[]);
+}
+
+export function movesOf(row: Pick<TaskRow, "moves">): MoveRecord[] {
+  return row.moves === null ? [] : (JSON.parse(row.moves) as MoveRecord[]);
+}
+
+/** @param running the claim where a session has it: its attempt is under way */
+export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; readonly worker: string }): TaskRecord {
+  const attempts = attemptsOf(row);
+  if (running && running.claim.startedAt !== null)
+    attempts.push({
+      attempt: running.claim.attempt,
+      startedAt: running.claim.startedAt,
+      endedAt: null,
+      worker: running.worker,
+      outcome: null,
+      error: null,
+    });
+  return {
+    seq: row.seq,
+    rev: row.rev,
+    status: row.status,
+    type: row.type,
+    version: row.version,
+    priority: row.priority,
+    payload: row.payload,
+    tags: optionsOf(row).tags ?? [],
+    createdAt: row.created_at,
+    runAt: row.run_at,
+    endedAt: row.ended_at,
+    attempts,
+    attemptsDropped: row.attempts_dropped,
+    crashes: row.crashes,
+    moves: movesOf(row),
+    result: null,
+    resultExpiresAt: null,
+    error: row.error === null ? null : (JSON.parse(row.error) as AttemptError),
+    progress: running?.claim.progress ?? null,
+  };
+}
+
+/**
+ * Adds an attempt to the log, which is kept under 64 KiB: the first and the latest stay, what lies between goes.
+ * @returns the log as JSON text, and how many are left out in all
+ */
+export function logAttempt(row: TaskRow, attempt: Attempt): { attempts: Attempt[]; text: string; dropped: number } {
+  const attempts = [...attemptsOf(row), attempt];
+  let dropped = row.attempts_dropped;
+  let text = JSON.stringify(attempts);
+  while (attempts.length > 2 && exceedsBytes(text, MAX_ATTEMPTS_BYTES)) {
+    attempts.splice(1, 1);
+    dropped++;
+    text = JSON.stringify(attempts);
+  }
+  return { attempts, text, dropped };
+}
+
+const MAX_MOVES = 64;
+
+/** Adds to the timeline, which keeps its first and its latest 63 rows. */
+export function logMove(row: Pick<TaskRow, "moves">, move: MoveRecord): string {
+  const moves = [...movesOf(row), move];
+  if (moves.length > MAX_MOVES) moves.splice(1, moves.length - MAX_MOVES);
+  return JSON.stringify(moves);
+}

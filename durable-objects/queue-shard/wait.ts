@@ -1,0 +1,46 @@
+/** `?wait=`: a question that is answered when the task ends. Waiters live in memory; a lost object loses the question only. */
+import type { Seq } from "../../core/ids.ts";
+import type { ReadAnswer, Versioned } from "../../core/schema/rpc.ts";
+import { isFinished } from "../../core/status.ts";
+import type { TaskRecord } from "../../core/task.ts";
+import { read } from "./read.ts";
+import type { Shard, TaskWaiter } from "./shard.ts";
+
+/** Answers at once where the task has ended or is not here; else when it ends, or after `waitMs` with what it is then. */
+export function wait(
+  shard: Shard,
+  request: Versioned & { readonly seq: Seq; readonly waitMs: number },
+  respond: (answer: ReadAnswer) => void,
+): void {
+  const { seq } = request;
+  const ask = () => read(shard, { v: 1, seqs: [seq] });
+  const answer = ask();
+  const task = answer.ok ? answer.tasks[0] : null;
+  if (!task || isFinished(task.status) || request.waitMs <= 0) {
+    respond(answer);
+    return;
+  }
+  const waiters = shard.waiters.get(seq) ?? new Set();
+  shard.waiters.set(seq, waiters);
+  const waiter: TaskWaiter = {
+    respond,
+    stopTimer: shard.ports.later(request.waitMs, () => {
+      waiters.delete(waiter);
+      if (waiters.size === 0) shard.waiters.delete(seq);
+      respond(ask());
+    }),
+  };
+  waiters.add(waiter);
+}
+
+/** After the commit that ended them. */
+export function tellWaiters(shard: Shard, ended: readonly TaskRecord[]): void {
+  if (shard.waiters.size === 0) return;
+  for (const record of ended) {
+    for (const waiter of shard.waiters.get(record.seq) ?? []) {
+      waiter.stopTimer();
+      waiter.respond({ v: 1, ok: true, tasks: [record] });
+    }
+    shard.waiters.delete(record.seq);
+  }
+}
