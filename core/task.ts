@@ -101,7 +101,8 @@ export function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function publicError(error: AttemptError): Omit<AttemptError, "stack"> {
+/** As it is shown: the stack stays inside. */
+export function publicError(error: AttemptError): Omit<AttemptError, "stack"> {
   const { stack: _inside, ...rest } = error;
   return rest;
 }

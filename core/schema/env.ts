@@ -51,12 +51,14 @@ const VARS = {
     .max(MAX_BODY_LIMIT)
     .default(8 * MIB),
   DETACH: z.enum(["0", "1"]).default("0"),
+  DRAIN_SECONDS: z.coerce.number().min(0).max(600).default(10),
 };
 
 const VAR_REMEDIES: Readonly<Record<string, string>> = {
   LOG_LEVEL: `Set LOG_LEVEL to one of ${LOG_LEVELS.join(", ")}, or remove it (info).`,
   BODY_LIMIT: `Set BODY_LIMIT to bytes from ${KIB} to ${MAX_BODY_LIMIT}, or remove it (${8 * MIB}).`,
   DETACH: 'Remove DETACH: the local servers set it to "1" by themselves, and a deployment has no use for it.',
+  DRAIN_SECONDS: "Set DRAIN_SECONDS to seconds from 0 to 600, or remove it (10).",
 };
 
 const BINDINGS: ReadonlyMap<string, BindingKind> = new Map([
@@ -88,6 +90,8 @@ export interface CheckedEnv {
   /** Bytes. */
   readonly bodyLimit: number;
   readonly detach: boolean;
+  /** How long running tasks have when the local service stops. */
+  readonly drainMs: number;
   readonly faults: readonly EnvFault[];
 }
 
@@ -99,6 +103,7 @@ export function checkEnv(env: object): CheckedEnv {
     logLevel: varOf(VARS.LOG_LEVEL, env, "LOG_LEVEL"),
     bodyLimit: varOf(VARS.BODY_LIMIT, env, "BODY_LIMIT"),
     detach: varOf(VARS.DETACH, env, "DETACH") === "1",
+    drainMs: varOf(VARS.DRAIN_SECONDS, env, "DRAIN_SECONDS") * 1_000,
     faults: issues.map((issue) => faultOf(String(issue.path[0] ?? ""), issue.message)),
   };
 }

@@ -1,0 +1,52 @@
+/** Every route on one screen. What surrounds them (request id, problems, log) is in middleware/serve.ts. */
+import { Hono } from "hono";
+import type { Door, DoorBindings, Route } from "./door.ts";
+import { answerUnrouted, onError } from "./middleware/serve.ts";
+import { live, ready, started } from "./routes/health.ts";
+import { listOperatorEvents } from "./routes/operator-events.ts";
+import { getQueue, listQueues, patchQueue, pauseQueue, putQueue, resumeQueue } from "./routes/queues.ts";
+import * as schedules from "./routes/schedules.ts";
+import { submitTasks } from "./routes/submissions.ts";
+import { getResult, getSubmission, getSubmissions } from "./routes/tasks.ts";
+import { getType, listTypes, putType } from "./routes/types.ts";
+
+export function createApp(door: Door): Hono<DoorBindings> {
+  const app = new Hono<DoorBindings>();
+  const on = (method: string, path: string, route: Route) => app.on(method, path, (c) => route(door, c));
+
+  on("POST", "/tasks/submissions", submitTasks);
+  on("GET", "/tasks/submissions", getSubmissions);
+  on("GET", "/tasks/submissions/:id", getSubmission);
+  on("GET", "/tasks/:id", getResult);
+
+  on("GET", "/queues", listQueues);
+  on("GET", "/queues/:queue", getQueue);
+  on("PUT", "/queues/:queue", putQueue);
+  on("PATCH", "/queues/:queue", patchQueue);
+  on("POST", "/queues/:queue/pause", pauseQueue);
+  on("POST", "/queues/:queue/resume", resumeQueue);
+
+  on("GET", "/types", listTypes);
+  on("GET", "/types/:type{.+}", getType);
+  on("PUT", "/types/:type{.+}", putType);
+
+  on("GET", "/schedules", schedules.listSchedules);
+  on("POST", "/schedules", schedules.createSchedule);
+  on("GET", "/schedules/:id", schedules.getSchedule);
+  on("PUT", "/schedules/:id", schedules.putSchedule);
+  on("PATCH", "/schedules/:id", schedules.patchSchedule);
+  on("DELETE", "/schedules/:id", schedules.deleteSchedule);
+  on("POST", "/schedules/:id/run-now", schedules.runSchedule);
+  on("POST", "/schedules/:id/pause", schedules.pauseSchedule);
+  on("POST", "/schedules/:id/resume", schedules.resumeSchedule);
+  on("GET", "/schedules/:id/preview", schedules.previewSchedule);
+
+  on("GET", "/health/live", live);
+  on("GET", "/health/ready", ready);
+  on("GET", "/health/startup", started);
+  on("GET", "/operator-events", listOperatorEvents);
+
+  app.onError(onError);
+  app.notFound(answerUnrouted(app));
+  return app;
+}

@@ -1,0 +1,9 @@
+/** The entry that ships: one Worker script with the front door, the consumers, the trigger and the objects. */
+import { REGISTRY } from "../consumers/handlers/registry.ts";
+import { platformPorts } from "../ports.ts";
+import { createWorker } from "./worker.ts";
+
+export { Directory } from "../durable-objects/directory.ts";
+export { QueueShard } from "../durable-objects/queue-shard.ts";
+
+export default createWorker({ ports: platformPorts, registry: REGISTRY });

@@ -1,0 +1,135 @@
+/**
+ * What the isolate remembers of a tenant's queues and routes, so that the Directory is asked every 5 s and not with
+ * every request: fresh 5 s; while one request asks again, the others go on with what is known; 10 minutes stale where
+ * the Directory does not answer. Only what exists is remembered: a queue that was just made is known at once.
+ */
+import type { QueueName, TenantName } from "../core/ids.ts";
+import type { Ports } from "../core/ports.ts";
+import type { Answer, LookupAnswer, QueueEntry } from "../core/schema/rpc.ts";
+import { answered, ask, problemOf, timeLeft } from "./ask.ts";
+import type { Log } from "./log.ts";
+
+const FRESH_MS = 5_000;
+const STALE_MS = 600_000;
+/** While one request asks again, or after the Directory gave no answer: the others do not ask for so long. */
+const QUIET_MS = 1_000;
+/** What a request that has something stale waits for the Directory. */
+const LOOKUP_MS = 1_000;
+
+interface Kept<T> {
+  readonly value: T;
+  /** Unix ms. */
+  readonly at: number;
+  quietUntil: number;
+}
+
+/** Where a type goes, and whether PUT /types made it known. */
+export interface TypeRoute {
+  readonly route: QueueName | null;
+  readonly declared: boolean;
+}
+
+type Found = Extract<LookupAnswer, { ok: true }>;
+
+export class KnownQueues {
+  readonly #ports: Ports;
+  readonly #tenant: TenantName;
+  readonly #log: Log;
+  readonly #queues = new Map<QueueName, Kept<QueueEntry>>();
+  readonly #routes = new Map<string, Kept<TypeRoute>>();
+
+  constructor(ports: Ports, tenant: TenantName, log: Log) {
+    this.#ports = ports;
+    this.#tenant = tenant;
+    this.#log = log;
+  }
+
+  /**
+   * A queue; null where there is none.
+   * @param create make it where it is `default` or a type is routed to it
+   * @param deadline Unix ms
+   * @throws Problem where the Directory does not answer and nothing is remembered
+   */
+  async queue(queue: QueueName, create: boolean, deadline: number): Promise<QueueEntry | null> {
+    const kept = this.#queues.get(queue);
+    if (kept !== undefined && this.#isUsable(kept)) return kept.value;
+    const found = await this.#lookup({ queue, type: null, create }, kept !== undefined, deadline);
+    if (found.ok) {
+      if (found.entry === null) this.#queues.delete(queue);
+      return found.entry;
+    }
+    if (kept !== undefined && this.#isBearable(kept)) return kept.value;
+    throw problemOf(found);
+  }
+
+  /**
+   * As {@link queue}, for an id: asks again where the id's shard is beyond those that are remembered.
+   * @returns null where the queue never had that shard
+   */
+  async queueOfShard(queue: QueueName, shard: number, deadline: number): Promise<QueueEntry | null> {
+    const entry = await this.queue(queue, false, deadline);
+    if (entry === null || shard < entry.shardsEver) return entry;
+    const { entry: newest } = answered(await this.#lookup({ queue, type: null, create: false }, false, deadline));
+    return newest !== null && shard < newest.shardsEver ? newest : null;
+  }
+
+  /**
+   * Where a type goes.
+   * @param handled whether a handler here has it; of others only declared ones are remembered
+   * @throws Problem as {@link queue}
+   */
+  async route(type: string, handled: boolean, deadline: number): Promise<TypeRoute> {
+    const kept = this.#routes.get(type);
+    if (kept !== undefined && this.#isUsable(kept)) return kept.value;
+    const found = await this.#lookup({ queue: null, type, create: handled }, kept !== undefined, deadline);
+    if (found.ok) {
+      const value = { route: found.route, declared: found.declared };
+      if (handled || found.declared || found.route !== null)
+        this.#routes.set(type, { value, at: this.#ports.now(), quietUntil: 0 });
+      else this.#routes.delete(type);
+      return value;
+    }
+    if (kept !== undefined && this.#isBearable(kept)) return kept.value;
+    throw problemOf(found);
+  }
+
+  /** What the Directory has just said of a queue, whoever asked. */
+  remember(entry: QueueEntry): void {
+    const kept = this.#queues.get(entry.queue);
+    if (kept !== undefined && kept.value.settings.version > entry.settings.version) return;
+    this.#queues.set(entry.queue, { value: entry, at: this.#ports.now(), quietUntil: 0 });
+  }
+
+  /** A route was changed here: the next one asks. */
+  forgetRoute(type: string): void {
+    this.#routes.delete(type);
+  }
+
+  async #lookup(
+    about: { readonly queue: QueueName | null; readonly type: string | null; readonly create: boolean },
+    hasStale: boolean,
+    deadline: number,
+  ): Promise<Answer<Found>> {
+    const answer = await ask<Found>(this.#ports, this.#log, {
+      whom: "the directory",
+      ms: timeLeft(this.#ports, deadline, hasStale ? LOOKUP_MS : undefined),
+      lost: "unavailable",
+      ask: () => this.#ports.directory(this.#tenant).lookup({ v: 1, ...about }),
+    });
+    if (answer.ok && answer.entry !== null) this.remember(answer.entry);
+    return answer;
+  }
+
+  /** Fresh, or stale while another request is asking. A stale one that is not usable is now this request's to renew. */
+  #isUsable(kept: Kept<unknown>): boolean {
+    const now = this.#ports.now();
+    if (now - kept.at < FRESH_MS) return true;
+    if (now < kept.quietUntil && this.#isBearable(kept)) return true;
+    kept.quietUntil = now + QUIET_MS;
+    return false;
+  }
+
+  #isBearable(kept: Kept<unknown>): boolean {
+    return this.#ports.now() - kept.at < STALE_MS;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Errors as RFC 9457 has them (application/problem+json): a stable `code`, `errors[]` with JSON Pointers, the request
+ * id, whether the same request may succeed later. Nothing of the inside: no stack, no name of an object.
+ */
+import { ERRORS, type ErrorCode, type FieldError, Problem, type ProblemOptions } from "../../core/errors.ts";
+import type { Fault } from "../../core/make-task.ts";
+
+/** Where a refusal does not say when to come again. */
+const RETRY_AFTER_S = 1;
+
+/** The members of a problem, for an answer of its own or a place in another one. */
+export interface ProblemView {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly retryable: boolean;
+  readonly errors?: readonly FieldError[];
+}
+
+export function problemView(code: ErrorCode, detail: string, errors?: readonly FieldError[]): ProblemView {
+  const { status, title, retryable } = ERRORS[code];
+  const view = { type: `urn:sluice:problem:${code}`, title, status, code, detail, retryable };
+  return errors === undefined || errors.length === 0 ? view : { ...view, errors };
+}
+
+/**
+ * Retry-After stands on whatever may succeed later; not on `outcome-unknown`, where a client that came again by itself
+ * could submit twice.
+ * @param headers of the answer, beside its own
+ */
+export function problemResponse(
+  requestId: string,
+  code: ErrorCode,
+  detail: string,
+  { errors, retryAfterMs }: ProblemOptions = {},
+  headers?: Readonly<Record<string, string>>,
+): Response {
+  const { status, retryable } = ERRORS[code];
+  const response = new Response(JSON.stringify({ ...problemView(code, detail, errors), requestId }), {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
+  });
+  if (retryable && status !== 500)
+    response.headers.set(
+      "retry-after",
+      String(retryAfterMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(retryAfterMs / 1_000))),
+    );
+  return response;
+}
+
+/** A fault of a body, thrown. */
+export function faultProblem({ code, detail, errors }: Fault): Problem {
+  return new Problem(code, detail, { errors });
+}
+
+/** A query parameter that is wrong. */
+export function queryProblem(name: string, detail: string): Problem {
+  return new Problem("invalid-request", `The query parameter ${name} ${detail}.`, {
+    errors: [{ pointer: `?${name}`, detail }],
+  });
+}

@@ -1,0 +1,88 @@
+/**
+ * Reads a JSON body, never more of it than BODY_LIMIT, whether the caller told its length or not. The text must be
+ * UTF-8: bytes that are not would be replaced in silence, and a payload must come back as it was sent.
+ */
+import type { z } from "zod";
+import { Problem } from "../../core/errors.ts";
+import { explainIssues } from "../../core/explain-issues.ts";
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
+/**
+ * The body, parsed.
+ * @param limit bytes
+ * @throws Problem unsupported-media-type, body-too-large, invalid-json
+ */
+export async function readJson(request: Request, limit: number): Promise<unknown> {
+  const bytes = await readBytes(request, limit);
+  if (bytes.byteLength === 0) throw new Problem("invalid-json", "The request has no body; a JSON object is expected.");
+  const type = request.headers.get("content-type");
+  if (type !== "application/json" && !isJson(type))
+    throw new Problem(
+      "unsupported-media-type",
+      `The body is ${type === null ? "of no stated type" : `said to be ${type}`}. Send it with Content-Type: application/json.`,
+    );
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    throw new Problem("invalid-json", "The body is not UTF-8.");
+  }
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    throw new Problem(
+      "invalid-json",
+      `The body is not JSON: ${thrown instanceof Error ? thrown.message : "it cannot be parsed"}.`,
+    );
+  }
+}
+
+/** A value that a schema takes. @throws Problem invalid-request with every fault */
+export function checkBody<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const errors = explainIssues(parsed.error.issues);
+  throw new Problem("invalid-request", "The body has a field that is missing, wrong or not known.", { errors });
+}
+
+/** application/json, with no charset or UTF-8 (RFC 8259, section 8.1). */
+function isJson(type: string | null): boolean {
+  return type !== null && /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?;?$/i.test(type.trim());
+}
+
+async function readBytes(request: Request, limit: number): Promise<ArrayBuffer | Uint8Array> {
+  const told = request.headers.get("content-length");
+  if (told !== null) {
+    if (Number(told) > limit) throw tooLarge(limit);
+    const bytes = await request.arrayBuffer();
+    if (bytes.byteLength > limit) throw tooLarge(limit);
+    return bytes;
+  }
+  return request.body === null ? new Uint8Array() : await readStream(request.body, limit);
+}
+
+async function readStream(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
+  const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    length += next.value.byteLength;
+    if (length > limit) {
+      await reader.cancel();
+      throw tooLarge(limit);
+    }
+    chunks.push(next.value);
+  }
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+function tooLarge(limit: number): Problem {
+  return new Problem("body-too-large", `A body may have ${limit} bytes (BODY_LIMIT).`);
+}

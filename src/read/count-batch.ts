@@ -1,0 +1,71 @@
+/**
+ * How a batch stands: its tasks by status. The shard counts what history has not taken yet, D1 the rest. A task that is
+ * flushed between the two questions is counted twice; then the sum is above the batch's size and both are asked again.
+ */
+import { Problem } from "../../core/errors.ts";
+import { type BatchId, parseBatchId, type QueueName, type TenantName } from "../../core/ids.ts";
+import { FINISHED, isFinished, STATUSES, type Status } from "../../core/status.ts";
+import { answered, ask, deadlineOf, timeLeft } from "../ask.ts";
+import type { Door } from "../door.ts";
+import { countInHistory } from "./find-in-history.ts";
+import { knownPlace } from "./find-tasks.ts";
+
+type Counts = Record<Status, number>;
+
+export interface BatchView {
+  readonly batch: BatchId;
+  readonly queue: QueueName;
+  /** How many tasks it was submitted with. */
+  readonly tasks: number;
+  readonly counts: Readonly<Counts>;
+  readonly finished: number;
+  /** Past their retention. */
+  readonly gone: number;
+}
+
+const ROUNDS = 3;
+
+/** @throws Problem batch-unknown, and whatever shard or history refuse with */
+export async function countBatch(door: Door, tenant: TenantName, id: string): Promise<BatchView> {
+  const deadline = deadlineOf(door.ports);
+  const parsed = parseBatchId(id);
+  const entry = parsed && (await knownPlace(door, parsed, deadline));
+  if (!parsed || !entry) throw new Problem("batch-unknown", `There is no batch ${id}.`);
+  const { queue, shard, seq: first, count } = parsed;
+  const at = { tenant, queue, shard };
+  for (let round = 1; ; round++) {
+    const live = answered(
+      await ask(door.ports, door.log, {
+        whom: `shard ${shard} of ${queue}`,
+        ms: timeLeft(door.ports, deadline),
+        lost: "unavailable",
+        ask: () => door.ports.shard(at).batch({ v: 1, first, count }),
+      }),
+    ).counts;
+    const liveTotal = totalOf(live);
+    const kept = liveTotal === count ? {} : answered(await countInHistory(door, at, entry, first, count)).counts;
+    const excess = liveTotal + totalOf(kept) - count;
+    if (excess > 0 && round < ROUNDS) continue;
+    const counts = join(live, kept, excess);
+    const known = totalOf(counts);
+    if (known === 0) throw new Problem("batch-unknown", `Nothing is left of a batch ${id}, if there was one.`);
+    const finished = FINISHED.reduce((sum, status) => sum + counts[status], 0);
+    return { batch: id as BatchId, queue, tasks: count, counts, finished, gone: count - known };
+  }
+}
+
+function totalOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Both together; what is still counted twice after all rounds is taken off the statuses that both have. */
+function join(live: Readonly<Record<string, number>>, kept: Readonly<Record<string, number>>, excess: number): Counts {
+  const counts: Counts = Object.fromEntries(STATUSES.map((status) => [status, 0])) as Counts;
+  let over = Math.max(0, excess);
+  for (const status of STATUSES) {
+    const twice = isFinished(status) ? Math.min(over, live[status] ?? 0, kept[status] ?? 0) : 0;
+    over -= twice;
+    counts[status] = (live[status] ?? 0) + (kept[status] ?? 0) - twice;
+  }
+  return counts;
+}

@@ -1,0 +1,161 @@
+/**
+ * Finds tasks by id: the shard, which has what lives and what history has not taken yet, then D1, then the reason why
+ * they are nowhere. An invented id never wakes an object: its queue and shard must be known, its moment must have come.
+ */
+import { type ErrorCode, Problem } from "../../core/errors.ts";
+import {
+  type ParsedTaskId,
+  parseTaskId,
+  type Seq,
+  type ShardAddress,
+  seqTime,
+  type TenantName,
+} from "../../core/ids.ts";
+import type { QueueEntry, ReadAnswer, Refusal } from "../../core/schema/rpc.ts";
+import type { TaskRecord } from "../../core/task.ts";
+import { fanOut } from "../../durable-objects/stubs.ts";
+import { ask, deadlineOf, PATIENCE_MS, publicCode, timeLeft } from "../ask.ts";
+import type { Door } from "../door.ts";
+import { findInHistory } from "./find-in-history.ts";
+
+/** Clocks differ and a burst runs ahead of its own; no id of tomorrow's has been given out. */
+const AHEAD_MS = 86_400_000;
+
+export interface Found {
+  readonly at: ShardAddress;
+  readonly record: TaskRecord;
+}
+export interface Missing {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+export function isFound(task: Found | Missing): task is Found {
+  return "record" in task;
+}
+
+/** One task. @param waitMs how long its end is waited for. @throws Problem where it is nowhere */
+export async function findTask(door: Door, tenant: TenantName, id: string, waitMs: number): Promise<Found> {
+  const located = await locate(door, tenant, id, deadlineOf(door.ports));
+  const [found] = "code" in located ? [located] : await readShard(door, located, [located.seq], waitMs);
+  if (found === undefined || !isFound(found)) throw new Problem(found?.code ?? "task-unknown", found?.detail ?? id);
+  return found;
+}
+
+/** Several, in order; each is found or missing for itself. */
+export async function findTasks(door: Door, tenant: TenantName, ids: readonly string[]): Promise<(Found | Missing)[]> {
+  const deadline = deadlineOf(door.ports);
+  const located = await fanOut(ids, (id) => locate(door, tenant, id, deadline));
+  const shards = new Map<string, { readonly place: Located; readonly seqs: Seq[]; readonly indexes: number[] }>();
+  const results: (Found | Missing)[] = [];
+  for (const [index, place] of located.entries()) {
+    if ("code" in place) {
+      results[index] = place;
+      continue;
+    }
+    const name = `${place.at.queue}:${place.at.shard}`;
+    const group = shards.get(name) ?? { place, seqs: [], indexes: [] };
+    shards.set(name, group);
+    group.seqs.push(place.seq);
+    group.indexes.push(index);
+  }
+  await fanOut(Array.from(shards.values()), async ({ place, seqs, indexes }) => {
+    const found = await readShard(door, place, seqs, 0);
+    for (const [i, index] of indexes.entries()) results[index] = found[i] ?? unknown("");
+  });
+  return results;
+}
+
+interface Located {
+  readonly at: ShardAddress;
+  readonly entry: QueueEntry;
+  readonly seq: Seq;
+}
+
+async function locate(door: Door, tenant: TenantName, id: string, deadline: number): Promise<Located | Missing> {
+  const parsed = parseTaskId(id);
+  if (parsed === null) return unknown(id);
+  try {
+    const entry = await knownPlace(door, parsed, deadline);
+    return entry === null
+      ? unknown(id)
+      : { at: { tenant, queue: parsed.queue, shard: parsed.shard }, entry, seq: parsed.seq };
+  } catch (thrown) {
+    if (thrown instanceof Problem) return { code: thrown.code, detail: thrown.detail };
+    throw thrown;
+  }
+}
+
+/** The queue of an id that may be real; null for one that cannot be. @throws Problem where the Directory is silent */
+export async function knownPlace(
+  { known, ports }: Door,
+  { queue, shard, seq }: Pick<ParsedTaskId, "queue" | "shard" | "seq">,
+  deadline: number,
+): Promise<QueueEntry | null> {
+  return seqTime(seq) > ports.now() + AHEAD_MS ? null : await known.queueOfShard(queue, shard, deadline);
+}
+
+/** Tasks of one shard, in order. */
+async function readShard(
+  door: Door,
+  { at, entry }: Located,
+  seqs: readonly Seq[],
+  waitMs: number,
+): Promise<(Found | Missing)[]> {
+  const answer = await readLive(door, at, seqs, waitMs);
+  if (!answer.ok) return seqs.map(() => missing(answer));
+  const absent = seqs.filter((_, i) => !answer.tasks[i]);
+  if (absent.length === 0) return answer.tasks.flatMap((record) => (record ? [{ at, record }] : []));
+  const kept = await findInHistory(door, at, entry, absent);
+  const records = new Map(answer.tasks.flatMap((record) => (record ? [[record.seq, record] as const] : [])));
+  if (kept.ok) for (const record of kept.tasks) if (record) records.set(record.seq, record);
+  return seqs.map((seq) => {
+    const record = records.get(seq);
+    if (record) return { at, record };
+    return kept.ok ? nowhere(door, entry, seq) : missing(kept);
+  });
+}
+
+/** A read harms nothing, so one that got no answer is tried once more, on a new stub. */
+async function readLive(door: Door, at: ShardAddress, seqs: readonly Seq[], waitMs: number): Promise<ReadAnswer> {
+  const { ports, log } = door;
+  const deadline = deadlineOf(ports);
+  const whom = `shard ${at.shard} of ${at.queue}`;
+  const read = () =>
+    ask(ports, log, {
+      whom,
+      ms: timeLeft(ports, deadline),
+      lost: "unavailable",
+      ask: () => ports.shard(at).read({ v: 1, seqs }),
+    });
+  const [seq] = seqs;
+  const first =
+    waitMs > 0 && seq !== undefined
+      ? await ask(ports, log, {
+          whom,
+          ms: waitMs + PATIENCE_MS,
+          lost: "unavailable",
+          ask: () => ports.shard(at).wait({ v: 1, seq, waitMs }),
+        })
+      : await read();
+  const isLost = !first.ok && first.code === "unavailable" && ports.now() < deadline;
+  return isLost ? await read() : first;
+}
+
+function nowhere({ ports }: Door, { queue, settings }: QueueEntry, seq: Seq): Missing {
+  const keptMs = settings.historyTtlSeconds * 1_000;
+  return seqTime(seq) < ports.now() - keptMs
+    ? {
+        code: "task-expired-from-history",
+        detail: `${queue} keeps finished tasks for ${settings.historyTtlSeconds} s.`,
+      }
+    : { code: "task-unknown", detail: "There is no such task." };
+}
+
+function unknown(id: string): Missing {
+  return { code: "task-unknown", detail: id === "" ? "There is no such task." : `There is no task ${id}.` };
+}
+
+function missing({ code, detail }: Refusal): Missing {
+  return { code: publicCode(code), detail };
+}

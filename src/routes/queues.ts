@@ -1,0 +1,134 @@
+/** Queues: their settings, which the Directory keeps and tells the shards, and their counts, which the shards tell. */
+import { Problem } from "../../core/errors.ts";
+import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
+import { type QueuePatch, QueuePatchSchema } from "../../core/schema/queue-settings.ts";
+import type { Answer, ChangeAnswer, QueueEntry, ShardSummary } from "../../core/schema/rpc.ts";
+import { iso } from "../../core/task.ts";
+import { fanOut } from "../../durable-objects/stubs.ts";
+import { answered, ask } from "../ask.ts";
+import { askDirectory } from "../ask-directory.ts";
+import type { Ctx, Door } from "../door.ts";
+import { json } from "../middleware/answer.ts";
+import { checkBody, readJson } from "../middleware/read-body.ts";
+
+/** What a shard has to tell its counts. */
+const SUMMARY_MS = 1_000;
+
+export async function listQueues(door: Door, c: Ctx): Promise<Response> {
+  const { entries } = await askDirectory(door, c, (directory) => directory.listQueues({ v: 1 }));
+  return json({ queues: entries.map(queueView) });
+}
+
+/** Settings and live counts; a shard that does not answer in a second is missing from the counts, and `shards` says so. */
+export async function getQueue(door: Door, c: Ctx): Promise<Response> {
+  const queue = nameOf(c);
+  const { entry } = await askDirectory(door, c, (directory) =>
+    directory.lookup({ v: 1, queue, type: null, create: false }),
+  );
+  if (entry === null) throw unknownQueue(queue);
+  door.known.remember(entry);
+  const numbers = Array.from({ length: entry.shardsEver }, (_, shard) => shard);
+  const answers = await fanOut(numbers, (shard) => summarize(door, c, queue, shard));
+  const summaries = answers.filter((summary) => summary !== null);
+  const shards = { asked: answers.length, answered: summaries.length };
+  return json({ ...queueView(entry), counts: sumUp(summaries), shards });
+}
+
+/** PUT: all settings, what is not named gets its default; makes the queue where there is none. */
+export async function putQueue(door: Door, c: Ctx): Promise<Response> {
+  return await changeQueue(door, c, true);
+}
+
+/** PATCH: what is named. */
+export async function patchQueue(door: Door, c: Ctx): Promise<Response> {
+  return await changeQueue(door, c, false);
+}
+
+export async function pauseQueue(door: Door, c: Ctx): Promise<Response> {
+  return await setPaused(door, c, true);
+}
+
+export async function resumeQueue(door: Door, c: Ctx): Promise<Response> {
+  return await setPaused(door, c, false);
+}
+
+async function changeQueue(door: Door, c: Ctx, replace: boolean): Promise<Response> {
+  const name = c.req.param("queue") ?? "";
+  if (replace && !QUEUE_NAME.test(name))
+    throw new Problem("invalid-request", "A queue's name is 1 to 64 letters, digits, hyphens or underscores.");
+  const queue = nameOf(c);
+  // What came from JSON has no undefined in it, which is all that the two types differ by.
+  const patch = checkBody(QueuePatchSchema, await readJson(c.req.raw, door.env.bodyLimit)) as QueuePatch;
+  return changed(
+    door,
+    await askDirectory(door, c, (directory) => directory.changeQueue({ v: 1, queue, patch, replace, create: replace })),
+  );
+}
+
+async function setPaused(door: Door, c: Ctx, paused: boolean): Promise<Response> {
+  const queue = nameOf(c);
+  return changed(door, await askDirectory(door, c, (directory) => directory.pauseQueue({ v: 1, queue, paused })));
+}
+
+/** `shards`: how many objects have taken the change by now; the others are told again every 2 s. */
+function changed(door: Door, { entry, shards }: ChangeAnswer): Response {
+  door.known.remember(entry);
+  return json({ ...queueView(entry), shards });
+}
+
+function nameOf(c: Ctx): QueueName {
+  const name = c.req.param("queue") ?? "";
+  if (!QUEUE_NAME.test(name)) throw unknownQueue(name);
+  return name as QueueName;
+}
+
+function unknownQueue(name: string): Problem {
+  return new Problem("queue-unknown", `There is no queue ${name}. PUT /queues/{queue} makes one.`);
+}
+
+function queueView({ queue, settings, createdAt }: QueueEntry) {
+  const { version, paused, ...rest } = settings;
+  return { queue, paused, version, settings: rest, createdAt: iso(createdAt) };
+}
+
+async function summarize(door: Door, c: Ctx, queue: QueueName, shard: number): Promise<ShardSummary | null> {
+  const { tenant } = c.env;
+  const answer: Answer<{ readonly summary: ShardSummary }> = await ask(door.ports, door.log, {
+    whom: `shard ${shard} of ${queue}`,
+    ms: SUMMARY_MS,
+    lost: "unavailable",
+    ask: () => door.ports.shard({ tenant, queue, shard }).summary({ v: 1 }),
+  });
+  return answer.ok ? answered(answer).summary : null;
+}
+
+function sumUp(summaries: readonly ShardSummary[]) {
+  const counts = {
+    depth: 0,
+    queued: 0,
+    scheduled: 0,
+    running: 0,
+    deadLetters: 0,
+    sessions: 0,
+    outboxRows: 0,
+    outboxBytes: 0,
+  };
+  let oldest: number | null = null;
+  for (const summary of summaries) {
+    for (const field of COUNTED) counts[field] += summary[field];
+    const { oldestQueuedAt } = summary;
+    if (oldestQueuedAt !== null) oldest = Math.min(oldest ?? oldestQueuedAt, oldestQueuedAt);
+  }
+  return { ...counts, oldestQueuedAt: oldest === null ? null : iso(oldest) };
+}
+
+const COUNTED = [
+  "depth",
+  "queued",
+  "scheduled",
+  "running",
+  "deadLetters",
+  "sessions",
+  "outboxRows",
+  "outboxBytes",
+] as const;

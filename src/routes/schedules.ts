@@ -1,0 +1,144 @@
+/** Schedules: checked here like the submissions that they will make, kept and fired by the Directory. */
+import { Problem } from "../../core/errors.ts";
+import { makeDefinition, makeDefinitionPatch, toScheduleView } from "../../core/make-schedule.ts";
+import { checkPayload, type Fault, type TaskType, under } from "../../core/make-task.ts";
+import {
+  ScheduleCreateSchema,
+  ScheduleIdSchema,
+  SchedulePatchSchema,
+  SchedulePutSchema,
+} from "../../core/schema/schedule.ts";
+import { iso } from "../../core/task.ts";
+import { deadlineOf } from "../ask.ts";
+import { askDirectory } from "../ask-directory.ts";
+import { type Ctx, type Door, noteTask } from "../door.ts";
+import { json } from "../middleware/answer.ts";
+import { faultProblem, queryProblem } from "../middleware/problems.ts";
+import { checkBody, readJson } from "../middleware/read-body.ts";
+import { readWhole } from "../read/read-query.ts";
+import { resolveType } from "../submit/resolve-task.ts";
+
+const MAX_LISTED = 100;
+const MAX_PREVIEW = 100;
+const PREVIEW = 10;
+
+export async function createSchedule(door: Door, c: Ctx): Promise<Response> {
+  const { id = null, ...body } = checkBody(ScheduleCreateSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  const { type, payload } = await checkTask(door, body.type, body.payload);
+  const definition = makeDefinition(body, type, payload);
+  const { schedule } = await askDirectory(door, c, (directory) =>
+    directory.createSchedule({ v: 1, id, definition, paused: body.paused ?? false }),
+  );
+  return json(toScheduleView(schedule), 201, { location: `/schedules/${schedule.id}` });
+}
+
+/** `?limit=` (100), `?cursor=` of the answer before. */
+export async function listSchedules(door: Door, c: Ctx): Promise<Response> {
+  const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? MAX_LISTED;
+  const cursor = c.req.query("cursor");
+  const after = cursor === undefined ? null : readCursor(cursor);
+  const { schedules, next } = await askDirectory(door, c, (directory) =>
+    directory.listSchedules({ v: 1, after, limit }),
+  );
+  return json({ schedules: schedules.map(toScheduleView), cursor: next === null ? null : btoa(next) });
+}
+
+export async function getSchedule(door: Door, c: Ctx): Promise<Response> {
+  const id = idOf(c);
+  const { schedule } = await askDirectory(door, c, (directory) => directory.getSchedule({ v: 1, id }));
+  return json(toScheduleView(schedule));
+}
+
+export async function putSchedule(door: Door, c: Ctx): Promise<Response> {
+  const id = c.req.param("id") ?? "";
+  if (!ScheduleIdSchema.safeParse(id).success)
+    throw new Problem("invalid-request", "A schedule's id is 1 to 64 letters, digits, dots, hyphens or underscores.");
+  const body = checkBody(SchedulePutSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  const { type, payload } = await checkTask(door, body.type, body.payload);
+  const definition = makeDefinition(body, type, payload);
+  const { schedule, created } = await askDirectory(door, c, (directory) =>
+    directory.putSchedule({ v: 1, id, definition, paused: body.paused ?? null }),
+  );
+  return json(toScheduleView(schedule), created ? 201 : 200, { location: `/schedules/${id}` });
+}
+
+/** A new payload must fit the type, and so must the old one where the type changes. */
+export async function patchSchedule(door: Door, c: Ctx): Promise<Response> {
+  const id = idOf(c);
+  const body = checkBody(SchedulePatchSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  const { schedule: current } = await askDirectory(door, c, (directory) => directory.getSchedule({ v: 1, id }));
+  const told = body.payload !== undefined;
+  const { type, payload } = await checkTask(
+    door,
+    body.type ?? current.type,
+    told ? body.payload : (JSON.parse(current.payload) as unknown),
+  );
+  const patch = makeDefinitionPatch(body, current, type, told ? payload : null);
+  const { schedule } = await askDirectory(door, c, (directory) =>
+    directory.patchSchedule({ v: 1, id, patch, paused: body.paused ?? null }),
+  );
+  return json(toScheduleView(schedule));
+}
+
+export async function deleteSchedule(door: Door, c: Ctx): Promise<Response> {
+  const id = idOf(c);
+  await askDirectory(door, c, (directory) => directory.deleteSchedule({ v: 1, id }));
+  return new Response(null, { status: 204 });
+}
+
+export async function pauseSchedule(door: Door, c: Ctx): Promise<Response> {
+  return await setPaused(door, c, true);
+}
+
+export async function resumeSchedule(door: Door, c: Ctx): Promise<Response> {
+  return await setPaused(door, c, false);
+}
+
+/** One task more, at once; the next fire stays what it is. */
+export async function runSchedule(door: Door, c: Ctx): Promise<Response> {
+  const id = idOf(c);
+  const { taskId } = await askDirectory(door, c, (directory) => directory.runSchedule({ v: 1, id }));
+  noteTask(c, taskId);
+  return json({ id: taskId, schedule: id }, 202, { location: `/tasks/submissions/${taskId}` });
+}
+
+/** `?n=` (10): when it would fire next, whether it is paused or not. */
+export async function previewSchedule(door: Door, c: Ctx): Promise<Response> {
+  const id = idOf(c);
+  const count = readWhole(c, "n", 1, MAX_PREVIEW) ?? PREVIEW;
+  const { fires } = await askDirectory(door, c, (directory) => directory.previewSchedule({ v: 1, id, count }));
+  return json({ id, fires: fires.map(iso) });
+}
+
+async function setPaused(door: Door, c: Ctx, paused: boolean): Promise<Response> {
+  const id = idOf(c);
+  const { schedule } = await askDirectory(door, c, (directory) => directory.pauseSchedule({ v: 1, id, paused }));
+  return json(toScheduleView(schedule));
+}
+
+/** Type and payload of each fire. @throws Problem as a submission of it would be refused */
+async function checkTask(door: Door, name: string, value: unknown): Promise<{ type: TaskType; payload: string }> {
+  const type = await resolveType(door, name, deadlineOf(door.ports));
+  if (isFault(type)) throw faultProblem(type);
+  const payload = checkPayload(value, type);
+  if (typeof payload !== "string") throw faultProblem(under("/payload", payload));
+  return { type, payload };
+}
+
+function isFault(type: TaskType | Fault): type is Fault {
+  return "code" in type;
+}
+
+function idOf(c: Ctx): string {
+  const id = c.req.param("id") ?? "";
+  if (!ScheduleIdSchema.safeParse(id).success) throw new Problem("schedule-unknown", `There is no schedule ${id}.`);
+  return id;
+}
+
+function readCursor(cursor: string): string {
+  try {
+    return atob(cursor);
+  } catch {
+    throw queryProblem("cursor", "is none that an answer gave");
+  }
+}

@@ -1,0 +1,72 @@
+/** Reads of tasks by id: how one stands, what it gave, several at once, how a batch stands. */
+import { Problem } from "../../core/errors.ts";
+import { taskId } from "../../core/ids.ts";
+import { isFinished } from "../../core/status.ts";
+import { type TaskRecord, toTask } from "../../core/task.ts";
+import { type Ctx, type Door, noteTask } from "../door.ts";
+import { json, jsonText } from "../middleware/answer.ts";
+import { problemView } from "../middleware/problems.ts";
+import { countBatch } from "../read/count-batch.ts";
+import { type Found, findTask, findTasks, isFound } from "../read/find-tasks.ts";
+import { readList, readWhole } from "../read/read-query.ts";
+import { resultText } from "../read/show-result.ts";
+
+const MAX_WAIT_S = 60;
+const MAX_IDS = 100;
+/** The longest that a Retry-After asks for, of a task that is put off. */
+const MAX_RETRY_MS = 3_600_000;
+
+/** GET /tasks/submissions/{id}: as it stands, or with `?wait=` (seconds) when it has ended. */
+export async function getSubmission(door: Door, c: Ctx): Promise<Response> {
+  const waitS = readWhole(c, "wait", 0, MAX_WAIT_S) ?? 0;
+  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", waitS * 1_000);
+  noteTask(c, idOf(found));
+  return json(toTask(found.at.queue, found.at.shard, found.record));
+}
+
+/** GET /tasks/submissions?ids=a,b: each in its place, a task or a problem. ?batch=: how many stand where. */
+export async function getSubmissions(door: Door, c: Ctx): Promise<Response> {
+  const batch = c.req.query("batch");
+  if (batch !== undefined) return json(await countBatch(door, c.env.tenant, batch));
+  const ids = readList(c, "ids", MAX_IDS);
+  if (ids === null)
+    throw new Problem("invalid-request", "Say which: ?ids= with up to 100 task ids, or ?batch= with a batch id.", {
+      errors: [{ pointer: "?ids", detail: "is required" }],
+    });
+  const found = await findTasks(door, c.env.tenant, ids);
+  const tasks = found.map((task, i) =>
+    isFound(task)
+      ? toTask(task.at.queue, task.at.shard, task.record)
+      : { id: ids[i], problem: problemView(task.code, task.detail) },
+  );
+  return json({ tasks });
+}
+
+/** GET /tasks/{id}: what it gave. 409 while it has not ended, 410 where the result was kept long enough. */
+export async function getResult(door: Door, c: Ctx): Promise<Response> {
+  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", 0);
+  const { record } = found;
+  const id = idOf(found);
+  noteTask(c, id);
+  if (!isFinished(record.status))
+    throw new Problem(
+      "task-unfinished",
+      `The task is ${record.status}. ?wait= at /tasks/submissions/${id} waits for its end.`,
+      {
+        retryAfterMs: untilNext(record, door.ports.now()),
+      },
+    );
+  const { resultExpiresAt } = record;
+  if (record.status === "SUCCEEDED" && resultExpiresAt !== null && resultExpiresAt <= door.ports.now())
+    throw new Problem("result-expired", "The task succeeded; its result was kept as long as resultTtlSeconds says.");
+  return jsonText(resultText(id, record));
+}
+
+function idOf({ at, record }: Found) {
+  return taskId(at, record.seq);
+}
+
+/** When it makes sense to ask again (ms): a second, or when a task that is put off is due. */
+function untilNext({ runAt }: TaskRecord, now: number): number {
+  return runAt === null ? 1_000 : Math.min(MAX_RETRY_MS, Math.max(1_000, runAt - now));
+}

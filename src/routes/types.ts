@@ -1,0 +1,75 @@
+/** Task types: those with a handler here and their payload schemas, those only declared, and where each is routed. */
+import { z } from "zod";
+import { Problem } from "../../core/errors.ts";
+import { type QueueName, TYPE_NAME } from "../../core/ids.ts";
+import type { TypeRoute } from "../../core/schema/rpc.ts";
+import { QueueNameSchema } from "../../core/schema/submission.ts";
+import { askDirectory } from "../ask-directory.ts";
+import type { Ctx, Door } from "../door.ts";
+import { json } from "../middleware/answer.ts";
+import { checkBody, readJson } from "../middleware/read-body.ts";
+
+const RouteSchema = z.strictObject({ queue: QueueNameSchema });
+
+/** A type as it is shown. */
+interface TypeView {
+  readonly type: string;
+  /** handled: a handler here has it. declared: PUT /types made it known, for workers elsewhere. */
+  readonly known: "handled" | "declared";
+  readonly version: number;
+  /** null: nowhere, so `default`. */
+  readonly queue: QueueName | null;
+  /** JSON Schema (2020-12) of what is submitted; null where only workers elsewhere know. */
+  readonly payload: object | null;
+}
+
+export async function listTypes(door: Door, c: Ctx): Promise<Response> {
+  const { routes } = await askDirectory(door, c, (directory) => directory.listRoutes({ v: 1 }));
+  const types = viewsOf(door, routes).sort((a, b) => (a.type < b.type ? -1 : 1));
+  return json({ types });
+}
+
+export async function getType(door: Door, c: Ctx): Promise<Response> {
+  const type = c.req.param("type") ?? "";
+  const { routes } = await askDirectory(door, c, (directory) => directory.listRoutes({ v: 1 }));
+  const view = viewsOf(door, routes).find((candidate) => candidate.type === type);
+  if (!view) throw new Problem("not-found", `There is no task type ${type}. GET /types lists those that there are.`);
+  return json(view);
+}
+
+/** Routes a type, and makes it known where no handler here has it. The queue is made by the first submission. */
+export async function putType(door: Door, c: Ctx): Promise<Response> {
+  const type = c.req.param("type") ?? "";
+  if (!TYPE_NAME.test(type))
+    throw new Problem("invalid-request", "A task type is 1 to 128 letters, digits or any of _ . : / -");
+  const body = checkBody(RouteSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  const queue = body.queue as QueueName;
+  await askDirectory(door, c, (directory) => directory.putRoute({ v: 1, type, queue }));
+  door.known.forgetRoute(type);
+  const [view] = viewsOf(door, [{ type, queue }], type);
+  return json(view);
+}
+
+/** @param only of that type alone */
+function viewsOf(door: Door, routes: readonly TypeRoute[], only?: string): TypeView[] {
+  const routed = new Map(routes.map(({ type, queue }) => [type, queue]));
+  const names = only === undefined ? new Set([...door.handlers.keys(), ...routed.keys()]) : [only];
+  return Array.from(names, (type) => {
+    const handler = door.handlers.get(type);
+    const queue = routed.get(type) ?? null;
+    return handler
+      ? { type, known: "handled", version: handler.version, queue, payload: schemaOf(handler.payload) }
+      : { type, known: "declared", version: 1, queue, payload: null };
+  });
+}
+
+const schemas = new WeakMap<z.ZodType, object>();
+
+/** Made once: 90 of them take some milliseconds. What JSON Schema cannot say (a refinement) is left open. */
+function schemaOf(payload: z.ZodType): object {
+  const known = schemas.get(payload);
+  if (known) return known;
+  const made = z.toJSONSchema(payload, { io: "input", unrepresentable: "any" });
+  schemas.set(payload, made);
+  return made;
+}

@@ -1,0 +1,54 @@
+/**
+ * Hands tasks to one shard of their queue. Asked again only where nothing can have been written: with the settings that
+ * the shard lacks, and once at another shard where the first one is full. An answer that was lost is `outcome-unknown`:
+ * submissions have no key of their own yet, so a second try could make the tasks twice.
+ */
+import type { TenantName } from "../../core/ids.ts";
+import { anotherShard, placeTask } from "../../core/placement.ts";
+import type { NewTask, QueueEntry, Refusal, SubmitAnswer } from "../../core/schema/rpc.ts";
+import { ask, timeLeft } from "../ask.ts";
+import type { Door } from "../door.ts";
+
+export interface Placed {
+  readonly shard: number;
+  readonly answer: Extract<SubmitAnswer, { ok: true }>;
+}
+
+export interface Load {
+  readonly tenant: TenantName;
+  readonly entry: QueueEntry;
+  readonly tasks: readonly NewTask[];
+  /** true: all or none. */
+  readonly atomic: boolean;
+  /** Unix ms. */
+  readonly deadline: number;
+}
+
+/** Where the tasks are now, or why they are nowhere (or perhaps somewhere: `outcome-unknown`). Never throws. */
+export async function placeTasks(door: Door, load: Load): Promise<Placed | Refusal> {
+  const { settings } = load.entry;
+  const shard = placeTask(settings, null, door.ports.random());
+  const answer = await submit(door, load, shard);
+  if (answer.ok) return { shard, answer };
+  const other = answer.code === "queue-full" ? anotherShard(settings, shard, door.ports.random()) : null;
+  if (other === null) return answer;
+  const second = await submit(door, load, other);
+  return second.ok ? { shard: other, answer: second } : second;
+}
+
+async function submit(door: Door, load: Load, shard: number): Promise<SubmitAnswer> {
+  const first = await send(door, load, shard, false);
+  return !first.ok && first.code === "settings-needed" ? await send(door, load, shard, true) : first;
+}
+
+function send(door: Door, load: Load, shard: number, withSettings: boolean): Promise<SubmitAnswer> {
+  const { tenant, entry, tasks, atomic, deadline } = load;
+  const { queue, settings } = entry;
+  const request = { v: 1 as const, settingsVersion: settings.version, atomic, tasks };
+  return ask(door.ports, door.log, {
+    whom: `shard ${shard} of ${queue}`,
+    ms: timeLeft(door.ports, deadline),
+    lost: "outcome-unknown",
+    ask: () => door.ports.shard({ tenant, queue, shard }).submit(withSettings ? { ...request, settings } : request),
+  });
+}

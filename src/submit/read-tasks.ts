@@ -1,0 +1,95 @@
+/** From a body to the tasks that shards take, one by one; the faults are collected, with their places in the body. */
+import { isAcceptable } from "../../core/accept-task.ts";
+import { explainIssues, MAX_ERRORS } from "../../core/explain-issues.ts";
+import { type Fault, isFault, makeTask, under } from "../../core/make-task.ts";
+import type { NewTask, QueueEntry } from "../../core/schema/rpc.ts";
+import { type SubmittedTask, SubmittedTaskSchema } from "../../core/schema/submission.ts";
+import type { Door } from "../door.ts";
+import { isResolved, type Resolved, resolveTask } from "./resolve-task.ts";
+
+export interface ReadyTask {
+  readonly task: NewTask;
+  readonly entry: QueueEntry;
+}
+
+/** A task as it was sent, or what is wrong with it, with pointers from its root. */
+export function readTask(raw: unknown): SubmittedTask | Fault {
+  if (isAcceptable(raw)) return raw;
+  const parsed = SubmittedTaskSchema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  return {
+    code: "invalid-request",
+    detail: "The task has a field that is missing, wrong or not known.",
+    errors: explainIssues(parsed.error.issues),
+  };
+}
+
+/** One task, ready for its queue, or its fault. @throws Problem where the Directory does not answer */
+export async function readOne(door: Door, raw: unknown, deadline: number): Promise<ReadyTask | Fault> {
+  const submitted = readTask(raw);
+  if (isFaulty(submitted)) return submitted;
+  const resolved = await resolveTask(door, submitted.type, submitted.queue, deadline);
+  if (!isResolved(resolved)) return resolved;
+  const task = makeTask(submitted, resolved.type, door.ports.now());
+  return isFault(task) ? task : { task, entry: resolved.entry };
+}
+
+export interface ReadBatch {
+  /** In order; null where the task has a fault. */
+  readonly tasks: readonly (NewTask | null)[];
+  /** The queue of each. */
+  readonly entries: readonly (QueueEntry | null)[];
+  /** With pointers from the body's root. */
+  readonly faults: readonly { readonly index: number; readonly fault: Fault }[];
+}
+
+/**
+ * Every task of a batch.
+ * @param stopEarly enough faults for one answer are enough
+ * @throws Problem where the Directory does not answer
+ */
+export async function readBatch(
+  door: Door,
+  raws: readonly unknown[],
+  deadline: number,
+  stopEarly: boolean,
+): Promise<ReadBatch> {
+  const now = door.ports.now();
+  const tasks: (NewTask | null)[] = [];
+  const entries: (QueueEntry | null)[] = [];
+  const faults: { index: number; fault: Fault }[] = [];
+  const seen = new Map<string, Resolved | Fault>();
+  // Neighbours mostly agree in type and queue; then nothing is looked up or awaited.
+  let last: { readonly type: string; readonly queue: string | undefined; readonly found: Resolved | Fault } | null =
+    null;
+  for (const [index, raw] of raws.entries()) {
+    const submitted = readTask(raw);
+    let made: NewTask | Fault;
+    let entry: QueueEntry | null = null;
+    if (isFaulty(submitted)) made = submitted;
+    else {
+      const { type, queue } = submitted;
+      if (last === null || last.type !== type || last.queue !== queue) {
+        const key: string = `${type} ${queue ?? ""}`;
+        const found: Resolved | Fault = seen.get(key) ?? (await resolveTask(door, type, queue, deadline));
+        seen.set(key, found);
+        last = { type, queue, found };
+      }
+      const { found } = last;
+      made = isResolved(found) ? makeTask(submitted, found.type, now) : found;
+      entry = isResolved(found) ? found.entry : null;
+    }
+    entries.push(entry);
+    if (!isFault(made)) tasks.push(made);
+    else {
+      tasks.push(null);
+      faults.push({ index, fault: under(`/tasks/${index}`, made) });
+      if (stopEarly && faults.length >= MAX_ERRORS) break;
+    }
+  }
+  return { tasks, entries, faults };
+}
+
+function isFaulty(submitted: SubmittedTask | Fault): submitted is Fault {
+  return "code" in submitted;
+}

@@ -1,0 +1,59 @@
+/** What a submitted task's type is, and which queue it goes to: named, or where the type is routed, or `default`. */
+import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
+import { declaredType, type Fault, type TaskType } from "../../core/make-task.ts";
+import type { QueueEntry } from "../../core/schema/rpc.ts";
+import type { Door } from "../door.ts";
+
+export interface Resolved {
+  readonly type: TaskType;
+  readonly entry: QueueEntry;
+}
+
+/**
+ * @param queue as the task names it, well formed
+ * @param deadline Unix ms
+ * @returns a fault with pointers from the task's root where type or queue is unknown
+ * @throws Problem where the Directory does not answer and nothing is remembered
+ */
+export async function resolveTask(
+  door: Door,
+  type: string,
+  queue: string | undefined,
+  deadline: number,
+): Promise<Resolved | Fault> {
+  const handled = door.types.get(type);
+  // A handled type that names its queue needs no route; one that nobody here handles must at least be declared.
+  const route = handled && queue !== undefined ? null : await door.known.route(type, handled !== undefined, deadline);
+  if (!handled && !route?.declared) return unknownType(type);
+  const name = (queue as QueueName | undefined) ?? route?.route ?? DEFAULT_QUEUE;
+  const entry = await door.known.queue(name, true, deadline);
+  return entry === null ? unknownQueue(name) : { type: handled ?? declaredType(type), entry };
+}
+
+/** A type alone, as {@link resolveTask} has it: schedules leave the queue to the moment of the fire. */
+export async function resolveType(door: Door, type: string, deadline: number): Promise<TaskType | Fault> {
+  const handled = door.types.get(type);
+  if (handled) return handled;
+  const { declared } = await door.known.route(type, false, deadline);
+  return declared ? declaredType(type) : unknownType(type);
+}
+
+export function isResolved(found: Resolved | Fault): found is Resolved {
+  return "entry" in found;
+}
+
+function unknownType(type: string): Fault {
+  return {
+    code: "type-unknown",
+    detail: `There is no task type ${type}. GET /types lists those that there are; PUT /types/{type} makes one known that other workers run.`,
+    errors: [{ pointer: "/type", detail: "is not a known task type" }],
+  };
+}
+
+function unknownQueue(queue: string): Fault {
+  return {
+    code: "queue-unknown",
+    detail: `There is no queue ${queue}. PUT /queues/${queue} makes it.`,
+    errors: [{ pointer: "/queue", detail: "is not a known queue" }],
+  };
+}
