@@ -117,7 +117,7 @@ class RunningAttempt implements RunningTask {
   }
 
   stop(cause: StopCause): void {
-    if (this.#ended || this.#cancelled) return;
+    if (this.#ended || (this.#cancelled && cause === "cancelled")) return;
     this.#live.abort(new DOMException(`the task is to stop: ${cause}`, "AbortError"));
     if (cause === "returned") {
       this.#end({ kind: "returned" });

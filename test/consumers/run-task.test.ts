@@ -1,0 +1,162 @@
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { defineHandler, type Handler, type TaskContext } from "../../consumers/handlers/define.ts";
+import { NonRetryableError } from "../../consumers/handlers/errors.ts";
+import { DEFAULT_QUEUE, seqAt, taskId } from "../../core/ids.ts";
+import { failureOf, resultOf, taskBench } from "../support/node/task-bench.ts";
+
+function handlerOf(run: (payload: unknown, ctx: TaskContext) => unknown): Handler {
+  return defineHandler({ type: "t", version: 2, payload: z.unknown(), run });
+}
+const benchOf = (run: (payload: unknown, ctx: TaskContext) => unknown) => taskBench(handlerOf(run));
+
+describe("an attempt that succeeds", () => {
+  test("the outcome has the handler's answer as JSON text, the attempt, and when it began and ended", async () => {
+    const { promise, resolve } = Promise.withResolvers<object>();
+    const bench = benchOf(() => promise);
+    const began = bench.clock.now();
+    const task = bench.start({}, { seq: seqAt(began), attempt: 3 });
+    bench.clock.advance(25);
+    resolve({ a: [1, null, "x"] });
+    expect(await task.outcome).toEqual({
+      kind: "succeeded",
+      seq: seqAt(began),
+      attempt: 3,
+      startedAt: began,
+      endedAt: began + 25,
+      result: '{"a":[1,null,"x"]}',
+    });
+  });
+
+  test("a handler that answers nothing has the result null", async () => {
+    expect(resultOf(await benchOf(() => {}).run({}))).toBe("null");
+    expect(resultOf(await benchOf(async () => {}).run({}))).toBe("null");
+  });
+
+  test("the handler gets the payload as its schema parses it, defaults applied", async () => {
+    const payload = z.strictObject({ n: z.int(), unit: z.string().default("ms") });
+    const handler = defineHandler({ type: "t", version: 1, payload, run: ({ n, unit }) => `${n * 2} ${unit}` });
+    expect(resultOf(await taskBench(handler).run({ n: 4 }))).toBe('"8 ms"');
+  });
+
+  test("a handler that has nothing to wait for costs no timer, and one that has leaves none behind", async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const bench = benchOf((payload) => (payload === "wait" ? promise : payload));
+    await bench.run("at once");
+    expect(bench.clock.pending).toBe(0);
+    const task = bench.start("wait");
+    await Promise.resolve();
+    expect(bench.clock.pending).toBe(1);
+    resolve();
+    await task.outcome;
+    expect(bench.clock.pending).toBe(0);
+  });
+});
+
+describe("an attempt that fails", () => {
+  test("what a handler throws, at once or later, is handler-error and tried again", async () => {
+    for (const run of [
+      () => {
+        throw new TypeError("no such thing");
+      },
+      async () => {
+        throw new TypeError("no such thing");
+      },
+    ]) {
+      const failure = failureOf(await benchOf(run).run({}));
+      expect(failure).toMatchObject({ code: "handler-error", class: "TypeError", retryable: true });
+      expect(failure.message).toBe("no such thing");
+    }
+  });
+
+  test("NonRetryableError is not tried again, nor is one of another bundle's class", async () => {
+    class NonRetryableCopy extends Error {
+      override name = "NonRetryableError";
+    }
+    for (const error of [new NonRetryableError("never"), new NonRetryableCopy("never")]) {
+      const failure = failureOf(await benchOf(() => Promise.reject(error)).run({}));
+      expect(failure).toMatchObject({ code: "handler-error", class: "NonRetryableError", message: "never" });
+      expect(failure.retryable).toBe(false);
+    }
+  });
+
+  test("a payload that its schema refuses is payload-invalid with the pointer, and is not tried again", async () => {
+    const payload = z.strictObject({ list: z.array(z.strictObject({ n: z.int() })) });
+    const handler = defineHandler({ type: "t", version: 1, payload, run: () => "ran" });
+    const failure = failureOf(await taskBench(handler).run({ list: [{ n: 1 }, { n: "x" }] }));
+    expect(failure).toMatchObject({ code: "payload-invalid", retryable: false });
+    expect(failure.message).toContain("/list/1/n");
+    const unread = failureOf(await taskBench(handler).run(null, { payload: '{"list":' }));
+    expect(unread).toMatchObject({ code: "payload-invalid", retryable: false });
+  });
+
+  test("a type or a version that is not here is handed back, and said", async () => {
+    const bench = benchOf(() => "ran");
+    for (const claim of [{ type: "other" }, { version: 3 }])
+      expect(await bench.run({}, claim)).toMatchObject({ kind: "returned" });
+    expect(bench.logs).toHaveLength(2);
+    expect(resultOf(await bench.run({}, { version: 1 }))).toBe('"ran"');
+  });
+
+  test("a result that is no JSON fails for good, and one over 1 MiB is result-too-large", async () => {
+    expect(failureOf(await benchOf(() => ({ n: 1n })).run({}))).toMatchObject({
+      code: "handler-error",
+      retryable: false,
+    });
+    expect(failureOf(await benchOf(() => "é".repeat(600_000)).run({}))).toMatchObject({
+      code: "result-too-large",
+      retryable: false,
+    });
+  });
+});
+
+describe("retryLater", () => {
+  test("the outcome is snoozed by so many ms; what is no duration fails for good", async () => {
+    const bench = benchOf(async (seconds, ctx) => ctx.retryLater(Number(seconds)));
+    expect(await bench.run(1.5)).toMatchObject({ kind: "snoozed", delayMs: 1_500 });
+    expect(await bench.run(0)).toMatchObject({ kind: "snoozed", delayMs: 0 });
+    for (const wrong of [-1, "x", 1e9]) expect(failureOf(await bench.run(wrong)).retryable).toBe(false);
+  });
+});
+
+describe("what a handler is told", () => {
+  test("its task, its attempt, and a key that is the same in every attempt and in no other task", async () => {
+    const bench = benchOf((_, { taskId, attempt, idempotencyKey }) => [taskId, attempt, idempotencyKey]);
+    const seq = seqAt(bench.clock.now());
+    const told = async (claim: object) => JSON.parse(resultOf(await bench.run({}, claim)));
+    const [id, first, key] = await told({ seq });
+    const [sameId, second, sameKey] = await told({ seq, attempt: 2 });
+    const [, , otherKey] = await told({ seq: seqAt(bench.clock.now() + 1) });
+    expect([id, first, second]).toEqual([sameId, 1, 2]);
+    expect(sameKey).toBe(key);
+    expect(otherKey).not.toBe(key);
+  });
+
+  test("progress goes out as JSON text while the task runs; what does not fit is logged and left out", async () => {
+    let late: TaskContext["progress"] = () => {};
+    const bench = benchOf((_, { progress }) => {
+      late = progress;
+      progress({ done: 0.5 });
+      progress("x".repeat(5_000));
+      progress(() => {});
+    });
+    const { outcome } = bench.start({});
+    expect(resultOf(await outcome)).toBe("null");
+    late({ done: 1 });
+    expect(bench.progress.map(([, text]) => text)).toEqual(['{"done":0.5}']);
+    expect(bench.logs.map(({ level }) => level)).toEqual(["warn", "warn"]);
+  });
+
+  test("its log lines carry the task and the attempt, and its env is what the worker has", async () => {
+    const handler = handlerOf((_, { log, env }) => log.info("working", { region: env.REGION }));
+    const bench = taskBench(handler, { REGION: "eu" });
+    const { seq } = await bench.run({}, { attempt: 2 });
+    expect(bench.logs).toEqual([
+      {
+        level: "info",
+        message: "working",
+        fields: { region: "eu", attempt: 2, taskId: taskId({ queue: DEFAULT_QUEUE, shard: 0 }, seq) },
+      },
+    ]);
+  });
+});
