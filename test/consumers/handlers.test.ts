@@ -75,7 +75,7 @@ describe("B2 factorial", () => {
     const task = bench.start({ n: 20_000 });
     let turns = 0;
     let ended = false;
-    task.outcome.then(() => {
+    void task.outcome.then(() => {
       ended = true;
     });
     while (!ended) {
