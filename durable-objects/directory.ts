@@ -1,0 +1,120 @@
+/**
+ * The Directory of a tenant (or `_root`): its queues, routes, schedules and operator events. A table of contents: each
+ * operation is a file of directory/, with its SQL on top.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { Ports } from "../core/ports.ts";
+import type { DirectoryRpc } from "../core/schema/rpc.ts";
+import { type Env, platformPorts } from "../ports.ts";
+import { checkAlarm } from "./directory/arm.ts";
+import { changeQueue, pauseQueue } from "./directory/change-queue.ts";
+import { deleteSchedule } from "./directory/delete-schedule.ts";
+import { drain } from "./directory/drain.ts";
+import { listQueues } from "./directory/list-queues.ts";
+import { listRoutes } from "./directory/list-routes.ts";
+import { lookup } from "./directory/lookup.ts";
+import { putRoute } from "./directory/put-route.ts";
+import { getSchedule, listSchedules, previewSchedule } from "./directory/read-schedules.ts";
+import { listTenants, registerTenant } from "./directory/register-tenant.ts";
+import { events, report } from "./directory/report.ts";
+import { onAlarm } from "./directory/run-due.ts";
+import { runSchedule } from "./directory/run-schedule.ts";
+import { createSchedule, patchSchedule, pauseSchedule, putSchedule } from "./directory/save-schedule.ts";
+import { DirectoryState } from "./directory/state.ts";
+import { tick } from "./directory/tick.ts";
+import { durableSql } from "./sql/durable.ts";
+
+type Request<Method extends keyof DirectoryRpc> = Parameters<DirectoryRpc[Method]>[0];
+
+export class Directory extends DurableObject<Env> implements DirectoryRpc {
+  readonly #state: DirectoryState;
+
+  /** Tests subclass it with other ports. */
+  constructor(ctx: DurableObjectState, env: Env, ports: Ports = platformPorts(env)) {
+    super(ctx, env);
+    const { name } = ctx.id;
+    if (name === undefined) throw new Error("a Directory is reached by its tenant's name");
+    const log = (line: string) => console.log(line);
+    const failed = (error: unknown) => log(JSON.stringify({ event: "directory-work-failed", error: String(error) }));
+    this.#state = new DirectoryState(name, durableSql(ctx.storage), ports, {
+      setAlarm: (at) => ctx.waitUntil(ctx.storage.setAlarm(at).catch(failed)),
+      getAlarm: () => ctx.storage.getAlarm(),
+      keepAlive: (work) => ctx.waitUntil(work.catch(failed)),
+      log,
+    });
+    void ctx.blockConcurrencyWhile(() => checkAlarm(this.#state));
+  }
+
+  override async alarm(): Promise<void> {
+    onAlarm(this.#state);
+  }
+
+  // Queues and routing
+  lookup(request: Request<"lookup">) {
+    return lookup(this.#state, request);
+  }
+  listQueues(_request: Request<"listQueues">) {
+    return listQueues(this.#state);
+  }
+  changeQueue(request: Request<"changeQueue">) {
+    return changeQueue(this.#state, request);
+  }
+  pauseQueue(request: Request<"pauseQueue">) {
+    return pauseQueue(this.#state, request);
+  }
+  listRoutes(_request: Request<"listRoutes">) {
+    return listRoutes(this.#state);
+  }
+  putRoute(request: Request<"putRoute">) {
+    return putRoute(this.#state, request);
+  }
+
+  // Schedules
+  createSchedule(request: Request<"createSchedule">) {
+    return createSchedule(this.#state, request);
+  }
+  putSchedule(request: Request<"putSchedule">) {
+    return putSchedule(this.#state, request);
+  }
+  patchSchedule(request: Request<"patchSchedule">) {
+    return patchSchedule(this.#state, request);
+  }
+  getSchedule(request: Request<"getSchedule">) {
+    return getSchedule(this.#state, request);
+  }
+  listSchedules(request: Request<"listSchedules">) {
+    return listSchedules(this.#state, request);
+  }
+  deleteSchedule(request: Request<"deleteSchedule">) {
+    return deleteSchedule(this.#state, request);
+  }
+  pauseSchedule(request: Request<"pauseSchedule">) {
+    return pauseSchedule(this.#state, request);
+  }
+  runSchedule(request: Request<"runSchedule">) {
+    return runSchedule(this.#state, request);
+  }
+  previewSchedule(request: Request<"previewSchedule">) {
+    return previewSchedule(this.#state, request);
+  }
+
+  // The whole: watchdog, shutdown, tenants, events
+  tick(_request: Request<"tick">) {
+    return tick(this.#state);
+  }
+  drain(_request: Request<"drain">) {
+    return drain(this.#state);
+  }
+  registerTenant(request: Request<"registerTenant">) {
+    return registerTenant(this.#state, request);
+  }
+  listTenants(_request: Request<"listTenants">) {
+    return listTenants(this.#state);
+  }
+  report(request: Request<"report">) {
+    return report(this.#state, request);
+  }
+  events(_request: Request<"events">) {
+    return events(this.#state);
+  }
+}

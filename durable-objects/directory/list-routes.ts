@@ -1,0 +1,10 @@
+/** Every type that is routed, by name. */
+import type { Answer, TypeRoute } from "../../core/schema/rpc.ts";
+import { read } from "./perform.ts";
+import { type DirectoryState, done } from "./state.ts";
+
+const LIST = "SELECT type, queue FROM route ORDER BY type";
+
+export async function listRoutes(state: DirectoryState): Promise<Answer<{ readonly routes: readonly TypeRoute[] }>> {
+  return read(state, done({ routes: [] }), () => done({ routes: state.sql.all<TypeRoute>(LIST) }));
+}

@@ -1,0 +1,25 @@
+/** What the door must know to route a submission or an id; the Workers cache it for 5 s, so this is asked seldom. */
+import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
+import type { LookupAnswer, LookupRequest } from "../../core/schema/rpc.ts";
+import { findRoute } from "./find-route.ts";
+import { read, write } from "./perform.ts";
+import { comesByItself, findOrMakeQueue, findQueue } from "./queue-entry.ts";
+import { type DirectoryState, done } from "./state.ts";
+
+export async function lookup(state: DirectoryState, request: LookupRequest): Promise<LookupAnswer> {
+  const nothing: LookupAnswer = done({ route: null, entry: null, declared: false });
+  const answer = read(state, nothing, () => look(state, request, findQueue));
+  if (!request.create || !answer.ok || answer.entry !== null) return answer;
+  const name = request.queue ?? answer.route ?? DEFAULT_QUEUE;
+  const coming = read(state, done({ comes: name === DEFAULT_QUEUE }), () =>
+    done({ comes: comesByItself(state, name) }),
+  );
+  if (!coming.ok || !coming.comes) return coming.ok ? answer : coming;
+  return write(state, () => look(state, request, findOrMakeQueue));
+}
+
+function look(state: DirectoryState, request: LookupRequest, find: typeof findQueue): LookupAnswer {
+  const route = request.type === null ? null : findRoute(state, request.type);
+  const name: QueueName = request.queue ?? route ?? DEFAULT_QUEUE;
+  return done({ route, entry: find(state, name), declared: route !== null });
+}

@@ -1,0 +1,75 @@
+/**
+ * The Directory's tables, of a tenant's and of `_root` alike. Append-only, as sql/migrate.ts says; ids are numbered by
+ * issue. They are made on the first write, so an object that was only asked something leaves no trace.
+ */
+import type { Migration } from "../sql/migrate.ts";
+
+export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
+  {
+    id: "101-core",
+    statements: [
+      // The one row about the object itself. `register_at`: when `_root` is told of it next; null: it knows.
+      `CREATE TABLE directory (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        register_at INTEGER,
+        woken_boot TEXT
+      ) STRICT`,
+      "INSERT INTO directory (one, register_at) VALUES (1, 0)",
+      "CREATE TABLE tenant (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+      `CREATE TABLE queue (
+        name TEXT PRIMARY KEY,
+        settings TEXT NOT NULL,
+        shards_ever INTEGER NOT NULL CHECK (shards_ever BETWEEN 1 AND 64),
+        created_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID`,
+      // Objects that have not taken their queue's settings of that version.
+      `CREATE TABLE push (
+        queue TEXT NOT NULL,
+        shard INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        try_at INTEGER NOT NULL,
+        PRIMARY KEY (queue, shard)
+      ) STRICT, WITHOUT ROWID`,
+      "CREATE TABLE route (type TEXT PRIMARY KEY, queue TEXT NOT NULL) STRICT, WITHOUT ROWID",
+      "CREATE INDEX route_queue ON route (queue)",
+      `CREATE TABLE schedule (
+        id TEXT PRIMARY KEY,
+        type TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        options TEXT,
+        priority INTEGER NOT NULL CHECK (priority BETWEEN 0 AND 9),
+        queue TEXT,
+        timing TEXT NOT NULL,
+        missed TEXT NOT NULL CHECK (missed IN ('skip', 'once', 'all')),
+        anchor INTEGER NOT NULL,
+        start_at INTEGER,
+        end_at INTEGER,
+        paused INTEGER NOT NULL CHECK (paused IN (0, 1)),
+        next_at INTEGER,
+        last_fire_at INTEGER,
+        last_task_id TEXT,
+        fires INTEGER NOT NULL DEFAULT 0,
+        missed_count INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL,
+        CHECK (paused = 0 OR next_at IS NULL)
+      ) STRICT, WITHOUT ROWID`,
+      "CREATE INDEX schedule_next ON schedule (next_at) WHERE next_at IS NOT NULL",
+      // Apart, because a fire rewrites the schedule's row, and 256 KiB would be rewritten with it.
+      "CREATE TABLE schedule_payload (schedule TEXT PRIMARY KEY, payload TEXT NOT NULL) STRICT, WITHOUT ROWID",
+      // Fires that are no task yet. Few and short-lived, so no index: an index entry would be one row more a fire.
+      `CREATE TABLE pending (
+        schedule TEXT NOT NULL,
+        fire_at INTEGER NOT NULL,
+        queue TEXT NOT NULL,
+        shard INTEGER NOT NULL,
+        tries INTEGER NOT NULL,
+        try_at INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        last_refusal TEXT,
+        PRIMARY KEY (schedule, fire_at)
+      ) STRICT, WITHOUT ROWID`,
+      "CREATE TABLE event (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL) STRICT",
+    ],
+  },
+];

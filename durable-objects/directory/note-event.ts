@@ -1,0 +1,16 @@
+/** What an operator should know of: a ring of the latest 1,000, and a line of JSON in the log. */
+import type { OperatorEvent } from "../../core/schema/rpc.ts";
+import type { DirectoryState } from "./state.ts";
+
+const INSERT = "INSERT INTO event (at, kind, detail) VALUES (?, ?, ?) RETURNING n";
+const TRIM = "DELETE FROM event WHERE n <= ?";
+
+export const EVENTS_KEPT = 1_000;
+
+/** Inside a transaction. */
+export function noteEvent(state: DirectoryState, kind: OperatorEvent["kind"], detail: string): void {
+  const at = state.ports.now();
+  const [row] = state.sql.all<{ n: number }>(INSERT, at, kind, detail);
+  if (row) state.sql.run(TRIM, row.n - EVENTS_KEPT);
+  state.host.log(JSON.stringify({ at: new Date(at).toISOString(), event: kind, directory: state.name, detail }));
+}

@@ -1,0 +1,81 @@
+/** A queue as the Directory knows it: found, made, changed. The shards hold copies of its settings. */
+import { DEFAULT_QUEUE, type QueueName, type ShardAddress, type TenantName } from "../../core/ids.ts";
+import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { QueueEntry } from "../../core/schema/rpc.ts";
+import { noteEvent } from "./note-event.ts";
+import type { DirectoryState } from "./state.ts";
+
+const FIND = "SELECT name, settings, shards_ever, created_at FROM queue WHERE name = ?";
+const LIST = "SELECT name, settings, shards_ever, created_at FROM queue ORDER BY name";
+const IS_ROUTED = "SELECT 1 AS one FROM route WHERE queue = ? LIMIT 1";
+const SAVE = `INSERT INTO queue (name, settings, shards_ever, created_at) VALUES (?1, ?2, ?3, ?4)
+  ON CONFLICT (name) DO UPDATE SET settings = ?2, shards_ever = max(shards_ever, ?3)`;
+
+interface QueueRow {
+  readonly name: QueueName;
+  readonly settings: string;
+  readonly shards_ever: number;
+  readonly created_at: number;
+}
+
+export function findQueue(state: DirectoryState, name: QueueName): QueueEntry | null {
+  const [row] = state.sql.all<QueueRow>(FIND, name);
+  return row ? toEntry(row) : null;
+}
+
+export function allQueues(state: DirectoryState): QueueEntry[] {
+  return state.sql.all<QueueRow>(LIST).map(toEntry);
+}
+
+/** Every object that a queue ever had, of all queues. */
+export function allShards(state: DirectoryState): ShardAddress[] {
+  return allQueues(state).flatMap(({ queue, shardsEver }) =>
+    Array.from({ length: shardsEver }, (_, shard) => addressOf(state, queue, shard)),
+  );
+}
+
+export function addressOf(state: DirectoryState, queue: QueueName, shard: number): ShardAddress {
+  return { tenant: state.name as TenantName, queue, shard };
+}
+
+/** Whether a first submission may make the queue: `default`, and any that a type is routed to. */
+export function comesByItself(state: DirectoryState, name: QueueName): boolean {
+  return name === DEFAULT_QUEUE || state.sql.all(IS_ROUTED, name).length > 0;
+}
+
+/** Finds a queue, or makes it with default settings where it comes by itself. Inside a transaction. */
+export function findOrMakeQueue(state: DirectoryState, name: QueueName): QueueEntry | null {
+  const found = findQueue(state, name);
+  if (found || !comesByItself(state, name)) return found;
+  return makeQueue(state, name, DEFAULT_SETTINGS);
+}
+
+/** Inside a transaction. Needs no push: a shard asks for settings that it has not. */
+export function makeQueue(state: DirectoryState, name: QueueName, settings: QueueSettings): QueueEntry {
+  noteEvent(state, "queue-created", name);
+  return saveQueue(state, name, settings, state.ports.now());
+}
+
+/** Inside a transaction. `createdAt` counts for a new queue alone. */
+export function saveQueue(
+  state: DirectoryState,
+  name: QueueName,
+  settings: QueueSettings,
+  createdAt: number,
+): QueueEntry {
+  state.sql.run(SAVE, name, JSON.stringify(settings), Math.max(settings.shards, settings.keyShards), createdAt);
+  const saved = findQueue(state, name);
+  if (!saved) throw new Error(`queue ${name} was saved and is not there`);
+  return saved;
+}
+
+/** Settings that were kept before a field existed get its default. */
+function toEntry(row: QueueRow): QueueEntry {
+  const kept = JSON.parse(row.settings) as QueueSettings;
+  return {
+    queue: row.name,
+    settings: { ...DEFAULT_SETTINGS, ...kept },
+    shardsEver: row.shards_ever,
+    createdAt: row.created_at,
+  };
+}

@@ -1,0 +1,57 @@
+/** Schedules as they are: one, a page of them, or their next fires. */
+import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
+import { previewFires } from "../../core/schedule.ts";
+import type { Answer } from "../../core/schema/rpc.ts";
+import type { ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
+import { read } from "./perform.ts";
+import { unknownSchedule } from "./save-schedule.ts";
+import { findSchedule, readSchedule, ruleOf, scheduleIds } from "./schedule-row.ts";
+import { type DirectoryState, done } from "./state.ts";
+
+const MAX_PAGE = 100;
+const MAX_PREVIEW = 100;
+
+export async function getSchedule(
+  state: DirectoryState,
+  request: { readonly id: string },
+): Promise<Answer<{ readonly schedule: ScheduleRecord }>> {
+  return read(state, unknownSchedule(request.id), () => {
+    const schedule = readSchedule(state, request.id);
+    return schedule ? done({ schedule }) : unknownSchedule(request.id);
+  });
+}
+
+/** A page ends at its limit or at 8 MiB of payloads, and has at least one. */
+export async function listSchedules(
+  state: DirectoryState,
+  request: { readonly after: string | null; readonly limit: number },
+): Promise<Answer<{ readonly schedules: readonly ScheduleRecord[]; readonly next: string | null }>> {
+  return read(state, done({ schedules: [], next: null }), () => {
+    const limit = Math.min(MAX_PAGE, Math.max(1, request.limit));
+    const ids = scheduleIds(state, request.after ?? "", limit + 1);
+    const schedules: ScheduleRecord[] = [];
+    let bytes = 0;
+    for (const id of ids.slice(0, limit)) {
+      if (bytes >= MAX_ANSWER_BYTES) break;
+      const schedule = readSchedule(state, id);
+      if (!schedule) continue;
+      schedules.push(schedule);
+      bytes += utf8Bytes(schedule.payload);
+    }
+    const last = schedules.at(-1);
+    return done({ schedules, next: last && schedules.length < ids.length ? last.id : null });
+  });
+}
+
+/** As if it were not paused; none where it has finished. */
+export async function previewSchedule(
+  state: DirectoryState,
+  request: { readonly id: string; readonly count: number },
+): Promise<Answer<{ readonly fires: readonly number[] }>> {
+  return read(state, unknownSchedule(request.id), () => {
+    const row = findSchedule(state, request.id);
+    if (!row) return unknownSchedule(request.id);
+    const count = Math.min(MAX_PREVIEW, Math.max(1, request.count));
+    return done({ fires: previewFires(ruleOf(row), state.ports.now(), count) });
+  });
+}

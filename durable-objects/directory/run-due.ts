@@ -1,0 +1,44 @@
+/**
+ * The alarm's work, which the tick does too: decides in one transaction, sets the next alarm, and only then sends, not
+ * awaited, because an alarm that waits for others holds its next one back.
+ * Must stay true: it never throws (the platform forgets an alarm that failed six times); what was decided is on record
+ * before it is sent, with the time of its next try, so a death at any point loses nothing.
+ */
+import { arm } from "./arm.ts";
+import { sendSettings } from "./push-settings.ts";
+import { registerAtRoot } from "./register-tenant.ts";
+import type { DirectoryState } from "./state.ts";
+import { submitFires } from "./submit-fires.ts";
+import { type DueWork, takeDue } from "./take-due.ts";
+
+const AFTER_FAILURE_MS = 60_000;
+
+/** The platform's alarm has come: none is set any more. */
+export function onAlarm(state: DirectoryState): void {
+  state.alarmAt = null;
+  runDue(state);
+}
+
+/** Does all that is due. Never throws. */
+export function runDue(state: DirectoryState): void {
+  const now = state.ports.now();
+  try {
+    if (!state.hasTables()) return;
+    const due = state.transact(() => takeDue(state, now));
+    arm(state);
+    state.host.keepAlive(send(state, due));
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    state.host.log(JSON.stringify({ event: "directory-alarm-failed", directory: state.name, error: detail }));
+    state.alarmAt = now + AFTER_FAILURE_MS;
+    state.host.setAlarm(state.alarmAt);
+  }
+}
+
+async function send(state: DirectoryState, due: DueWork): Promise<void> {
+  await Promise.all([
+    submitFires(state, due.fires),
+    sendSettings(state, due.pushes),
+    due.register ? registerAtRoot(state) : undefined,
+  ]);
+}

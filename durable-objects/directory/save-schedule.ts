@@ -1,0 +1,128 @@
+/**
+ * Makes and changes schedules: POST, PUT, PATCH. Timing that stays equal is not begun anew, so that the same PUT sent at
+ * each deployment neither shifts `everySeconds` nor fires a one-time schedule twice.
+ */
+import { anchorOf, type FireRule, firstFire, nextFire } from "../../core/schedule.ts";
+import type { Answer, Refusal } from "../../core/schema/rpc.ts";
+import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
+import { definitionFault, invalid } from "./check-definition.ts";
+import { endWaitingFires } from "./pending-fire.ts";
+import { write } from "./perform.ts";
+import {
+  findSchedule,
+  insertSchedule,
+  payloadOf,
+  readSchedule,
+  ruleOf,
+  type ScheduleClock,
+  type ScheduleRow,
+  toRecord,
+  updateSchedule,
+} from "./schedule-row.ts";
+import { type DirectoryState, done, refuse } from "./state.ts";
+
+export async function createSchedule(
+  state: DirectoryState,
+  request: { readonly id: string | null; readonly definition: ScheduleDefinition; readonly paused: boolean },
+): Promise<Answer<{ readonly schedule: ScheduleRecord }>> {
+  const id = request.id ?? state.ports.uuid();
+  return write(state, () => {
+    if (findSchedule(state, id)) return refuse("schedule-exists", `there is a schedule ${id}; PUT replaces it`);
+    return make(state, id, request.definition, request.paused);
+  });
+}
+
+export async function putSchedule(
+  state: DirectoryState,
+  request: { readonly id: string; readonly definition: ScheduleDefinition; readonly paused: boolean | null },
+): Promise<Answer<{ readonly schedule: ScheduleRecord; readonly created: boolean }>> {
+  const { id, definition, paused } = request;
+  return write(state, () => {
+    const found = findSchedule(state, id);
+    const saved = found ? change(state, found, definition, paused) : make(state, id, definition, paused ?? false);
+    return saved.ok ? done({ schedule: saved.schedule, created: found === null }) : saved;
+  });
+}
+
+export async function patchSchedule(
+  state: DirectoryState,
+  request: { readonly id: string; readonly patch: Partial<ScheduleDefinition>; readonly paused: boolean | null },
+): Promise<Answer<{ readonly schedule: ScheduleRecord }>> {
+  return write(state, () => {
+    const found = findSchedule(state, request.id);
+    if (!found) return unknownSchedule(request.id);
+    const definition = { ...definitionOf(state, found), ...request.patch };
+    return change(state, found, definition, request.paused);
+  });
+}
+
+/** Refused: `schedule-finished` where no fire is ahead. Resuming makes up for nothing. */
+export async function pauseSchedule(
+  state: DirectoryState,
+  request: { readonly id: string; readonly paused: boolean },
+): Promise<Answer<{ readonly schedule: ScheduleRecord }>> {
+  return write(state, () => {
+    const found = findSchedule(state, request.id);
+    if (!found) return unknownSchedule(request.id);
+    return change(state, found, definitionOf(state, found), request.paused);
+  });
+}
+
+export function unknownSchedule(id: string): Refusal {
+  return refuse("schedule-unknown", `there is no schedule ${id}`);
+}
+
+type Saved = Answer<{ readonly schedule: ScheduleRecord }>;
+
+function make(state: DirectoryState, id: string, definition: ScheduleDefinition, paused: boolean): Saved {
+  const fault = definitionFault(state, definition);
+  if (fault) return fault;
+  const clock = beginClock(definition, paused, state.ports.now());
+  if (!("anchor" in clock)) return clock;
+  insertSchedule(state, id, definition, clock);
+  return saved(state, id);
+}
+
+function change(state: DirectoryState, found: ScheduleRow, to: ScheduleDefinition, pausedNow: boolean | null): Saved {
+  const fault = definitionFault(state, to);
+  if (fault) return fault;
+  const paused = pausedNow ?? found.paused === 1;
+  const clock = sameTiming(found, to) ? goOn(state, found, paused) : beginClock(to, paused, state.ports.now());
+  if (!("anchor" in clock)) return clock;
+  if (paused && found.paused === 0) endWaitingFires(state, found.id);
+  updateSchedule(state, found.id, to, clock);
+  return saved(state, found.id);
+}
+
+/** The clock of new timing; refused where it would never fire. */
+function beginClock(definition: ScheduleDefinition, paused: boolean, now: number): ScheduleClock | Refusal {
+  const { timing, startAt, endAt } = definition;
+  const rule: FireRule = { timing, startAt, endAt, anchor: anchorOf(timing, startAt, now) };
+  const first = firstFire(rule, now);
+  const pointers = { cron: "/cron", every: "/everySeconds", at: "/at" } as const;
+  if (first === null) return invalid(endAt === null ? pointers[timing.kind] : "/endAt", "it would never fire");
+  return { anchor: rule.anchor, paused, nextAt: paused ? null : first };
+}
+
+/** The clock of timing that stayed: as it is, stopped, or from now on. */
+function goOn(state: DirectoryState, found: ScheduleRow, paused: boolean): ScheduleClock | Refusal {
+  const { anchor } = found;
+  if (paused === (found.paused === 1)) return { anchor, paused, nextAt: found.next_at };
+  const next = paused ? null : nextFire(ruleOf(found), state.ports.now());
+  if (next === null && !(paused && found.next_at !== null))
+    return refuse("schedule-finished", `${found.id} has no fire ahead; give it another time`);
+  return { anchor, paused, nextAt: next };
+}
+
+function sameTiming(found: ScheduleRow, to: ScheduleDefinition): boolean {
+  return found.timing === JSON.stringify(to.timing) && found.start_at === to.startAt && found.end_at === to.endAt;
+}
+
+function definitionOf(state: DirectoryState, row: ScheduleRow): ScheduleDefinition {
+  return toRecord(row, payloadOf(state, row.id));
+}
+
+function saved(state: DirectoryState, id: string): Saved {
+  const schedule = readSchedule(state, id);
+  return schedule ? done({ schedule }) : refuse("internal", `schedule ${id} was saved and is not there`);
+}

@@ -1,0 +1,79 @@
+/**
+ * Hands fires to their shards: one call for each shard, each fire for itself. A call that was lost is repeated under the
+ * same dedup keys, so a fire is one task however often it is told. Never rejects.
+ */
+import { ERRORS } from "../../core/errors.ts";
+import { type QueueName, taskId } from "../../core/ids.ts";
+import type { Ports } from "../../core/ports.ts";
+import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { NewTask, Refusal, SubmitAnswer } from "../../core/schema/rpc.ts";
+import { callWithin } from "../stubs.ts";
+import { fireKey, settleFired, settleRefused } from "./pending-fire.ts";
+import { write } from "./perform.ts";
+import { addressOf, findQueue } from "./queue-entry.ts";
+import { type DirectoryState, done, refuse } from "./state.ts";
+import type { OutgoingFire } from "./take-due.ts";
+
+/** Below the first retry (2 s), so that a fire is seldom on its way twice. */
+const ANSWER_WITHIN_MS = 1_500;
+
+export async function submitFires(state: DirectoryState, fires: readonly OutgoingFire[]): Promise<void> {
+  const byShard = Map.groupBy(fires, ({ queue, shard }) => `${queue}:${shard}`);
+  await Promise.all([...byShard.values()].map((group) => submitGroup(state, group)));
+}
+
+/** All of one shard. */
+async function submitGroup(state: DirectoryState, group: readonly OutgoingFire[]): Promise<void> {
+  const [{ queue, shard }] = group as readonly [OutgoingFire, ...OutgoingFire[]];
+  for (const fire of group) state.inFlight.add(fireKey(fire));
+  const tasks = group.map((fire) => fire.task);
+  const answer = await submitTo(state, queue, shard, tasks, ANSWER_WITHIN_MS);
+  for (const fire of group) state.inFlight.delete(fireKey(fire));
+  write(state, () => {
+    for (const [index, fire] of group.entries()) settle(state, fire, index, answer);
+    return done({});
+  });
+}
+
+function settle(state: DirectoryState, fire: OutgoingFire, index: number, answer: SubmitAnswer): void {
+  const seq = answer.ok ? (answer.seqs[index] ?? null) : null;
+  if (seq !== null) {
+    settleFired(state, fire, taskId(fire, seq));
+    return;
+  }
+  const refusal = answer.ok ? answer.refused.find((one) => one.index === index) : answer;
+  const { code, detail } = refusal ?? { code: "internal", detail: "the shard gave no reason" };
+  settleRefused(state, fire, `${code}: ${detail}`, isFinal(code));
+}
+
+/** Whether the same task would be refused for ever. */
+function isFinal(code: Refusal["code"]): boolean {
+  return code in ERRORS && !ERRORS[code as keyof typeof ERRORS].retryable;
+}
+
+/** Submits to one shard, with settings where it asks for them. Refused too: `queue-unknown`. Never rejects. */
+export async function submitTo(
+  state: DirectoryState,
+  queue: QueueName,
+  shard: number,
+  tasks: readonly NewTask[],
+  withinMs: number,
+): Promise<SubmitAnswer> {
+  const settings = findQueue(state, queue)?.settings;
+  if (!settings) return refuse("queue-unknown", `there is no queue ${queue}`);
+  const { ports } = state;
+  const address = addressOf(state, queue, shard);
+  return await callWithin(ports, withinMs, () => submitWithSettings(ports, address, settings, tasks));
+}
+
+async function submitWithSettings(
+  ports: Ports,
+  address: Parameters<Ports["shard"]>[0],
+  settings: QueueSettings,
+  tasks: readonly NewTask[],
+): Promise<SubmitAnswer> {
+  const request = { v: 1, settingsVersion: settings.version, atomic: false, tasks } as const;
+  const answer = await ports.shard(address).submit(request);
+  if (answer.ok || answer.code !== "settings-needed") return answer;
+  return await ports.shard(address).submit({ ...request, settings });
+}

@@ -1,0 +1,151 @@
+/**
+ * Decides, in one transaction, everything that is due: schedules move on and their fires are written down, fires that
+ * were refused get another try, settings and the tenant's registration too. What is sent comes back to be sent.
+ * Must stay true: `nextAt` moves on in the transaction that writes the fire; a schedule that can't be worked out is
+ * stopped and told, and holds no other back; at most 100 fires and 8 MiB are sent an alarm, the rest by the next one.
+ */
+import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
+import { DEFAULT_QUEUE } from "../../core/ids.ts";
+import { placementKey, placeTask } from "../../core/placement.ts";
+import { chooseFires, dueFires, MAX_COUNTED } from "../../core/schedule.ts";
+import type { NewTask } from "../../core/schema/rpc.ts";
+import { findRoute } from "./find-route.ts";
+import { noteEvent } from "./note-event.ts";
+import {
+  addPending,
+  countMissed,
+  duePending,
+  fireKey,
+  forgetFires,
+  markTried,
+  missPastFires,
+  type PendingFire,
+} from "./pending-fire.ts";
+import { type Push, takeDuePushes } from "./push-settings.ts";
+import { findOrMakeQueue } from "./queue-entry.ts";
+import { takeRegistration } from "./register-tenant.ts";
+import { dueSchedules, findSchedule, payloadOf, ruleOf, type ScheduleRow } from "./schedule-row.ts";
+import type { DirectoryState } from "./state.ts";
+
+const MOVE_ON = "UPDATE schedule SET next_at = ? WHERE id = ?";
+const STOP = "UPDATE schedule SET next_at = NULL, paused = 1 WHERE id = ?";
+
+export const MAX_FIRES = 100;
+const MAX_SCHEDULES = 100;
+/** A dedup key lives 7 days from its first submission; a fire is not tried for longer than that less one. */
+export const DEDUP_TTL_MS = 7 * 86_400_000;
+const TRY_FOR_MS = 6 * 86_400_000;
+
+export interface OutgoingFire extends PendingFire {
+  readonly task: NewTask;
+}
+
+export interface DueWork {
+  readonly fires: readonly OutgoingFire[];
+  readonly pushes: readonly Push[];
+  readonly register: boolean;
+}
+
+/** Inside a transaction. */
+export function takeDue(state: DirectoryState, now: number): DueWork {
+  const fires = new Outgoing(state);
+  missPastFires(state, now);
+  for (const fire of duePending(state, now, MAX_FIRES)) {
+    const row = findSchedule(state, fire.schedule);
+    if (!row) forgetFires(state, fire.schedule);
+    else if (fires.add(row, fire)) markTried(state, fire, now);
+  }
+  let walked = 0;
+  for (const row of dueSchedules(state, now, MAX_SCHEDULES)) {
+    walked += moveOn(state, row, fires, now);
+    // One catch-up of a thousand fires costs 0.1 s (core/schedule.ts); the next alarm, at once, goes on.
+    if (walked > 2 * MAX_COUNTED || fires.isFull) break;
+  }
+  return { fires: fires.list, pushes: takeDuePushes(state, now), register: takeRegistration(state, now) };
+}
+
+/** Gives back how many fires it walked over. */
+function moveOn(state: DirectoryState, row: ScheduleRow, fires: Outgoing, now: number): number {
+  try {
+    const due = dueFires(ruleOf(row), row.next_at ?? now, now);
+    const chosen = chooseFires(row.missed, due, now);
+    state.sql.run(MOVE_ON, due.next, row.id);
+    if (chosen.missed > 0) {
+      const atLeast = due.exact ? "" : "at least ";
+      countMissed(state, row.id, chosen.missed, `${atLeast}${chosen.missed} fires were missed (policy ${row.missed})`);
+    }
+    const target = targetOf(state, row);
+    if (!target && chosen.fires.length > 0)
+      countMissed(state, row.id, chosen.fires.length, `there is no queue ${row.queue}`);
+    if (!target) return due.count;
+    const until = Math.min(due.next ?? Number.POSITIVE_INFINITY, now + TRY_FOR_MS);
+    for (const fireAt of chosen.fires) {
+      const fire: PendingFire = { schedule: row.id, fireAt, ...target, tries: 1, until };
+      addPending(state, fires.add(row, fire) ? fire : { ...fire, tries: 0 }, now);
+    }
+    return due.count;
+  } catch (error) {
+    state.sql.run(STOP, row.id);
+    noteEvent(
+      state,
+      "schedule-stopped",
+      `${row.id} is paused: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    return 0;
+  }
+}
+
+/** Where a schedule's fires go now: all of them to one shard, whatever `shards` is. */
+export function targetOf(state: DirectoryState, row: ScheduleRow): Pick<PendingFire, "queue" | "shard"> | null {
+  const queue = row.queue ?? findRoute(state, row.type) ?? DEFAULT_QUEUE;
+  const entry = findOrMakeQueue(state, queue);
+  const key = placementKey({ schedule: row.id });
+  // Keyed, so no draw is used.
+  return entry && { queue, shard: placeTask(entry.settings, key, 0) };
+}
+
+/** The task of one fire. @param dedupKey the same for every try of it */
+export function taskOf(row: ScheduleRow, payload: string, dedupKey: string): NewTask {
+  return {
+    type: row.type,
+    version: row.version,
+    priority: row.priority,
+    payload,
+    runAt: null,
+    options: row.options,
+    dedup: { key: dedupKey, ttlMs: DEDUP_TTL_MS },
+  };
+}
+
+/** What one alarm sends, within its bounds. */
+class Outgoing {
+  readonly list: OutgoingFire[] = [];
+  readonly #state: DirectoryState;
+  readonly #payloads = new Map<string, string>();
+  #bytes = 0;
+
+  constructor(state: DirectoryState) {
+    this.#state = state;
+  }
+
+  get isFull(): boolean {
+    return this.list.length >= MAX_FIRES || this.#bytes >= MAX_ANSWER_BYTES;
+  }
+
+  /** false: it has no room any more. */
+  add(row: ScheduleRow, fire: PendingFire): boolean {
+    if (this.isFull) return false;
+    const payload = this.#payload(row.id);
+    this.#bytes += utf8Bytes(payload);
+    this.list.push({ ...fire, task: taskOf(row, payload, fireKey(fire)) });
+    return true;
+  }
+
+  #payload(id: string): string {
+    const known = this.#payloads.get(id);
+    if (known !== undefined) return known;
+    const payload = payloadOf(this.#state, id);
+    this.#payloads.set(id, payload);
+    return payload;
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * The watchdog, each minute by the cron trigger: `_root` passes it to every tenant; a tenant does what is due, looks
+ * whether its alarm is there, and once after a local restart wakes its shards, whose tickets died with the queues.
+ */
+import type { TenantName } from "../../core/ids.ts";
+import type { Answer } from "../../core/schema/rpc.ts";
+import { callWithin, directoryOf, fanOut } from "../stubs.ts";
+import { checkAlarm } from "./arm.ts";
+import { read, write } from "./perform.ts";
+import { allShards } from "./queue-entry.ts";
+import { listTenants } from "./register-tenant.ts";
+import { runDue } from "./run-due.ts";
+import { type DirectoryState, done } from "./state.ts";
+
+const WOKEN = "SELECT woken_boot FROM directory";
+const KEEP_WOKEN = "UPDATE directory SET woken_boot = ?";
+
+const TENANT_WITHIN_MS = 10_000;
+const SHARD_WITHIN_MS = 1_000;
+
+export async function tick(state: DirectoryState): Promise<Answer<object>> {
+  if (state.isRoot) return await eachTenant(state, (tenant) => tenant.tick({ v: 1 }));
+  runDue(state);
+  await checkAlarm(state);
+  await wakeShards(state);
+  return done({});
+}
+
+/** `_root`: asks every tenant's Directory, 32 at a time; one that is silent keeps none of the others. */
+export async function eachTenant(
+  state: DirectoryState,
+  ask: (tenant: ReturnType<typeof directoryOf>) => Promise<Answer<object>>,
+): Promise<Answer<object>> {
+  const listed = await listTenants(state);
+  if (!listed.ok) return listed;
+  const { ports } = state;
+  const askOne = (tenant: TenantName) => callWithin(ports, TENANT_WITHIN_MS, () => ask(directoryOf(ports, tenant)));
+  const answers = await fanOut(listed.tenants, askOne);
+  return answers.find((answer) => !answer.ok) ?? done({});
+}
+
+/** Once a boot, and again at the next tick where not all have answered. */
+async function wakeShards(state: DirectoryState): Promise<void> {
+  const { ports } = state;
+  const { boot } = ports;
+  if (boot === null) return;
+  const asleep = read(state, done({ shards: [] }), () => {
+    const [row] = state.sql.all<{ woken_boot: string | null }>(WOKEN);
+    return done({ shards: row?.woken_boot === boot ? [] : allShards(state) });
+  });
+  if (!asleep.ok || asleep.shards.length === 0) return;
+  const answers = await fanOut(asleep.shards, (shard) =>
+    callWithin(ports, SHARD_WITHIN_MS, () => ports.shard(shard).wake({ v: 1 })),
+  );
+  if (answers.every((answer) => answer.ok))
+    write(state, () => {
+      state.sql.run(KEEP_WOKEN, boot);
+      return done({});
+    });
+}
