@@ -67,7 +67,7 @@ export const taskOptionFields = {
 };
 
 /** Present, whatever it is: `null` is a payload, nothing is not. What it must be is its type's affair. */
-export const PayloadSchema = z.unknown().refine((value) => value !== undefined, { error: "is required" });
+export const PayloadSchema = z.unknown().refine((value): boolean => value !== undefined, { error: "is required" });
 
 export const SubmittedTaskSchema = z
   .strictObject({
