@@ -1,7 +1,7 @@
 /** Every message of every queue comes in here and is told by the name of its queue; names may carry a prefix. */
-import type { Env } from "../ports.ts";
-import type { DeadLetter } from "../ports.ts";
+
 import type { Ticket } from "../core/schema/rpc.ts";
+import type { DeadLetter, Env } from "../ports.ts";
 import { takeDeadLetter } from "./dead-letters.ts";
 import { takeDeadTicket } from "./dead-tickets.ts";
 import { type ConsumerDeps, redeemTicket, ticketQueueOf } from "./tickets.ts";

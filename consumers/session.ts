@@ -165,9 +165,7 @@ class SessionRun {
     this.#stopLook?.();
     const at = this.#plan.nextLook();
     this.#stopLook =
-      at === null
-        ? null
-        : this.#deps.ports.later(Math.max(0, at - this.#deps.ports.now()), () => this.#pump());
+      at === null ? null : this.#deps.ports.later(Math.max(0, at - this.#deps.ports.now()), () => this.#pump());
   }
 
   #end(): void {

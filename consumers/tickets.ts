@@ -4,7 +4,7 @@
  * in `dead-tickets`.
  */
 import { parseShardName } from "../core/ids.ts";
-import { type Ports, type TicketQueue, TICKET_QUEUES } from "../core/ports.ts";
+import { type Ports, TICKET_QUEUES, type TicketQueue } from "../core/ports.ts";
 import type { OpenAnswer, Ticket, Worker } from "../core/schema/rpc.ts";
 import { callWithin, shardOf } from "../durable-objects/stubs.ts";
 import { type Registry, workerTypes } from "./handlers/compose.ts";
@@ -76,4 +76,3 @@ export function ticketQueueOf(name: string): TicketQueue {
   if (!(number >= 0 && number < TICKET_QUEUES)) throw new Error(`not a ticket queue: ${name}`);
   return number;
 }
-

@@ -6,7 +6,6 @@
 import { exceedsBytes, MAX_TAGS_BYTES } from "./bytes.ts";
 import { QUEUE_NAME, TYPE_NAME } from "./ids.ts";
 import { parseTime } from "./parse-time.ts";
-import { RetrySchema } from "./schema/queue-settings.ts";
 import {
   MAX_CRASHES,
   MAX_DELAY_S,
@@ -56,7 +55,7 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
         if (!isWhole(value, 1, MAX_TIMEOUT_MS)) return false;
         break;
       case "retry":
-        if (!RetrySchema.safeParse(value).success) return false;
+        if (!isRetry(value)) return false;
         break;
       case "maxCrashes":
         if (!isWhole(value, 1, MAX_CRASHES)) return false;
@@ -83,6 +82,35 @@ function isWhole(value: unknown, min: number, max: number): boolean {
 
 function isPriority(value: unknown): boolean {
   return typeof value === "string" ? Object.hasOwn(PRIORITY_NAMES, value) : isWhole(value, 0, MAX_PRIORITY);
+}
+
+/** As RetrySchema (schema/queue-settings.ts). */
+function isRetry(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const retry = value as Readonly<Record<string, unknown>>;
+  for (const key in retry) {
+    const told = retry[key];
+    switch (key) {
+      case "maxAttempts":
+        if (!isWhole(told, 1, 100)) return false;
+        break;
+      case "backoff":
+        if (told !== "exponential" && told !== "fixed") return false;
+        break;
+      case "baseMs":
+        if (!isWhole(told, 0, 86_400_000)) return false;
+        break;
+      case "capMs":
+        if (!isWhole(told, 0, 604_800_000)) return false;
+        break;
+      case "jitter":
+        if (told !== "none" && told !== "full") return false;
+        break;
+      default:
+        return false;
+    }
+  }
+  return true;
 }
 
 function areTags(value: unknown): boolean {

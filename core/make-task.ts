@@ -112,7 +112,7 @@ export function makeTask(task: SubmittedTask, type: TaskType, now: number): NewT
     priority: priorityOf(task.priority),
     payload,
     runAt,
-    options: tellsNothing(task) ? type.optionsText : optionsText(mergeOptions(task, type)),
+    options: tellsNothing(task) ? type.optionsText : optionsText(optionsOf(task, type)),
   };
 }
 
@@ -128,14 +128,19 @@ export function priorityOf(priority: number | PriorityName | undefined): number 
 
 /** Task over type, field by field of `retry`; the queue's settings come under both, at the shard. */
 export function mergeOptions(task: TaskOptionsTold, type: TaskType): TaskOptions {
-  return tidy({
+  return tidy(optionsOf(task, type));
+}
+
+/** The same with its gaps as undefined, which a text has no trace of. */
+function optionsOf(task: TaskOptionsTold, type: TaskType) {
+  return {
     timeoutMs: task.timeoutMs ?? type.options.timeoutMs,
     retry: mergeRetry(task.retry, type.options.retry),
     maxCrashes: task.maxCrashes,
     onCrash: task.onCrash,
     tags: task.tags !== undefined && task.tags.length > 0 ? task.tags : undefined,
     resultTtlSeconds: task.resultTtlSeconds,
-  });
+  };
 }
 
 export type TaskOptionsTold = Pick<
@@ -144,7 +149,9 @@ export type TaskOptionsTold = Pick<
 >;
 
 /** Text of the options, null where there are none; equal options are equal texts, because their order is fixed. */
-export function optionsText(options: TaskOptions): string | null {
+export function optionsText(
+  options: { readonly [Name in keyof TaskOptions]?: TaskOptions[Name] | undefined },
+): string | null {
   const text = JSON.stringify(options);
   return text === "{}" ? null : text;
 }

@@ -11,6 +11,7 @@ import type {
   CloseRequest,
   OpenRequest,
   ReadAnswer,
+  Refusal,
   ShardRpc,
   SubmitAnswer,
   SubmitRequest,
@@ -24,7 +25,7 @@ import { deadTicket } from "./queue-shard/dead-ticket.ts";
 import { drain } from "./queue-shard/drain.ts";
 import { open } from "./queue-shard/open.ts";
 import { countBatch, read, summarize } from "./queue-shard/read.ts";
-import { Shard } from "./queue-shard/shard.ts";
+import { failure, Shard } from "./queue-shard/shard.ts";
 import { submit } from "./queue-shard/submit.ts";
 import { wait } from "./queue-shard/wait.ts";
 import { durableSql } from "./sql/durable.ts";
@@ -38,49 +39,72 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
       setAlarm: (at) => logFailure(ctx.storage.setAlarm(at), "setAlarm"),
       keepAlive: (work) => ctx.waitUntil(logFailure(work, "background work")),
     });
-    doDueWork(this.#shard);
+    this.#guard(() => doDueWork(this.#shard));
   }
 
   submit(request: SubmitRequest): Promise<SubmitAnswer> {
-    return new Promise((respond) => submit(this.#ready(), request, respond));
+    return this.#answerLater((shard, respond) => submit(shard, request, respond));
   }
-  async open(request: OpenRequest) {
-    return open(this.#ready(), request);
+  open(request: OpenRequest) {
+    return this.#answer((shard) => open(shard, request));
   }
   advance(request: AdvanceRequest): Promise<AdvanceAnswer> {
-    return new Promise((respond) => advance(this.#ready(), request, respond));
+    return this.#answerLater((shard, respond) => advance(shard, request, respond));
   }
-  async close(request: CloseRequest) {
-    return close(this.#ready(), request);
+  close(request: CloseRequest) {
+    return this.#answer((shard) => close(shard, request));
   }
-  async read(request: Parameters<ShardRpc["read"]>[0]) {
-    return read(this.#ready(), request);
+  read(request: Parameters<ShardRpc["read"]>[0]) {
+    return this.#answer((shard) => read(shard, request));
   }
   wait(request: Parameters<ShardRpc["wait"]>[0]): Promise<ReadAnswer> {
-    return new Promise((respond) => wait(this.#ready(), request, respond));
+    return this.#answerLater((shard, respond) => wait(shard, request, respond));
   }
-  async batch(request: Parameters<ShardRpc["batch"]>[0]) {
-    return countBatch(this.#ready(), request);
+  batch(request: Parameters<ShardRpc["batch"]>[0]) {
+    return this.#answer((shard) => countBatch(shard, request));
   }
-  async configure(request: Parameters<ShardRpc["configure"]>[0]) {
-    return configure(this.#ready(), request);
+  configure(request: Parameters<ShardRpc["configure"]>[0]) {
+    return this.#answer((shard) => configure(shard, request));
   }
-  async summary() {
-    return { v: 1, ok: true, summary: summarize(this.#ready()) } as const;
+  summary() {
+    return this.#answer((shard) => ({ v: 1, ok: true, summary: summarize(shard) }) as const);
   }
-  async drain() {
-    return drain(this.#ready());
+  drain() {
+    return this.#answer(drain);
   }
-  async wake() {
-    doDueWork(this.#shard);
-    return { v: 1, ok: true } as const;
+  wake() {
+    return this.#answer((shard) => {
+      doDueWork(shard);
+      return { v: 1, ok: true } as const;
+    });
   }
-  async deadTicket(request: Parameters<ShardRpc["deadTicket"]>[0]) {
-    return deadTicket(this.#ready(), request);
+  deadTicket(request: Parameters<ShardRpc["deadTicket"]>[0]) {
+    return this.#answer((shard) => deadTicket(shard, request));
   }
 
+  /** Never throws: the platform forgets an alarm that failed six times. */
   override async alarm(): Promise<void> {
-    onAlarm(this.#shard);
+    if (this.#guard(() => onAlarm(this.#shard))) return;
+    await logFailure(this.ctx.storage.setAlarm(this.#shard.ports.now() + ALARM_RETRY_MS), "setAlarm");
+  }
+
+  /** Answers are values: what throws is told as `internal` or `migration-failed`, and memory is built anew. */
+  async #answer<T>(operation: (shard: Shard) => T): Promise<T | Refusal> {
+    try {
+      return operation(this.#ready());
+    } catch (error) {
+      return this.#failed(error);
+    }
+  }
+
+  #answerLater<T>(operation: (shard: Shard, respond: (answer: T | Refusal) => void) => void): Promise<T | Refusal> {
+    return new Promise((respond) => {
+      try {
+        operation(this.#ready(), respond);
+      } catch (error) {
+        respond(this.#failed(error));
+      }
+    });
   }
 
   /** The shard, with what an overdue alarm should have done, done. */
@@ -89,7 +113,28 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
     if (shard.alarmAt !== null && shard.alarmAt <= shard.ports.now()) doDueWork(shard);
     return shard;
   }
+
+  #guard(work: () => void): boolean {
+    try {
+      work();
+      return true;
+    } catch (error) {
+      this.#failed(error);
+      return false;
+    }
+  }
+
+  #failed(error: unknown): Refusal {
+    const refusal = failure(error);
+    const stack = error instanceof Error ? error.stack : undefined;
+    console.error(
+      JSON.stringify({ level: "error", event: "shard-failed", object: this.#shard.name, ...refusal, stack }),
+    );
+    return refusal;
+  }
 }
+
+const ALARM_RETRY_MS = 1_000;
 
 async function logFailure(work: Promise<unknown>, what: string): Promise<void> {
   try {

@@ -1,6 +1,7 @@
 /**
  * A finished task as an array: the form that a shard's outbox keeps and that json_each reads in D1. Hot (50,000 a
- * second), so: a flat array, nested lists as JSON text and null where empty. Positions are append-only: a deploy mixes versions.
+ * second): what history searches or expires by is a position of its own, the rest is one JSON text (`detail`), because
+ * each position costs D1 about half a microsecond a row. Append-only: a deploy mixes versions.
  */
 import type { AttemptError } from "../core/errors.ts";
 import type { Seq } from "../core/ids.ts";
@@ -12,84 +13,79 @@ export type HistoryRow = readonly [
   rev: number,
   status: Status,
   type: string,
-  version: number,
-  priority: number,
   payload: string,
   result: string | null,
-  tags: string | null,
   createdAt: number,
-  runAt: number | null,
-  endedAt: number | null,
-  attempts: string | null,
-  attemptsDropped: number,
-  crashes: number,
-  moves: string | null,
-  error: string | null,
-  resultExpiresAt: number | null,
+  endedAt: number,
+  /** Unix ms after which history forgets the task. */
   expiresAt: number,
+  resultExpiresAt: number | null,
+  detail: string,
 ];
+
+/** What is only read with the whole task. Absent: empty, 0 or null. */
+interface Detail {
+  readonly version: number;
+  readonly priority: number;
+  readonly tags?: readonly string[];
+  readonly runAt?: number;
+  readonly attempts?: readonly Attempt[];
+  readonly dropped?: number;
+  readonly crashes?: number;
+  readonly moves?: readonly MoveRecord[];
+  readonly error?: AttemptError;
+}
 
 /** @param expiresAt Unix ms after which history forgets the task */
 export function rowOfRecord(record: TaskRecord, expiresAt: number): HistoryRow {
+  const detail: Detail = {
+    version: record.version,
+    priority: record.priority,
+    ...(record.tags.length > 0 && { tags: record.tags }),
+    ...(record.runAt !== null && { runAt: record.runAt }),
+    ...(record.attempts.length > 0 && { attempts: record.attempts }),
+    ...(record.attemptsDropped > 0 && { dropped: record.attemptsDropped }),
+    ...(record.crashes > 0 && { crashes: record.crashes }),
+    ...(record.moves.length > 0 && { moves: record.moves }),
+    ...(record.error !== null && { error: record.error }),
+  };
   return [
     record.seq,
     record.rev,
     record.status,
     record.type,
-    record.version,
-    record.priority,
     record.payload,
     record.result,
-    listText(record.tags),
     record.createdAt,
-    record.runAt,
-    record.endedAt,
-    listText(record.attempts),
-    record.attemptsDropped,
-    record.crashes,
-    listText(record.moves),
-    record.error === null ? null : JSON.stringify(record.error),
-    record.resultExpiresAt,
+    record.endedAt ?? record.createdAt,
     expiresAt,
+    record.resultExpiresAt,
+    JSON.stringify(detail),
   ];
 }
 
 export function recordOfRow(row: HistoryRow): TaskRecord {
-  const [seq, rev, status, type, version, priority, payload, result, tags, createdAt, runAt, endedAt, attempts] = row;
-  const [attemptsDropped, crashes, moves, error, resultExpiresAt] = row.slice(13) as [
-    number,
-    number,
-    string | null,
-    string | null,
-    number | null,
-  ];
+  const [seq, rev, status, type, payload, result, createdAt, endedAt, , resultExpiresAt, text] = row;
+  const detail = JSON.parse(text) as Detail;
   return {
     seq,
     rev,
     status,
     type,
-    version,
-    priority,
+    version: detail.version,
+    priority: detail.priority,
     payload,
-    tags: listOf<string>(tags),
+    tags: detail.tags ?? [],
     createdAt,
-    runAt,
+    runAt: detail.runAt ?? null,
     endedAt,
-    attempts: listOf<Attempt>(attempts),
-    attemptsDropped,
-    crashes,
-    moves: listOf<MoveRecord>(moves),
+    attempts: detail.attempts ?? [],
+    attemptsDropped: detail.dropped ?? 0,
+    crashes: detail.crashes ?? 0,
+    moves: detail.moves ?? [],
     result,
     resultExpiresAt,
-    error: error === null ? null : (JSON.parse(error) as AttemptError),
+    error: detail.error ?? null,
     progress: null,
   };
-}
-
-function listText(list: readonly unknown[]): string | null {
-  return list.length === 0 ? null : JSON.stringify(list);
-}
-
-function listOf<T>(text: string | null): readonly T[] {
-  return text === null ? [] : (JSON.parse(text) as T[]);
 }

@@ -10,7 +10,7 @@ import { claim, noteDeadline, stopOf, toClaimedTask } from "./claim.ts";
 import type { Session } from "./memory.ts";
 import { answerParked, EMPTY_HANDOUT, park } from "./park.ts";
 import { saveSession } from "./session-rows.ts";
-import { giveBackLost, settle, type Settled } from "./settle.ts";
+import { giveBackLost, type Settled, settle } from "./settle.ts";
 import { refuse, type Shard } from "./shard.ts";
 import { heldRows } from "./task-rows.ts";
 import { tellWaiters } from "./wait.ts";
@@ -39,7 +39,9 @@ export function advance(shard: Shard, request: AdvanceRequest, respond: (answer:
 }
 
 function isEmpty(handout: Handout): boolean {
-  return handout.tasks.length === 0 && handout.lost.length === 0 && handout.cancel.length === 0 && handout.stop === "no";
+  return (
+    handout.tasks.length === 0 && handout.lost.length === 0 && handout.cancel.length === 0 && handout.stop === "no"
+  );
 }
 
 function takeTurn(

@@ -7,7 +7,7 @@ import { afterOperation } from "./after.ts";
 import { queueDueTasks } from "./due.ts";
 import { flushHistory } from "./flush-history.ts";
 import { flushNotices } from "./notices.ts";
-import { rescueLostSessions, endHungAttempts } from "./rescue.ts";
+import { endHungAttempts, rescueLostSessions } from "./rescue.ts";
 import { forgetExpired } from "./retention.ts";
 import type { Shard } from "./shard.ts";
 import { tellWaiters } from "./wait.ts";

@@ -42,4 +42,3 @@ export function retentionAt(shard: Shard): number | null {
   if (memory.dedupExpiry === null) return deadAt;
   return deadAt === null ? memory.dedupExpiry : Math.min(deadAt, memory.dedupExpiry);
 }
-

@@ -1,6 +1,7 @@
 /** SCHEDULED and RETRYING tasks whose time has come join their lanes, in the order of their ids: older submissions first. */
-import { type Lane, type LaneKey, laneText } from "../../core/lanes.ts";
+
 import type { Seq } from "../../core/ids.ts";
+import { type Lane, type LaneKey, laneText } from "../../core/lanes.ts";
 import { laneFor } from "./lane-rows.ts";
 import { laneKeyOf } from "./memory.ts";
 import type { Shard } from "./shard.ts";

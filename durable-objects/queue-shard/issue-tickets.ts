@@ -2,7 +2,7 @@
  * Asks for workers: a ticket for each session that is missing, sent to one of the ticket queues once the writes are
  * durable. What was not redeemed in time is issued again on another queue, backing off 2, 4 … 300 s.
  */
-import { type TicketQueue, TICKET_QUEUES } from "../../core/ports.ts";
+import { TICKET_QUEUES, type TicketQueue } from "../../core/ports.ts";
 import type { Ticket } from "../../core/schema/rpc.ts";
 import { type Demand, ticketPatience, ticketsWanted } from "../../core/tickets.ts";
 import { concurrencyLeft, freeSlots } from "./claim.ts";

@@ -1,6 +1,7 @@
 /** Lanes as rows: made when the first task needs one, reclaimed when empty. Nothing but QUEUED tasks refers to a lane. */
-import { type Lane, type LaneKey, MAX_LANES, WINDOW } from "../../core/lanes.ts";
+
 import type { Seq } from "../../core/ids.ts";
+import { type Lane, type LaneKey, MAX_LANES, WINDOW } from "../../core/lanes.ts";
 import type { Shard } from "./shard.ts";
 
 const MAKE_LANE = `INSERT INTO lane (no, priority, type, version, limit_key, fairness_key, mode)

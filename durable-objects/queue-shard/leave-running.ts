@@ -5,10 +5,10 @@ import type { Attempt, TaskRecord } from "../../core/task.ts";
 import { dropClaim } from "./claim.ts";
 import { laneFor } from "./lane-rows.ts";
 import type { Session } from "./memory.ts";
+import { laneKeyOf } from "./memory.ts";
 import { appendNotice } from "./notices.ts";
 import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
-import { laneKeyOf } from "./memory.ts";
 import { logAttempt, logMove, recordOf, type TaskRow } from "./task-rows.ts";
 
 const MOVE_IF_HELD = `UPDATE task SET status = ?3, session = NULL, rev = rev + 1, lane = ?4, run_at = ?5, ended_at = ?6,

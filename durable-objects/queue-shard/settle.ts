@@ -105,12 +105,18 @@ function settleOthers(
         ended.push(...endFailedAttempt(shard, session, row, outcome, now));
         break;
       case "snoozed":
-        leaveRunning(shard, session, row, {
-          to: "SCHEDULED",
-          runAt: now + outcome.delayMs,
-          cause: "the handler asked for later",
-          attempt: { ...times, outcome: "snoozed", error: null },
-        }, now);
+        leaveRunning(
+          shard,
+          session,
+          row,
+          {
+            to: "SCHEDULED",
+            runAt: now + outcome.delayMs,
+            cause: "the handler asked for later",
+            attempt: { ...times, outcome: "snoozed", error: null },
+          },
+          now,
+        );
         break;
       case "returned":
         giveBack(shard, session, row, held, "handed back unfinished", now);
@@ -124,7 +130,12 @@ export function endFailedAttempt(
   shard: Shard,
   session: Session,
   row: TaskRow,
-  failure: { readonly error: AttemptError; readonly retryable: boolean; readonly startedAt: number; readonly endedAt: number },
+  failure: {
+    readonly error: AttemptError;
+    readonly retryable: boolean;
+    readonly startedAt: number;
+    readonly endedAt: number;
+  },
   now: number,
 ): TaskRecord[] {
   const retry = mergeRetry(optionsOf(row).retry, shard.memory.settings?.retry);

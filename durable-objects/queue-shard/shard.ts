@@ -3,8 +3,9 @@
  * world. Must stay true: memory is only changed inside or after a transaction, and any throw discards it.
  * The Durable Object class wraps this; the simulation drives the same operations on node:sqlite.
  */
+
+import { type Seq, type ShardAddress, shardName } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
-import { type ShardAddress, type Seq, shardName } from "../../core/ids.ts";
 import type { AdvanceAnswer, ReadAnswer, Refusal, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";

@@ -10,10 +10,10 @@ import { laneText, MAX_LANES } from "../../core/lanes.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
+import { adoptSettings } from "./configure.ts";
 import { insertTasks, laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
 import { reclaimLanes } from "./lane-rows.ts";
 import { depthOf } from "./memory.ts";
-import { adoptSettings } from "./configure.ts";
 import { reserveSeq } from "./reserve-seq.ts";
 import { failure, type PendingSubmission, refuse, type Shard } from "./shard.ts";
 
@@ -26,8 +26,8 @@ export function submit(shard: Shard, request: SubmitRequest, respond: (answer: S
   shard.submissions.push({ request, respond });
   if (shard.grouping) return;
   shard.grouping = true;
-  commitGroup(shard);
   endOfTurn(shard);
+  commitGroup(shard);
 }
 
 function endOfTurn(shard: Shard): void {
@@ -36,8 +36,8 @@ function endOfTurn(shard: Shard): void {
       shard.grouping = false;
       return;
     }
-    commitGroup(shard);
     endOfTurn(shard);
+    commitGroup(shard);
   });
 }
 
@@ -181,7 +181,8 @@ class Admission {
   /** Whether the task's lane is there or may be made. Neighbours are mostly alike: only a change is looked up. */
   #hasLane(task: NewTask): boolean {
     const last = this.#lastInLane;
-    if (last && last.type === task.type && last.priority === task.priority && last.version === task.version) return true;
+    if (last && last.type === task.type && last.priority === task.priority && last.version === task.version)
+      return true;
     const { lanes } = this.#shard.memory;
     const key = laneKeyFor(task);
     const text = laneText(key);
@@ -202,4 +203,3 @@ function findKeys(shard: Shard, group: readonly PendingSubmission[], now: number
   const rows = shard.sql.all<{ key: string; seq: Seq }>(KNOWN_KEYS, JSON.stringify(keys), now);
   return new Map(rows.map((row) => [row.key, row.seq]));
 }
-

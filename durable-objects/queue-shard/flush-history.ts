@@ -1,0 +1,76 @@
+/**
+ * Outbox → D1, by alarm, at most one flush at a time and never awaited by anything that moves tasks: while D1 hangs,
+ * leases and due tasks go on. A row is deleted once D1 has it (the upsert is idempotent, so a lost answer costs a
+ * second write, nothing else); a task that D1 refuses is kept by itself, with the reason, and blocks nobody.
+ */
+import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
+import type { Refused } from "../../history/write.ts";
+import { writeHistory } from "../../history/write.ts";
+import { armAlarm } from "./arm-alarm.ts";
+import { backoffOf, FLUSH_AT_ENTRIES, FLUSH_DELAY_MS, keepRefused, type OutboxRow } from "./outbox.ts";
+import type { Shard } from "./shard.ts";
+
+const NEXT = "SELECT n, bytes FROM outbox WHERE refused IS NULL ORDER BY n LIMIT 1000";
+const BODIES = `SELECT count, bytes, body, payload, result FROM outbox
+  WHERE n >= ?1 AND n <= ?2 AND refused IS NULL ORDER BY n`;
+const FORGET = "DELETE FROM outbox WHERE n >= ?1 AND n <= ?2 AND refused IS NULL";
+
+interface FullRow extends OutboxRow {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** Never throws. */
+export async function flushHistory(shard: Shard): Promise<void> {
+  if (shard.flushing.has("history")) return;
+  shard.flushing.add("history");
+  try {
+    shard.memory.historyFlush.at = null;
+    do {
+      if (!(await flushOnce(shard))) break;
+    } while (shard.memory.outbox.entries >= FLUSH_AT_ENTRIES);
+  } catch (error) {
+    postpone(shard, String(error));
+  } finally {
+    shard.flushing.delete("history");
+    const { memory, ports } = shard;
+    if (memory.outbox.rows > 0) memory.historyFlush.at ??= ports.now() + FLUSH_DELAY_MS;
+    armAlarm(shard, ports.now());
+  }
+}
+
+/** Sends what fits one call. @returns whether D1 took it */
+async function flushOnce(shard: Shard): Promise<boolean> {
+  const { sql, ports, address } = shard;
+  const rows = sql.all<{ n: number; bytes: number }>(NEXT);
+  const [part] = cutByBytes(rows, (row) => row.bytes, MAX_ANSWER_BYTES / 2);
+  const lo = part?.[0]?.n;
+  const hi = part?.at(-1)?.n;
+  if (lo === undefined || hi === undefined) return false;
+  const bodies = sql.all<FullRow>(BODIES, lo, hi);
+  const database = ports.history(shard.memory.settings?.history ?? 0);
+  if (!database) return postpone(shard, "no such history database is bound");
+  const written = await writeHistory(database, address, bodies, ports);
+  if (!written.ok) return postpone(shard, written.reason);
+  shard.transact(() => forget(shard, lo, hi, bodies, written.refused));
+  shard.memory.historyFlush.failures = 0;
+  return true;
+}
+
+function forget(shard: Shard, lo: number, hi: number, bodies: readonly FullRow[], refused: readonly Refused[]): void {
+  const { outbox } = shard.memory;
+  shard.sql.run(FORGET, lo, hi);
+  for (const row of bodies) {
+    outbox.rows--;
+    outbox.entries -= row.count;
+    outbox.bytes -= row.bytes;
+  }
+  for (const one of refused) keepRefused(shard, bodies, one);
+}
+
+function postpone(shard: Shard, reason: string): false {
+  const { historyFlush } = shard.memory;
+  historyFlush.at = shard.ports.now() + backoffOf(++historyFlush.failures);
+  console.warn(JSON.stringify({ level: "warn", event: "history-postponed", object: shard.name, reason }));
+  return false;
+}

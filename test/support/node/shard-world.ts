@@ -1,0 +1,181 @@
+/**
+ * One shard on node:sqlite under a clock that only tests move: the real operations, with the world that they ask for
+ * made visible (tickets, alarms, what was sent). For tests of operations; the simulation has a world of its own.
+ */
+import type { QueueName, ShardAddress, TenantName } from "../../../core/ids.ts";
+import type { HistoryDatabase, Ports, TicketQueue } from "../../../core/ports.ts";
+import { DEFAULT_SETTINGS, type QueueSettings } from "../../../core/schema/queue-settings.ts";
+import type {
+  AdvanceAnswer,
+  AdvanceRequest,
+  NewTask,
+  OpenRequest,
+  SubmitAnswer,
+  SubmitRequest,
+  Ticket,
+} from "../../../core/schema/rpc.ts";
+import { advance } from "../../../durable-objects/queue-shard/advance.ts";
+import { onAlarm } from "../../../durable-objects/queue-shard/alarm.ts";
+import { open } from "../../../durable-objects/queue-shard/open.ts";
+import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
+import { submit } from "../../../durable-objects/queue-shard/submit.ts";
+import { nodeSql, openNodeSql } from "../../../durable-objects/sql/node.ts";
+
+/** 2026-01-01, so that ids look as they do in life. */
+export const START = Date.UTC(2026, 0, 1);
+
+export interface ShardWorld {
+  shard: Shard;
+  now: number;
+  readonly tickets: { readonly queue: TicketQueue; readonly ticket: Ticket }[];
+  readonly alarms: number[];
+  readonly deadLetters: string[];
+  boot: string | null;
+  history: HistoryDatabase | null;
+  /** Work that the shard left to the background. */
+  readonly background: Promise<unknown>[];
+  /** Moves the clock; timers and the alarm that come due meanwhile are run, in order. */
+  passTo(ms: number): void;
+  /** The object loses its memory (eviction, or a crash between events). */
+  evict(): void;
+  submit(tasks: readonly Partial<NewTask>[], request?: Partial<SubmitRequest>): SubmitAnswer;
+  open(request?: Partial<OpenRequest>): ReturnType<typeof open>;
+  /** The answer, or null while the question is parked (it then arrives in `late`). */
+  advance(request: Partial<AdvanceRequest> & Pick<AdvanceRequest, "session" | "turn">): AdvanceAnswer | null;
+  readonly late: AdvanceAnswer[];
+}
+
+interface Timer {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+export function makeWorld(settings: Partial<QueueSettings> = {}): ShardWorld {
+  const { database } = openNodeSql();
+  const address: ShardAddress = { tenant: "default" as TenantName, queue: "q" as QueueName, shard: 0 };
+  const timers = new Set<Timer>();
+  let names = 0;
+  const full: QueueSettings = { ...DEFAULT_SETTINGS, ...settings };
+
+  const ports: Ports = {
+    now: () => world.now,
+    random: () => 0.5,
+    uuid: () => `uuid-${++names}`,
+    later(ms, run) {
+      const timer: Timer = { at: world.now + ms, run };
+      timers.add(timer);
+      return () => void timers.delete(timer);
+    },
+    shard: () => {
+      throw new Error("a shard calls no shard");
+    },
+    directory: () => {
+      throw new Error("a shard calls no directory");
+    },
+    async sendTickets(queue, tickets) {
+      for (const ticket of tickets) world.tickets.push({ queue, ticket });
+    },
+    ticketBacklog: async () => 0,
+    async sendDeadLetters(ids) {
+      world.deadLetters.push(...ids);
+    },
+    history: () => world.history,
+    get boot() {
+      return world.boot;
+    },
+  };
+  const host = {
+    setAlarm: (at: number) => void world.alarms.push(at),
+    keepAlive: (work: Promise<unknown>) => void world.background.push(work),
+  };
+  const make = () => new Shard(address, nodeSql(database), ports, host);
+
+  const world: ShardWorld = {
+    shard: null as never,
+    now: START,
+    tickets: [],
+    alarms: [],
+    deadLetters: [],
+    boot: null,
+    history: null,
+    background: [],
+    late: [],
+    passTo(ms) {
+      for (;;) {
+        const timer = [...timers].sort((a, b) => a.at - b.at)[0];
+        const alarmAt = world.shard.alarmAt ?? Number.POSITIVE_INFINITY;
+        const at = Math.min(timer?.at ?? Number.POSITIVE_INFINITY, alarmAt);
+        if (at > ms) break;
+        world.now = Math.max(world.now, at);
+        if (timer && timer.at <= alarmAt) {
+          timers.delete(timer);
+          timer.run();
+        } else onAlarm(world.shard);
+      }
+      world.now = ms;
+    },
+    evict() {
+      timers.clear();
+      const { alarmAt } = world.shard;
+      world.shard = make();
+      world.shard.alarmAt = alarmAt;
+    },
+    submit(tasks, request = {}) {
+      let answer: SubmitAnswer | null = null;
+      submit(
+        world.shard,
+        {
+          v: 1,
+          settingsVersion: full.version,
+          settings: full,
+          atomic: true,
+          tasks: tasks.map((task) => ({ ...PLAIN, ...task })),
+          ...request,
+        },
+        (given) => {
+          answer = given;
+        },
+      );
+      if (!answer) world.passTo(world.now);
+      if (!answer) throw new Error("a submission was not answered by the end of its turn");
+      return answer;
+    },
+    open: (request = {}) =>
+      open(world.shard, {
+        v: 1,
+        ticket: null,
+        solo: false,
+        want: 64,
+        worker: { name: "w", kind: "consumer", types: { echo: 1, sleep: 1 }, boot: world.boot },
+        ...request,
+      }),
+    advance(request) {
+      let answer: AdvanceAnswer | null = null;
+      let isLate = false;
+      advance(
+        world.shard,
+        {
+          v: 1,
+          answered: request.turn - 1,
+          holding: [],
+          started: [],
+          outcomes: [],
+          progress: [],
+          want: 0,
+          waitMs: 0,
+          ...request,
+        },
+        (given) => {
+          if (isLate) world.late.push(given);
+          answer = given;
+        },
+      );
+      isLate = true;
+      return answer;
+    },
+  };
+  world.shard = make();
+  return world;
+}
+
+const PLAIN: NewTask = { type: "echo", version: 1, priority: 5, payload: "{}", runAt: null, options: null };
