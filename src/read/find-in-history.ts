@@ -9,6 +9,7 @@ export async function findInHistory(
   at: ShardAddress,
   entry: QueueEntry,
   seqs: readonly Seq[],
+  _deadline: number,
 ): Promise<ReadAnswer> {
   const database = door.ports.history(entry.settings.history);
   if (database === null)

@@ -14,7 +14,7 @@ import {
 import type { QueueEntry, ReadAnswer, Refusal } from "../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { fanOut } from "../../durable-objects/stubs.ts";
-import { ask, deadlineOf, PATIENCE_MS, publicCode, timeLeft } from "../ask.ts";
+import { ask, deadlineOf, publicCode, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";
 import { findInHistory } from "./find-in-history.ts";
 
@@ -36,8 +36,9 @@ export function isFound(task: Found | Missing): task is Found {
 
 /** One task. @param waitMs how long its end is waited for. @throws Problem where it is nowhere */
 export async function findTask(door: Door, tenant: TenantName, id: string, waitMs: number): Promise<Found> {
-  const located = await locate(door, tenant, id, deadlineOf(door.ports));
-  const [found] = "code" in located ? [located] : await readShard(door, located, [located.seq], waitMs);
+  const deadline = deadlineOf(door.ports);
+  const located = await locate(door, tenant, id, deadline);
+  const [found] = "code" in located ? [located] : await readShard(door, located, [located.seq], deadline, waitMs);
   if (found === undefined || !isFound(found)) throw new Problem(found?.code ?? "task-unknown", found?.detail ?? id);
   return found;
 }
@@ -60,7 +61,7 @@ export async function findTasks(door: Door, tenant: TenantName, ids: readonly st
     group.indexes.push(index);
   }
   await fanOut(Array.from(shards.values()), async ({ place, seqs, indexes }) => {
-    const found = await readShard(door, place, seqs, 0);
+    const found = await readShard(door, place, seqs, deadline, 0);
     for (const [i, index] of indexes.entries()) results[index] = found[i] ?? unknown("");
   });
   return results;
@@ -95,18 +96,19 @@ export async function knownPlace(
   return seqTime(seq) > ports.now() + AHEAD_MS ? null : await known.queueOfShard(queue, shard, deadline);
 }
 
-/** Tasks of one shard, in order. */
+/** Tasks of one shard, in order. @param deadline Unix ms, but for the `waitMs` that the caller asked for */
 async function readShard(
   door: Door,
   { at, entry }: Located,
   seqs: readonly Seq[],
+  deadline: number,
   waitMs: number,
 ): Promise<(Found | Missing)[]> {
-  const answer = await readLive(door, at, seqs, waitMs);
+  const answer = await readLive(door, at, seqs, deadline, waitMs);
   if (!answer.ok) return seqs.map(() => missing(answer));
   const absent = seqs.filter((_, i) => !answer.tasks[i]);
   if (absent.length === 0) return answer.tasks.flatMap((record) => (record ? [{ at, record }] : []));
-  const kept = await findInHistory(door, at, entry, absent);
+  const kept = await findInHistory(door, at, entry, absent, waitMs > 0 ? deadlineOf(door.ports) : deadline);
   const records = new Map(answer.tasks.flatMap((record) => (record ? [[record.seq, record] as const] : [])));
   if (kept.ok) for (const record of kept.tasks) if (record) records.set(record.seq, record);
   return seqs.map((seq) => {
@@ -116,28 +118,23 @@ async function readShard(
   });
 }
 
-/** A read harms nothing, so one that got no answer is tried once more, on a new stub. */
-async function readLive(door: Door, at: ShardAddress, seqs: readonly Seq[], waitMs: number): Promise<ReadAnswer> {
-  const { ports, log } = door;
-  const deadline = deadlineOf(ports);
-  const whom = `shard ${at.shard} of ${at.queue}`;
-  const read = () =>
-    ask(ports, log, {
-      whom,
-      ms: timeLeft(ports, deadline),
-      lost: "unavailable",
-      ask: () => ports.shard(at).read({ v: 1, seqs }),
-    });
+/** A read harms nothing, so one that got no answer is tried once more, on a new stub, while there is time. */
+async function readLive(
+  { ports, log }: Door,
+  at: ShardAddress,
+  seqs: readonly Seq[],
+  deadline: number,
+  waitMs: number,
+): Promise<ReadAnswer> {
   const [seq] = seqs;
-  const first =
-    waitMs > 0 && seq !== undefined
-      ? await ask(ports, log, {
-          whom,
-          ms: waitMs + PATIENCE_MS,
-          lost: "unavailable",
-          ask: () => ports.shard(at).wait({ v: 1, seq, waitMs }),
-        })
-      : await read();
+  const question = { whom: `shard ${at.shard} of ${at.queue}`, lost: "unavailable" as const };
+  const read = () =>
+    ask(ports, log, { ...question, ms: timeLeft(ports, deadline), ask: () => ports.shard(at).read({ v: 1, seqs }) });
+  const wait = (first: Seq) => {
+    const ms = waitMs + timeLeft(ports, deadline);
+    return ask(ports, log, { ...question, ms, ask: () => ports.shard(at).wait({ v: 1, seq: first, waitMs }) });
+  };
+  const first = await (waitMs > 0 && seq !== undefined ? wait(seq) : read());
   const isLost = !first.ok && first.code === "unavailable" && ports.now() < deadline;
   return isLost ? await read() : first;
 }
