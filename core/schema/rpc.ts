@@ -179,6 +179,11 @@ export type CloseAnswer = Answer<{ readonly lost: readonly Seq[] }>;
 
 // ---------------------------------------------------------------------------------------------- reads and settings
 
+export interface ReadRequest extends Versioned {
+  readonly seqs: readonly Seq[];
+  /** false: payload and result come as JSON null and null. 100 of them whole may be more than RPC carries. */
+  readonly texts?: boolean;
+}
 export type ReadAnswer = Answer<{ readonly tasks: readonly (TaskRecord | null)[] }>;
 
 export interface ShardSummary {
@@ -203,7 +208,7 @@ export interface ShardRpc {
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;
   close(request: CloseRequest): Promise<CloseAnswer>;
   /** At most 100 seqs; null for those that the shard does not hold (any more). */
-  read(request: Versioned & { readonly seqs: readonly Seq[] }): Promise<ReadAnswer>;
+  read(request: ReadRequest): Promise<ReadAnswer>;
   /** Answers when the task has ended, or after `waitMs` with what it is then. */
   wait(request: Versioned & { readonly seq: Seq; readonly waitMs: number }): Promise<ReadAnswer>;
   /** Counts of a batch by status, of those that the shard still holds. */

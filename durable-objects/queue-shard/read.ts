@@ -1,7 +1,7 @@
 /** A task by id, as far as the shard has it: live, a dead letter, or finished and not yet taken by history. */
 import type { Seq } from "../../core/ids.ts";
 import { seqTime } from "../../core/ids.ts";
-import type { Answer, ReadAnswer, ShardSummary, Versioned } from "../../core/schema/rpc.ts";
+import type { Answer, ReadAnswer, ReadRequest, ShardSummary, Versioned } from "../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { depthOf } from "./memory.ts";
 import { countInOutbox, findInOutbox } from "./outbox.ts";
@@ -13,7 +13,7 @@ const COUNTS = "SELECT status, count(*) AS count FROM task WHERE seq >= ?1 AND s
 
 export const MAX_READ = 100;
 
-export function read(shard: Shard, request: Versioned & { readonly seqs: readonly Seq[] }): ReadAnswer {
+export function read(shard: Shard, request: ReadRequest): ReadAnswer {
   if (request.seqs.length > MAX_READ) return refuse("invalid-request", `at most ${MAX_READ} tasks a call`);
   if (!shard.memory.hasTables) return { v: 1, ok: true, tasks: request.seqs.map(() => null) };
   const found = new Map<Seq, TaskRecord>();
@@ -21,7 +21,12 @@ export function read(shard: Shard, request: Versioned & { readonly seqs: readonl
     found.set(row.seq, recordOf(row, runningOf(shard, row)));
   const missing = request.seqs.filter((seq) => !found.has(seq));
   for (const record of findInOutbox(shard, missing)) found.set(record.seq, record);
-  return { v: 1, ok: true, tasks: request.seqs.map((seq) => found.get(seq) ?? null) };
+  const whole = request.texts !== false;
+  const tasks = request.seqs.map((seq) => {
+    const record = found.get(seq) ?? null;
+    return whole || record === null ? record : { ...record, payload: "null", result: null };
+  });
+  return { v: 1, ok: true, tasks };
 }
 
 function runningOf(shard: Shard, row: TaskRow) {

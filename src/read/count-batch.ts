@@ -3,7 +3,15 @@
  * flushed between the two questions is counted twice; then the sum is above the batch's size and both are asked again.
  */
 import { Problem } from "../../core/errors.ts";
-import { type BatchId, parseBatchId, type QueueName, type TenantName } from "../../core/ids.ts";
+import {
+  type BatchId,
+  parseBatchId,
+  type QueueName,
+  type Seq,
+  type ShardAddress,
+  type TenantName,
+} from "../../core/ids.ts";
+import type { QueueEntry } from "../../core/schema/rpc.ts";
 import { FINISHED, isFinished, STATUSES, type Status } from "../../core/status.ts";
 import { answered, ask, deadlineOf, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";
@@ -43,7 +51,7 @@ export async function countBatch(door: Door, tenant: TenantName, id: string): Pr
       }),
     ).counts;
     const liveTotal = totalOf(live);
-    const kept = liveTotal === count ? {} : answered(await countInHistory(door, at, entry, first, count)).counts;
+    const kept = liveTotal === count ? {} : await countKept(door, at, entry, { first, count, deadline }, live);
     const excess = liveTotal + totalOf(kept) - count;
     if (excess > 0 && round < ROUNDS) continue;
     const counts = join(live, kept, excess);
@@ -52,6 +60,18 @@ export async function countBatch(door: Door, tenant: TenantName, id: string): Pr
     const finished = FINISHED.reduce((sum, status) => sum + counts[status], 0);
     return { batch: id as BatchId, queue, tasks: count, counts, finished, gone: count - known };
   }
+}
+
+/** What history has that the shard has not. A FAILED task is in both while it is a dead letter. */
+async function countKept(
+  door: Door,
+  at: ShardAddress,
+  entry: QueueEntry,
+  batch: { readonly first: Seq; readonly count: number; readonly deadline: number },
+  live: Readonly<Record<string, number>>,
+): Promise<Readonly<Record<string, number>>> {
+  const { counts } = answered(await countInHistory(door, at, entry, batch));
+  return { ...counts, FAILED: Math.max(0, (counts.FAILED ?? 0) - (live.FAILED ?? 0)) };
 }
 
 function totalOf(counts: Readonly<Record<string, number>>): number {

@@ -1,28 +1,49 @@
 /** What D1 has of a shard's tasks. Silence there is 503 `history-unavailable`, never 404: the task may well exist. */
 import type { Seq, ShardAddress } from "../../core/ids.ts";
-import type { Answer, QueueEntry, ReadAnswer } from "../../core/schema/rpc.ts";
-import { refusal } from "../ask.ts";
+import type { HistoryDatabase } from "../../core/ports.ts";
+import type { Answer, QueueEntry, ReadAnswer, Refusal } from "../../core/schema/rpc.ts";
+import { countHistory, readHistory, type Unavailable } from "../../history/read.ts";
+import { refusal, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";
 
+/**
+ * Tasks that a shard does not have, in order; null for those that history has not either.
+ * @param texts payload and result too, up to 1.3 MiB a task
+ */
 export async function findInHistory(
   door: Door,
   at: ShardAddress,
   entry: QueueEntry,
   seqs: readonly Seq[],
-  _deadline: number,
+  { texts, deadline }: { readonly texts: boolean; readonly deadline: number },
 ): Promise<ReadAnswer> {
-  const database = door.ports.history(entry.settings.history);
-  if (database === null)
-    return refusal("misconfigured", `HISTORY_${entry.settings.history} is not bound; bind it in wrangler.toml.`);
-  return refusal("history-unavailable", `${at.queue} ${seqs.length}`);
+  const database = databaseOf(door, entry);
+  if ("code" in database) return database;
+  const ms = timeLeft(door.ports, deadline);
+  const answer = await readHistory(database, at, seqs, door.ports, { texts, ms });
+  return answer.ok ? { v: 1, ...answer } : silent(door, entry, answer);
 }
 
+/** How many of a batch history has, by status. */
 export async function countInHistory(
-  _door: Door,
+  door: Door,
   at: ShardAddress,
-  _entry: QueueEntry,
-  _first: Seq,
-  _count: number,
+  entry: QueueEntry,
+  batch: { readonly first: Seq; readonly count: number; readonly deadline: number },
 ): Promise<Answer<{ readonly counts: Readonly<Record<string, number>> }>> {
-  return refusal("history-unavailable", at.queue);
+  const database = databaseOf(door, entry);
+  if ("code" in database) return database;
+  const ms = timeLeft(door.ports, batch.deadline);
+  const answer = await countHistory(database, at, batch.first, batch.count, door.ports, ms);
+  return answer.ok ? { v: 1, ok: true, counts: answer.counts } : silent(door, entry, answer);
+}
+
+function databaseOf({ ports }: Door, { settings }: QueueEntry): HistoryDatabase | Refusal {
+  const name = `HISTORY_${settings.history}`;
+  return ports.history(settings.history) ?? refusal("misconfigured", `${name} is not bound; bind it in wrangler.toml.`);
+}
+
+function silent({ log }: Door, { queue, settings }: QueueEntry, { reason }: Unavailable): Refusal {
+  log("warn", "history-unavailable", { queue, database: settings.history, reason });
+  return refusal("history-unavailable", "The history database does not answer; the task may be there.");
 }

@@ -34,11 +34,22 @@ export function isFound(task: Found | Missing): task is Found {
   return "record" in task;
 }
 
-/** One task. @param waitMs how long its end is waited for. @throws Problem where it is nowhere */
-export async function findTask(door: Door, tenant: TenantName, id: string, waitMs: number): Promise<Found> {
+/**
+ * One task.
+ * @param waitMs how long its end is waited for
+ * @param texts payload and result too, where history has it
+ * @throws Problem where it is nowhere
+ */
+export async function findTask(
+  door: Door,
+  tenant: TenantName,
+  id: string,
+  { waitMs = 0, texts = false }: { readonly waitMs?: number; readonly texts?: boolean },
+): Promise<Found> {
   const deadline = deadlineOf(door.ports);
   const located = await locate(door, tenant, id, deadline);
-  const [found] = "code" in located ? [located] : await readShard(door, located, [located.seq], deadline, waitMs);
+  const [found] =
+    "code" in located ? [located] : await readShard(door, located, [located.seq], { deadline, waitMs, texts });
   if (found === undefined || !isFound(found)) throw new Problem(found?.code ?? "task-unknown", found?.detail ?? id);
   return found;
 }
@@ -61,7 +72,7 @@ export async function findTasks(door: Door, tenant: TenantName, ids: readonly st
     group.indexes.push(index);
   }
   await fanOut(Array.from(shards.values()), async ({ place, seqs, indexes }) => {
-    const found = await readShard(door, place, seqs, deadline, 0);
+    const found = await readShard(door, place, seqs, { deadline, waitMs: 0, texts: false });
     for (const [i, index] of indexes.entries()) results[index] = found[i] ?? unknown("");
   });
   return results;
@@ -96,19 +107,28 @@ export async function knownPlace(
   return seqTime(seq) > ports.now() + AHEAD_MS ? null : await known.queueOfShard(queue, shard, deadline);
 }
 
-/** Tasks of one shard, in order. @param deadline Unix ms, but for the `waitMs` that the caller asked for */
+interface Manner {
+  /** Unix ms, but for the `waitMs` that the caller asked for. */
+  readonly deadline: number;
+  readonly waitMs: number;
+  readonly texts: boolean;
+}
+
+/** Tasks of one shard, in order. */
 async function readShard(
   door: Door,
   { at, entry }: Located,
   seqs: readonly Seq[],
-  deadline: number,
-  waitMs: number,
+  { deadline, waitMs, texts }: Manner,
 ): Promise<(Found | Missing)[]> {
-  const answer = await readLive(door, at, seqs, deadline, waitMs);
+  const answer = await readLive(door, at, seqs, { deadline, waitMs, texts });
   if (!answer.ok) return seqs.map(() => missing(answer));
   const absent = seqs.filter((_, i) => !answer.tasks[i]);
   if (absent.length === 0) return answer.tasks.flatMap((record) => (record ? [{ at, record }] : []));
-  const kept = await findInHistory(door, at, entry, absent, waitMs > 0 ? deadlineOf(door.ports) : deadline);
+  const kept = await findInHistory(door, at, entry, absent, {
+    texts,
+    deadline: waitMs > 0 ? deadlineOf(door.ports) : deadline,
+  });
   const records = new Map(answer.tasks.flatMap((record) => (record ? [[record.seq, record] as const] : [])));
   if (kept.ok) for (const record of kept.tasks) if (record) records.set(record.seq, record);
   return seqs.map((seq) => {
@@ -123,13 +143,16 @@ async function readLive(
   { ports, log }: Door,
   at: ShardAddress,
   seqs: readonly Seq[],
-  deadline: number,
-  waitMs: number,
+  { deadline, waitMs, texts }: Manner,
 ): Promise<ReadAnswer> {
   const [seq] = seqs;
   const question = { whom: `shard ${at.shard} of ${at.queue}`, lost: "unavailable" as const };
   const read = () =>
-    ask(ports, log, { ...question, ms: timeLeft(ports, deadline), ask: () => ports.shard(at).read({ v: 1, seqs }) });
+    ask(ports, log, {
+      ...question,
+      ms: timeLeft(ports, deadline),
+      ask: () => ports.shard(at).read({ v: 1, seqs, texts }),
+    });
   const wait = (first: Seq) => {
     const ms = waitMs + timeLeft(ports, deadline);
     return ask(ports, log, { ...question, ms, ask: () => ports.shard(at).wait({ v: 1, seq: first, waitMs }) });

@@ -19,7 +19,7 @@ const MAX_RETRY_MS = 3_600_000;
 /** GET /tasks/submissions/{id}: as it stands, or with `?wait=` (seconds) when it has ended. */
 export async function getSubmission(door: Door, c: Ctx): Promise<Response> {
   const waitS = readWhole(c, "wait", 0, MAX_WAIT_S) ?? 0;
-  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", waitS * 1_000);
+  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", { waitMs: waitS * 1_000 });
   noteTask(c, idOf(found));
   return json(toTask(found.at.queue, found.at.shard, found.record));
 }
@@ -44,7 +44,7 @@ export async function getSubmissions(door: Door, c: Ctx): Promise<Response> {
 
 /** GET /tasks/{id}: what it gave. 409 while it has not ended, 410 where the result was kept long enough. */
 export async function getResult(door: Door, c: Ctx): Promise<Response> {
-  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", 0);
+  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", { texts: true });
   const { record } = found;
   const id = idOf(found);
   noteTask(c, id);

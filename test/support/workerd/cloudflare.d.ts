@@ -1,0 +1,14 @@
+/** What `cloudflare:workers` gives a test: the bindings of wrangler.toml, and the Worker that ships. */
+declare namespace Cloudflare {
+  interface Env extends Omit<ShippedEnv, "QUEUE_SHARD" | "DIRECTORY"> {
+    /** As the product sees them and as `cloudflare:test` does, which reaches inside. */
+    readonly QUEUE_SHARD: DurableObjectNamespace<import("../../../durable-objects/queue-shard.ts").QueueShard> &
+      ShippedEnv["QUEUE_SHARD"];
+    readonly DIRECTORY: DurableObjectNamespace<import("../../../durable-objects/directory.ts").Directory> &
+      ShippedEnv["DIRECTORY"];
+  }
+  interface GlobalProps {
+    mainModule: typeof import("../../../src/index.ts");
+  }
+}
+type ShippedEnv = import("../../../ports.ts").Env;

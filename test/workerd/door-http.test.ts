@@ -1,0 +1,176 @@
+/** What holds for every request: ids, content types, sizes, methods, problems. */
+import { describe, expect, it } from "vitest";
+import { call } from "../support/workerd/call.ts";
+import { serviceWith } from "../support/workerd/service.ts";
+
+const PATH = "/tasks/submissions";
+const task = JSON.stringify({ type: "echo", payload: 1 });
+const post = (
+  raw: string | Uint8Array | ReadableStream<Uint8Array>,
+  type: string | null,
+  fetch?: (request: Request) => Promise<Response>,
+) =>
+  call("POST", PATH, undefined, {
+    raw,
+    headers: type === null ? {} : { "content-type": type },
+    ...(fetch && { fetch }),
+  });
+
+function streamOf(...parts: readonly string[]): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    start(controller) {
+      for (const part of parts) controller.enqueue(encoder.encode(part));
+      controller.close();
+    },
+  });
+}
+
+describe("X-Request-Id", () => {
+  it.each([
+    ["GET", "/health/live"],
+    ["GET", "/nowhere"],
+    ["DELETE", "/queues"],
+    ["OPTIONS", "/queues"],
+    ["POST", PATH],
+  ])("A9 is made on %s %s, and is in the problem where there is one", async (method, path) => {
+    const { headers, body } = await call(method, path);
+    expect(headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
+    if (headers.get("content-type") === "application/problem+json")
+      expect(body.requestId).toBe(headers.get("x-request-id"));
+  });
+
+  it("A9 a well-formed one is echoed, any other replaced", async () => {
+    const sent = async (id: string) =>
+      (await call("GET", "/nowhere", undefined, { headers: { "x-request-id": id } })).headers.get("x-request-id");
+    expect(await sent("order-17/retry~2")).toBe("order-17/retry~2");
+    expect(await sent("x".repeat(128))).toBe("x".repeat(128));
+    for (const wrong of ["x".repeat(129), "two words", "caf\u00e9"])
+      expect(await sent(wrong)).toMatch(/^[0-9a-f-]{36}$/);
+  });
+});
+
+describe("bodies", () => {
+  it.each([
+    "application/json",
+    "application/json; charset=utf-8",
+    "Application/JSON;charset=UTF-8",
+    'application/json; charset="utf-8"',
+  ])("A9 %s is JSON", async (type) => {
+    expect((await post(task, type)).status).toBe(202);
+  });
+
+  it.each([
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "application/json; charset=latin1",
+    "application/jsonp",
+    "multipart/form-data",
+    "text/plain; application/json",
+  ])("A9 %s is 415", async (type) => {
+    expect(await post(task, type)).toMatchObject({ status: 415, body: { code: "unsupported-media-type" } });
+  });
+
+  it("A9 a body of no stated type is 415, or a page of another origin could send one unasked", async () => {
+    expect(await post(new TextEncoder().encode(task), null)).toMatchObject({ status: 415 });
+  });
+
+  it.each([
+    ["nothing", ""],
+    ["A8 {invalid syntax}", "{invalid syntax}"],
+    ["half an object", '{"type": "echo"'],
+    ["two values", "{} {}"],
+    ["NaN", '{"type": "echo", "payload": NaN}'],
+  ])("1xx %s is 422 invalid-json", async (_, raw) => {
+    expect(await post(raw, "application/json")).toMatchObject({ status: 422, body: { code: "invalid-json" } });
+  });
+
+  it("1xx bytes that are not UTF-8 are refused, not replaced", async () => {
+    const bytes = new TextEncoder().encode('{"type": "echo", "payload": "?"}');
+    bytes[bytes.indexOf(0x3f)] = 0xff;
+    expect(await post(bytes, "application/json")).toMatchObject({ status: 422, body: { code: "invalid-json" } });
+  });
+
+  it("1xx a byte order mark is no fault", async () => {
+    expect((await post(`\ufeff${task}`, "application/json")).status).toBe(202);
+  });
+
+  it("A8 10 MB are 413, told or not", async () => {
+    const large = JSON.stringify({ type: "echo", payload: "x".repeat(10_000_000) });
+    expect(await post(large, "application/json")).toMatchObject({ status: 413, body: { code: "body-too-large" } });
+    expect(await post(streamOf(large), "application/json")).toMatchObject({
+      status: 413,
+      body: { code: "body-too-large" },
+    });
+  });
+
+  it("1xx a body of exactly BODY_LIMIT is read, one byte more is not, in pieces or whole", async () => {
+    const service = serviceWith(undefined, { env: { BODY_LIMIT: String(2_000) } });
+    const padded = (bytes: number) => task + " ".repeat(bytes - task.length);
+    expect((await post(padded(2_000), "application/json", service)).status).toBe(202);
+    expect((await post(streamOf(padded(1_000), " ".repeat(1_000)), "application/json", service)).status).toBe(202);
+    expect((await post(padded(2_001), "application/json", service)).status).toBe(413);
+    expect((await post(streamOf(padded(1_000), " ".repeat(1_001)), "application/json", service)).status).toBe(413);
+  });
+});
+
+describe("methods and paths", () => {
+  it("1xx an unknown path is 404 not-found", async () => {
+    expect(await call("GET", "/tasks/a/b/c")).toMatchObject({ status: 404, body: { code: "not-found" } });
+    expect(await call("GET", "/queues/")).toMatchObject({ status: 404, body: { code: "not-found" } });
+  });
+
+  it.each([
+    ["GET", "/queues/x/pause", "POST, OPTIONS"],
+    ["PUT", PATH, "GET, POST, HEAD, OPTIONS"],
+    ["DELETE", "/queues/x", "GET, PUT, PATCH, HEAD, OPTIONS"],
+    ["PROPFIND", "/queues/x", "GET, PUT, PATCH, HEAD, OPTIONS"],
+    ["POST", "/types/a/b", "GET, PUT, HEAD, OPTIONS"],
+  ])("1xx %s %s is 405 with Allow", async (method, path, allow) => {
+    const { status, headers, body } = await call(method, path);
+    expect(status).toBe(405);
+    expect(headers.get("allow")).toBe(allow);
+    expect(body.code).toBe("method-not-allowed");
+  });
+
+  it("1xx OPTIONS names the methods, HEAD is GET without its body", async () => {
+    const options = await call("OPTIONS", PATH);
+    expect(options).toMatchObject({ status: 204, body: null });
+    expect(options.headers.get("allow")).toBe("GET, POST, HEAD, OPTIONS");
+    const head = await call("HEAD", "/health/live");
+    expect(head).toMatchObject({ status: 200, body: null });
+    expect(head.headers.get("content-type")).toBe("application/json");
+    expect((await call("HEAD", "/nowhere")).status).toBe(404);
+  });
+});
+
+describe("problems", () => {
+  it("1xx have the members of RFC 9457 and nothing of the inside", async () => {
+    const { headers, body } = await call("GET", "/tasks/nothing");
+    expect(headers.get("content-type")).toBe("application/problem+json");
+    expect(body).toEqual({
+      type: "urn:sluice:problem:task-unknown",
+      title: expect.any(String),
+      status: 404,
+      code: "task-unknown",
+      detail: expect.any(String),
+      retryable: false,
+      requestId: headers.get("x-request-id"),
+    });
+  });
+
+  it("1xx what nobody expected is 500 without its stack, message or name", async () => {
+    const service = serviceWith(() => ({
+      shard: () => {
+        throw new TypeError("secret of the inside");
+      },
+      random: () => {
+        throw new TypeError("secret of the inside");
+      },
+    }));
+    const { status, body } = await call("POST", PATH, { type: "echo", payload: 1 }, { fetch: service });
+    expect(status).toBe(500);
+    expect(body.code).toBe("internal");
+    expect(JSON.stringify(body)).not.toMatch(/secret|TypeError|\.ts|at /);
+  });
+});
