@@ -10,6 +10,8 @@ import type { DirectoryRpc, ShardRpc, Ticket } from "./schema/rpc.ts";
 export interface HistoryDatabase {
   prepare(statement: string): HistoryStatement;
   batch(statements: HistoryStatement[]): Promise<HistoryResult[]>;
+  /** Where there are replicas: the same database, its first query answered by the primary. */
+  withSession?(constraint: "first-primary"): Pick<HistoryDatabase, "prepare" | "batch">;
 }
 export interface HistoryStatement {
   bind(...values: (string | number | null)[]): HistoryStatement;
