@@ -1,0 +1,146 @@
+import { describe, expect, it } from "vitest";
+import {
+  anchorOf,
+  chooseFires,
+  dueFires,
+  type FireRule,
+  firstFire,
+  GRACE_MS,
+  MAX_CAUGHT_UP,
+  MAX_COUNTED,
+  nextFire,
+  previewFires,
+  type Timing,
+} from "../../core/schedule.ts";
+
+const T0 = Date.parse("2026-05-01T10:00:00.250Z");
+const SECOND = 1_000;
+
+function rule(timing: Timing, more: Partial<FireRule> = {}): FireRule {
+  return { timing, startAt: null, endAt: null, anchor: anchorOf(timing, more.startAt ?? null, T0), ...more };
+}
+const every = (everySeconds: number, more: Partial<FireRule> = {}) => rule({ kind: "every", everySeconds }, more);
+const cron = (expression: string, more: Partial<FireRule> = {}) =>
+  rule({ kind: "cron", cron: expression, timezone: "UTC" }, more);
+const once = (at: number) => rule({ kind: "at", at });
+
+describe("when a schedule fires", () => {
+  it("everySeconds counts from its making, to the millisecond, however late it is asked", () => {
+    expect(firstFire(every(10), T0)).toBe(T0 + 10 * SECOND);
+    expect(nextFire(every(10), T0 + 10 * SECOND)).toBe(T0 + 20 * SECOND);
+    expect(nextFire(every(10), T0 + 1_234_567)).toBe(T0 + 1_240_000);
+  });
+
+  it("everySeconds with a start fires at its start, and from there", () => {
+    const startAt = T0 + 3_600_000;
+    expect(previewFires(every(60, { startAt }), T0, 2)).toEqual([startAt, startAt + 60 * SECOND]);
+    const past = T0 - 90 * SECOND;
+    expect(firstFire(every(60, { startAt: past }), T0)).toBe(past + 120 * SECOND);
+  });
+
+  it("a start holds cron back, and may itself be a fire", () => {
+    const startAt = Date.parse("2026-05-03T09:00:00Z");
+    expect(firstFire(cron("0 9 * * *", { startAt }), T0)).toBe(startAt);
+    expect(firstFire(cron("0 9 * * *", { startAt: startAt + 1 }), T0)).toBe(startAt + 86_400_000);
+  });
+
+  it("nothing fires at its end or later", () => {
+    const endAt = T0 + 20 * SECOND;
+    expect(previewFires(every(10, { endAt }), T0, 5)).toEqual([T0 + 10 * SECOND]);
+    expect(nextFire(every(10, { endAt: endAt + 1 }), T0 + 10 * SECOND)).toBe(endAt);
+  });
+
+  it("a moment fires once, in the past at once", () => {
+    expect(firstFire(once(T0 - 5), T0)).toBe(T0 - 5);
+    expect(firstFire(once(T0 + 5), T0)).toBe(T0 + 5);
+    expect(nextFire(once(T0 + 5), T0 + 5)).toBeNull();
+  });
+
+  it("E1 a preview is the next fires, fewer where they end", () => {
+    expect(previewFires(cron("0 0 1 1 *"), T0, 3).map((at) => new Date(at).getUTCFullYear())).toEqual([
+      2027, 2028, 2029,
+    ]);
+    expect(previewFires(once(T0 + 5), T0, 10)).toEqual([T0 + 5]);
+    expect(previewFires(once(T0), T0, 10)).toEqual([]);
+  });
+});
+
+describe("fires that are due", () => {
+  it("on time there is one", () => {
+    const due = dueFires(every(10), T0 + 10 * SECOND, T0 + 10 * SECOND);
+    expect(due).toEqual({ count: 1, exact: true, latest: [T0 + 10 * SECOND], next: T0 + 20 * SECOND });
+  });
+
+  it("after a stop all are counted, and the latest hundred are known", () => {
+    const now = T0 + 5_000 * SECOND + 1;
+    const due = dueFires(every(10), T0 + 10 * SECOND, now);
+    expect([due.count, due.exact, due.latest.length]).toEqual([500, true, MAX_CAUGHT_UP]);
+    expect([due.latest[0], due.latest.at(-1), due.next]).toEqual([
+      T0 + 4_010 * SECOND,
+      T0 + 5_000 * SECOND,
+      T0 + 5_010 * SECOND,
+    ]);
+  });
+
+  it("cron's are the same fires that would have come one by one", () => {
+    const nextAt = Date.parse("2026-05-01T10:01:00Z");
+    const due = dueFires(cron("* * * * *"), nextAt, nextAt + 150 * 60_000);
+    expect([due.count, due.exact, due.latest[0], due.latest.at(-1)]).toEqual([
+      151,
+      true,
+      nextAt + 51 * 60_000,
+      nextAt + 150 * 60_000,
+    ]);
+    expect(due.next).toBe(nextAt + 151 * 60_000);
+  });
+
+  it("beyond a thousand cron's number is not known, its latest still are", () => {
+    const nextAt = Date.parse("2026-05-01T10:00:00Z");
+    const now = nextAt + 7 * 86_400_000 + 500;
+    const due = dueFires(cron("* * * * * *"), nextAt, now);
+    expect([due.count, due.exact, due.latest.length]).toEqual([MAX_COUNTED, false, MAX_CAUGHT_UP]);
+    expect([due.latest[0], due.latest.at(-1), due.next]).toEqual([now - 99_500, now - 500, now + 500]);
+  });
+
+  it("what lies behind the end is not due", () => {
+    const endAt = T0 + 35 * SECOND;
+    expect(dueFires(every(10, { endAt }), T0 + 10 * SECOND, T0 + 3_600 * SECOND)).toMatchObject({
+      count: 3,
+      next: null,
+    });
+    const first = Date.parse("2026-05-01T10:01:00Z");
+    expect(dueFires(cron("* * * * *", { endAt: first + 60_001 }), first, first + 3_600_000)).toMatchObject({
+      count: 2,
+      latest: [first, first + 60_000],
+      next: null,
+    });
+  });
+});
+
+describe("fires that were missed", () => {
+  const late = dueFires(every(3_600), T0 + 3_600 * SECOND, T0 + 5 * 3_600 * SECOND + GRACE_MS + 1);
+  const now = T0 + 5 * 3_600 * SECOND + GRACE_MS + 1;
+
+  it("skip makes up for none, unless the latest is still on time", () => {
+    expect(chooseFires("skip", late, now)).toEqual({ fires: [], missed: 5 });
+    expect(chooseFires("skip", late, now - 1)).toEqual({ fires: [T0 + 5 * 3_600 * SECOND], missed: 4 });
+  });
+
+  it("once lets the latest stand for all", () => {
+    expect(chooseFires("once", late, now)).toEqual({ fires: [T0 + 5 * 3_600 * SECOND], missed: 4 });
+  });
+
+  it("all makes up for each, oldest first, up to a hundred", () => {
+    expect(chooseFires("all", late, now).fires).toEqual([1, 2, 3, 4, 5].map((n) => T0 + n * 3_600 * SECOND));
+    expect(chooseFires("all", late, now).missed).toBe(0);
+    const many = dueFires(every(1), T0 + SECOND, T0 + 250 * SECOND);
+    expect(chooseFires("all", many, T0 + 250 * SECOND)).toMatchObject({ missed: 150 });
+    expect(chooseFires("all", many, T0 + 250 * SECOND).fires).toHaveLength(MAX_CAUGHT_UP);
+  });
+
+  it("a fire on time is none of it, whatever the policy", () => {
+    const due = dueFires(every(10), T0 + 10 * SECOND, T0 + 10 * SECOND + 40);
+    for (const policy of ["skip", "once", "all"] as const)
+      expect(chooseFires(policy, due, T0 + 10 * SECOND + 40)).toEqual({ fires: [T0 + 10 * SECOND], missed: 0 });
+  });
+});

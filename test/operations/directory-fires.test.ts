@@ -1,0 +1,260 @@
+import { describe, expect, it } from "vitest";
+import type { QueueName } from "../../core/ids.ts";
+import { placeTask } from "../../core/placement.ts";
+import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
+import { putRoute } from "../../durable-objects/directory/put-route.ts";
+import { runSchedule } from "../../durable-objects/directory/run-schedule.ts";
+import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { tick } from "../../durable-objects/directory/tick.ts";
+import { DirectoryWorld, START } from "../support/node/directory-world.ts";
+import { add, at, cron, every, see } from "../support/node/schedules.ts";
+
+const q = (name: string) => name as QueueName;
+const times = (world: DirectoryWorld, queue = "default", shard = 0) =>
+  world.tasks(queue, shard).map((task) => task.created_at - START);
+
+const runNow = (world: DirectoryWorld, id: string) => world.ask(runSchedule(world.directory(), { id }));
+
+async function makeQueue(world: DirectoryWorld, name: string, patch: object): Promise<void> {
+  const answer = await changeQueue(world.directory(), { queue: q(name), patch, replace: true, create: true });
+  if (!answer.ok) throw new Error(answer.detail);
+}
+
+describe("a fire becomes a task", () => {
+  it("E1 at its exact moment, each moment once, with what the schedule says", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(10, { payload: '{"n":7}', priority: 8, type: "sleep" }));
+    await world.pass(35_000);
+    expect(times(world)).toEqual([10_000, 20_000, 30_000]);
+    expect(world.tasks()[0]).toMatchObject({ type: "sleep", payload: '{"n":7}', priority: 8 });
+    const [row] = world.rows<{ key: string; expires_at: number }>(
+      "default:default:0",
+      "SELECT * FROM dedup ORDER BY key",
+    );
+    expect(row).toMatchObject({ key: `sched:a:${START + 10_000}`, expires_at: START + 10_000 + 7 * 86_400_000 });
+    const seen = await see(world, "a");
+    expect(seen).toMatchObject({ fires: 3, missedCount: 0, lastFireAt: START + 30_000, nextAt: START + 40_000 });
+    expect(seen.lastTaskId).toMatch(/^default\.0\.[0-9a-v]{11}$/);
+  });
+
+  it("E1 cron in its zone, and a moment", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", cron("30 12 * * *", {}, "Europe/Vienna"));
+    await add(world, "b", at(START + 1_234));
+    await world.pass(3_600_000);
+    expect(times(world)).toEqual([1_234, 30 * 60_000]);
+    expect(await see(world, "b")).toMatchObject({ nextAt: null, fires: 1, lastFireAt: START + 1_234 });
+  });
+
+  it("C2 goes where its type is routed when it fires, or to its own queue", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(10));
+    await add(world, "b", every(10, { queue: q("default") }));
+    await world.pass(10_000);
+    await putRoute(world.directory(), { type: "echo", queue: q("other") });
+    await world.pass(10_000);
+    expect(times(world)).toEqual([10_000, 10_000, 20_000]);
+    expect(times(world, "other")).toEqual([20_000]);
+  });
+
+  it("goes to the shard that its id has among keyShards, whatever `shards` is", async () => {
+    const world = new DirectoryWorld();
+    await makeQueue(world, "k", { keyShards: 8, shards: 2 });
+    const shard = placeTask({ shards: 2, keyShards: 8 }, "some-id", 0);
+    expect(shard).toBeGreaterThan(1);
+    await add(world, "some-id", every(10, { queue: q("k") }));
+    await world.pass(25_000);
+    expect(times(world, "k", shard)).toEqual([10_000, 20_000]);
+  });
+
+  it("brings the settings to a shard that has none, and a change before the next fire", async () => {
+    const world = new DirectoryWorld();
+    await makeQueue(world, "k", { slots: 3 });
+    await add(world, "a", every(10, { queue: q("k") }));
+    await world.pass(10_000);
+    expect(world.shard("k").memory.settings).toMatchObject({ slots: 3, version: 1 });
+    world.faults.set("default:k", "throw");
+    await makeQueue(world, "k", { slots: 4 });
+    world.faults.clear();
+    await tick(world.directory());
+    await world.pass(10_000);
+    expect(world.shard("k").memory.settings).toMatchObject({ slots: 4, version: 2 });
+  });
+
+  it("a hundred at one moment are one call a shard, more are sent by the next alarm at once", async () => {
+    const world = new DirectoryWorld();
+    for (let i = 0; i < 130; i++) await add(world, `s${i}`, at(START + 5_000));
+    await world.pass(5_000);
+    expect(world.tasks()).toHaveLength(130);
+    expect(new Set(times(world))).toEqual(new Set([5_000]));
+    // One more for `settings-needed`.
+    expect(world.countCalls("submit")).toBe(3);
+    expect(world.rows("default", "SELECT * FROM pending")).toEqual([]);
+  });
+
+  it("large payloads are cut into calls by bytes", async () => {
+    const world = new DirectoryWorld();
+    const payload = JSON.stringify("x".repeat(255 * 1024));
+    for (let i = 0; i < 50; i++) await add(world, `s${i}`, at(START + 5_000, { payload }));
+    await world.pass(5_000);
+    expect(world.tasks()).toHaveLength(50);
+    expect(world.countCalls("submit")).toBe(3);
+  });
+
+  it("sets the alarm twice for each moment of fires: should their answers be lost, and for the next", async () => {
+    const world = new DirectoryWorld();
+    for (const id of ["a", "b", "c"]) await add(world, id, every(10));
+    await world.pass(15_000);
+    const before = world.alarmsSet;
+    await world.pass(100_000);
+    expect(world.tasks()).toHaveLength(33);
+    expect(world.alarmsSet - before).toBe(20);
+  });
+});
+
+describe("a fire that does not get through", () => {
+  it("an answer that was lost makes no second task", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(600));
+    await world.pass(601_000);
+    world.faults.set("default:", "lose");
+    await world.pass(600_000);
+    expect(times(world)).toEqual([600_000, 1_200_000]);
+    expect(await see(world, "a")).toMatchObject({ fires: 1 });
+    world.faults.clear();
+    await world.pass(10_000);
+    expect(times(world)).toEqual([600_000, 1_200_000]);
+    expect(await see(world, "a")).toMatchObject({ fires: 2, missedCount: 0, lastFireAt: START + 1_200_000 });
+    expect(world.rows("default", "SELECT * FROM pending")).toEqual([]);
+  });
+
+  it("is tried again after 2, 4, 8 … 60 s", async () => {
+    const world = new DirectoryWorld();
+    world.faults.set("default:", { v: 1, ok: false, code: "history-backlog", detail: "full" });
+    await add(world, "a", at(START));
+    await world.pass(250_000);
+    const tried = world.calls.map((call) => (call.at - START) / 1_000);
+    expect(tried).toEqual([0, 2, 6, 14, 30, 62, 122, 182, 242]);
+    world.faults.clear();
+    await world.pass(60_000);
+    expect(times(world)).toEqual([302_000]);
+    expect(await see(world, "a")).toMatchObject({ fires: 1, missedCount: 0, lastFireAt: START });
+  });
+
+  it("a full queue takes it when it has room, and its neighbours' fires meanwhile", async () => {
+    const world = new DirectoryWorld();
+    await makeQueue(world, "k", { depthLimit: 1 });
+    await add(world, "a", at(START + 1_000, { queue: q("k") }));
+    await add(world, "b", at(START + 1_000, { queue: q("k") }));
+    await add(world, "c", at(START + 1_000));
+    await world.pass(60_000);
+    expect([world.tasks("k").length, world.tasks().length]).toEqual([1, 1]);
+    await changeQueue(world.directory(), { queue: q("k"), patch: { depthLimit: 9 }, replace: false, create: false });
+    await world.pass(60_000);
+    expect(world.tasks("k")).toHaveLength(2);
+    expect([(await see(world, "a")).fires, (await see(world, "b")).fires]).toEqual([1, 1]);
+  });
+
+  it("refused until the next one is due, it is missed, and an operator is told why", async () => {
+    const world = new DirectoryWorld();
+    await makeQueue(world, "k", { depthLimit: 1 });
+    await add(world, "full", at(START, { queue: q("k") }));
+    await add(world, "a", every(60, { queue: q("k") }));
+    await world.pass(121_000);
+    expect(await see(world, "a")).toMatchObject({ fires: 0, missedCount: 1, nextAt: START + 180_000 });
+    const missed = world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'fire-missed'");
+    expect(missed).toEqual([
+      { detail: expect.stringMatching(/^a: the fire of 2026-05-01T10:01:00.000Z .* queue-full/) },
+    ]);
+    expect(world.logs.some((line) => JSON.parse(line).event === "fire-missed")).toBe(true);
+  });
+
+  it("refused for ever, it is missed at once", async () => {
+    const world = new DirectoryWorld();
+    world.faults.set("default:", { v: 1, ok: false, code: "type-unknown", detail: "no such type" });
+    await add(world, "a", at(START + 1_000));
+    await world.pass(10_000);
+    expect(world.countCalls("submit")).toBe(1);
+    expect(await see(world, "a")).toMatchObject({ fires: 0, missedCount: 1 });
+  });
+
+  it("a shard that is silent holds no other fire back, not even its own schedule's", async () => {
+    const world = new DirectoryWorld();
+    await makeQueue(world, "k", {});
+    world.faults.set("default:k:", "hang");
+    await add(world, "a", every(1, { queue: q("k") }));
+    await add(world, "b", every(1));
+    await world.pass(5_500);
+    expect(times(world)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
+    world.faults.clear();
+    await world.pass(5_000);
+    expect(times(world, "k")).toEqual([6_000, 7_000, 8_000, 9_000, 10_000]);
+    const seen = await see(world, "a");
+    expect(seen.fires + seen.missedCount).toBe(10);
+    expect(seen.fires).toBe(5);
+  });
+
+  it("on its way when the next one is due, it is not missed before its call has ended", async () => {
+    const world = new DirectoryWorld();
+    await makeQueue(world, "k", {});
+    world.faults.set("default:k:", "hang");
+    await add(world, "a", every(1, { queue: q("k") }));
+    await world.pass(2_000);
+    expect(await see(world, "a")).toMatchObject({ missedCount: 0 });
+    await world.pass(501);
+    expect(await see(world, "a")).toMatchObject({ missedCount: 1 });
+  });
+
+  it("survives the death of the object between record and call", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(600));
+    world.faults.set("default:", "hang");
+    await world.pass(600_000);
+    world.faults.clear();
+    await world.evict();
+    await world.pass(2_000);
+    expect(times(world)).toEqual([602_000]);
+    expect(await see(world, "a")).toMatchObject({ fires: 1 });
+  });
+});
+
+describe("run-now", () => {
+  it("E1 makes one task more at once, paused or not, and leaves the next fire", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(600));
+    const ran = await runNow(world, "a");
+    expect(ran).toMatchObject({ ok: true, taskId: expect.stringMatching(/^default\.0\./) });
+    await pauseSchedule(world.directory(), { id: "a", paused: true });
+    expect(await runNow(world, "a")).toMatchObject({ ok: true });
+    expect(times(world)).toEqual([0, 0]);
+    expect(await see(world, "a")).toMatchObject({ fires: 0, lastFireAt: null });
+    expect(await runNow(world, "none")).toMatchObject({ code: "schedule-unknown" });
+  });
+
+  it("a lost answer is asked for again, and makes no second task", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(600));
+    await runNow(world, "a");
+    world.faults.set("default:", "lose");
+    expect(await runNow(world, "a")).toMatchObject({ ok: false, code: "outcome-unknown" });
+    expect(world.countCalls("submit")).toBe(4);
+    expect(times(world)).toEqual([0, 0]);
+  });
+
+  it("is refused as the shard refuses it", async () => {
+    const world = new DirectoryWorld();
+    await makeQueue(world, "k", { depthLimit: 1 });
+    await add(world, "a", every(600, { queue: q("k") }));
+    expect(await runNow(world, "a")).toMatchObject({ ok: true });
+    expect(await runNow(world, "a")).toMatchObject({ ok: false, code: "queue-full" });
+  });
+
+  it("answers within 2 s where the shard is silent", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(600));
+    world.faults.set("default:", "hang");
+    const answer = runSchedule(world.directory(), { id: "a" });
+    await world.pass(2_000);
+    expect(await answer).toMatchObject({ ok: false, code: "outcome-unknown" });
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, it } from "vitest";
+import type { MissedPolicy } from "../../core/schedule.ts";
+import { listQueues } from "../../durable-objects/directory/list-queues.ts";
+import { tick } from "../../durable-objects/directory/tick.ts";
+import { DirectoryWorld, START } from "../support/node/directory-world.ts";
+import { add, at, cron, every, see } from "../support/node/schedules.ts";
+
+/** Stands still for `ms` as if the machine were off, then starts again. */
+async function away(world: DirectoryWorld, ms: number): Promise<void> {
+  world.stand(ms);
+  await world.evict();
+  await world.pass(0);
+  await world.settle();
+}
+const fired = (world: DirectoryWorld) =>
+  world.rows<{ key: string }>("default:default:0", "SELECT key FROM dedup ORDER BY length(key), key").map((row) => {
+    return (Number(row.key.split(":")[2]) - START) / 1_000;
+  });
+
+describe("fires that were missed while the service was away", () => {
+  it.each<[MissedPolicy, number[], number]>([
+    ["skip", [], 5],
+    ["once", [300], 4],
+    ["all", [60, 120, 180, 240, 300], 0],
+  ])("E1 %s: of five the moments %j are made up for, %i are missed", async (missed, moments, count) => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(60, { missed, endAt: START + 301_000 }));
+    await away(world, 600_000);
+    if (moments.length > 0) expect(fired(world)).toEqual(moments);
+    else expect(world.tasks()).toEqual([]);
+    expect(await see(world, "a")).toMatchObject({ fires: moments.length, missedCount: count, nextAt: null });
+    const events = world.rows("default", "SELECT * FROM event WHERE kind = 'fire-missed'");
+    expect(events).toHaveLength(count > 0 ? 1 : 0);
+  });
+
+  it("goes on in step afterwards", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(60, { missed: "once" }));
+    await away(world, 1_234_567);
+    expect(await see(world, "a")).toMatchObject({ nextAt: START + 1_260_000, fires: 1, missedCount: 19 });
+  });
+
+  it("a fire that is late by less than a minute is not missed", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", at(START + 1_000, { missed: "skip" }));
+    await away(world, 61_000);
+    expect(await see(world, "a")).toMatchObject({ fires: 1, missedCount: 0 });
+  });
+
+  it("all: the latest hundred are made up for, the rest counted and told", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", cron("* * * * *", { missed: "all" }));
+    await away(world, 240 * 60_000);
+    await world.pass(1_000);
+    expect(fired(world)).toEqual(Array.from({ length: 100 }, (_, i) => (141 + i) * 60));
+    expect(await see(world, "a")).toMatchObject({ fires: 100, missedCount: 140 });
+    expect(world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'fire-missed'")).toEqual([
+      { detail: "a: 140 fires were missed (policy all)" },
+    ]);
+  });
+
+  it("a week of seconds away costs no more than a thousand of them", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", cron("* * * * * *", { missed: "once" }));
+    await away(world, 7 * 86_400_000);
+    expect(await see(world, "a")).toMatchObject({ fires: 1, lastFireAt: START + 7 * 86_400_000 });
+    expect(
+      world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'fire-missed'")[0]?.detail,
+    ).toBe("a: at least 999 fires were missed (policy once)");
+  });
+
+  it("many schedules catch up over several alarms, and all of them do", async () => {
+    const world = new DirectoryWorld();
+    for (let i = 0; i < 30; i++) await add(world, `s${i}`, every(60, { missed: "all", endAt: START + 601_000 }));
+    await away(world, 3_600_000);
+    await world.pass(10_000);
+    expect(world.tasks()).toHaveLength(300);
+  });
+});
+
+describe("an alarm that was lost", () => {
+  it("is set again when the object starts", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(60));
+    world.loseAlarm();
+    await world.evict();
+    await world.pass(60_000);
+    expect(world.tasks()).toHaveLength(1);
+  });
+
+  it("is noticed by the tick", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(60));
+    world.loseAlarm();
+    await tick(world.directory());
+    await world.pass(60_000);
+    expect(world.tasks()).toHaveLength(1);
+  });
+
+  it("is noticed by any question, once it should have come", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(60));
+    world.loseAlarm();
+    world.stand(66_000);
+    await listQueues(world.directory());
+    await world.pass(0);
+    expect(world.tasks()).toHaveLength(1);
+  });
+
+  it("the tick fires what is due without it", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(60));
+    world.loseAlarm();
+    world.stand(60_500);
+    await tick(world.directory());
+    await world.settle();
+    expect(world.tasks()).toHaveLength(1);
+  });
+});
+
+describe("a schedule that can't be worked out", () => {
+  it("is paused and told, and holds no other back", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "bad", cron("0 * * * *"));
+    await add(world, "good", cron("0 * * * *"));
+    const timing = JSON.stringify({ kind: "cron", cron: "0 * * * *", timezone: "Europe/Atlantis" });
+    world.directory().sql.run("UPDATE schedule SET timing = ? WHERE id = 'bad'", timing);
+    await world.pass(3_600_000);
+    expect(world.tasks()).toHaveLength(1);
+    expect(await see(world, "bad")).toMatchObject({ paused: true, nextAt: null });
+    expect(
+      world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'schedule-stopped'"),
+    ).toEqual([{ detail: expect.stringContaining("Europe/Atlantis") }]);
+  });
+});

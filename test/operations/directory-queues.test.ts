@@ -1,0 +1,147 @@
+import { describe, expect, it } from "vitest";
+import type { QueueName } from "../../core/ids.ts";
+import { DEFAULT_SETTINGS, type QueuePatch } from "../../core/schema/queue-settings.ts";
+import type { Answer, ChangeAnswer } from "../../core/schema/rpc.ts";
+import { changeQueue, pauseQueue } from "../../durable-objects/directory/change-queue.ts";
+import { listQueues } from "../../durable-objects/directory/list-queues.ts";
+import { listRoutes } from "../../durable-objects/directory/list-routes.ts";
+import { lookup } from "../../durable-objects/directory/lookup.ts";
+import { putRoute } from "../../durable-objects/directory/put-route.ts";
+import { DirectoryWorld, START } from "../support/node/directory-world.ts";
+
+const q = (name: string) => name as QueueName;
+
+function put(world: DirectoryWorld, queue: string, patch: QueuePatch): Promise<Answer<ChangeAnswer>> {
+  return changeQueue(world.directory(), { queue: q(queue), patch, replace: true, create: true });
+}
+function patch(world: DirectoryWorld, queue: string, change: QueuePatch): Promise<Answer<ChangeAnswer>> {
+  return changeQueue(world.directory(), { queue: q(queue), patch: change, replace: false, create: false });
+}
+function find(world: DirectoryWorld, queue: string | null, create: boolean, type: string | null = null) {
+  return lookup(world.directory(), { v: 1, queue: queue === null ? null : q(queue), type, create });
+}
+
+describe("how a queue comes to be", () => {
+  it("a question makes nothing, not even tables", async () => {
+    const world = new DirectoryWorld();
+    expect(await find(world, "default", false)).toEqual({ v: 1, ok: true, route: null, entry: null, declared: false });
+    expect(await find(world, "elsewhere", true)).toMatchObject({ ok: true, entry: null });
+    expect(await listQueues(world.directory())).toMatchObject({ entries: [] });
+    expect(world.rows("default", "SELECT name FROM sqlite_master")).toEqual([]);
+  });
+
+  it("`default` comes with its first submission", async () => {
+    const world = new DirectoryWorld();
+    const answer = await find(world, null, true, "echo");
+    expect(answer).toMatchObject({ ok: true, route: null, declared: false });
+    expect(answer).toMatchObject({
+      entry: { queue: "default", settings: DEFAULT_SETTINGS, shardsEver: 1, createdAt: START },
+    });
+    expect(await find(world, "default", false)).toMatchObject({ entry: { queue: "default" } });
+  });
+
+  it("C2 a queue that a type is routed to comes too, any other does not", async () => {
+    const world = new DirectoryWorld();
+    await putRoute(world.directory(), { type: "mail", queue: q("mails") });
+    expect(await find(world, null, false, "mail")).toMatchObject({ route: "mails", entry: null, declared: true });
+    expect(await find(world, null, true, "mail")).toMatchObject({ route: "mails", entry: { queue: "mails" } });
+    expect(await find(world, "typo", true, "mail")).toMatchObject({ route: "mails", entry: null });
+  });
+
+  it("C2 a route changes at run time", async () => {
+    const world = new DirectoryWorld();
+    await putRoute(world.directory(), { type: "mail", queue: q("a") });
+    await putRoute(world.directory(), { type: "mail", queue: q("b") });
+    await putRoute(world.directory(), { type: "image", queue: q("c") });
+    expect(await listRoutes(world.directory())).toMatchObject({
+      routes: [
+        { type: "image", queue: "c" },
+        { type: "mail", queue: "b" },
+      ],
+    });
+    expect(await find(world, null, true, "mail")).toMatchObject({ entry: { queue: "b" } });
+  });
+
+  it("PUT makes one, needs no push, and survives the object", async () => {
+    const world = new DirectoryWorld();
+    const made = await put(world, "big", { shards: 4, keyShards: 8, depthLimit: 100 });
+    expect(made).toMatchObject({
+      ok: true,
+      entry: { shardsEver: 8, settings: { shards: 4, keyShards: 8, depthLimit: 100, version: 1, paused: false } },
+      shards: { asked: 0, answered: 0 },
+    });
+    expect(world.countCalls("configure")).toBe(0);
+    await world.evict();
+    expect(await find(world, "big", false)).toMatchObject({ entry: { shardsEver: 8 } });
+  });
+
+  it("PATCH and pause of an unknown queue are 404, and write nothing", async () => {
+    const world = new DirectoryWorld();
+    expect(await patch(world, "none", { shards: 2 })).toMatchObject({ ok: false, code: "queue-unknown" });
+    expect(await pauseQueue(world.directory(), { queue: q("none"), paused: true })).toMatchObject({
+      code: "queue-unknown",
+    });
+    expect(world.rows("default", "SELECT name FROM sqlite_master")).toEqual([]);
+  });
+});
+
+describe("what settings may be", () => {
+  it("keyShards and history are fixed once the queue is there", async () => {
+    const world = new DirectoryWorld();
+    world.historyDatabases = 2;
+    await put(world, "a", { keyShards: 4, history: 1 });
+    for (const [field, change] of [
+      ["keyShards", { keyShards: 2 }],
+      ["history", { history: 0 }],
+    ] as const) {
+      expect(await patch(world, "a", change)).toMatchObject({ code: "setting-fixed", pointer: `/${field}` });
+      expect(await put(world, "a", change)).toMatchObject({ code: "setting-fixed", pointer: `/${field}` });
+    }
+    expect(await put(world, "a", {})).toMatchObject({ ok: true, entry: { settings: { keyShards: 4, history: 1 } } });
+  });
+
+  it.each([
+    ["depthLimit", { depthLimit: 3, shards: 4 }],
+    ["depthLimit", { depthLimit: 3, keyShards: 4 }],
+    ["concurrency", { concurrency: 1, shards: 2 }],
+    ["leaseMs", { leaseMs: 40_000 }],
+    ["history", { history: 1 }],
+  ])("%s is refused where it does not fit: %j", async (field, change) => {
+    const world = new DirectoryWorld();
+    const refused = await put(world, "a", change);
+    expect(refused).toMatchObject({ ok: false, code: "invalid-request", pointer: `/${field}` });
+    expect(await find(world, "a", false)).toMatchObject({ entry: null });
+  });
+
+  it("their bounds themselves are allowed", async () => {
+    const world = new DirectoryWorld();
+    expect(await put(world, "a", { shards: 2, concurrency: 2, depthLimit: 2, leaseMs: 40_001 })).toMatchObject({
+      ok: true,
+    });
+    expect(await patch(world, "a", { shards: 3 })).toMatchObject({ code: "invalid-request", pointer: "/depthLimit" });
+  });
+
+  it("PUT gives defaults to what it does not name, PATCH leaves it, retry merged; the pause stays", async () => {
+    const world = new DirectoryWorld();
+    await put(world, "a", { slots: 3, maxCrashes: 2, retry: { maxAttempts: 9, baseMs: 5 } });
+    await pauseQueue(world.directory(), { queue: q("a"), paused: true });
+    const patched = await patch(world, "a", { maxCrashes: 7, retry: { baseMs: 6 } });
+    expect(patched).toMatchObject({
+      entry: { settings: { slots: 3, maxCrashes: 7, retry: { maxAttempts: 9, baseMs: 6 }, paused: true } },
+    });
+    const replaced = await put(world, "a", { slots: 4 });
+    expect(replaced).toMatchObject({
+      entry: { settings: { ...DEFAULT_SETTINGS, slots: 4, paused: true, version: 4 } },
+    });
+  });
+
+  it("shardsEver is the largest number of objects there ever was", async () => {
+    const world = new DirectoryWorld();
+    await put(world, "a", { shards: 2 });
+    await patch(world, "a", { shards: 6 });
+    expect(await patch(world, "a", { shards: 3 })).toMatchObject({
+      entry: { shardsEver: 6, settings: { shards: 3 } },
+      shards: { asked: 6, answered: 6 },
+    });
+  });
+});

@@ -1,0 +1,263 @@
+/**
+ * Directories and shards on node:sqlite under a clock that only tests move: the real operations of both, joined by
+ * ports that can lose an answer, refuse, throw or fall silent. Alarms are the platform's: one an object, at their moment.
+ */
+import { type QueueName, type ShardAddress, shardName, type TenantName } from "../../../core/ids.ts";
+import type { Ports } from "../../../core/ports.ts";
+import type { DirectoryRpc, Refusal, ShardRpc, SubmitAnswer } from "../../../core/schema/rpc.ts";
+import { checkAlarm } from "../../../durable-objects/directory/arm.ts";
+import { drain } from "../../../durable-objects/directory/drain.ts";
+import { registerTenant } from "../../../durable-objects/directory/register-tenant.ts";
+import { onAlarm } from "../../../durable-objects/directory/run-due.ts";
+import { DirectoryState } from "../../../durable-objects/directory/state.ts";
+import { tick } from "../../../durable-objects/directory/tick.ts";
+import { configure } from "../../../durable-objects/queue-shard/configure.ts";
+import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
+import { submit } from "../../../durable-objects/queue-shard/submit.ts";
+import type { Migration } from "../../../durable-objects/sql/migrate.ts";
+import { type NodeSql, nodeSql, openNodeSql } from "../../../durable-objects/sql/node.ts";
+
+/** 2026-05-01 10:00 UTC. */
+export const START = Date.UTC(2026, 4, 1, 10);
+
+/** What a call to an object meets. `lose`: it is done, its answer is not told. */
+export type Fault = "throw" | "lose" | "hang" | Refusal;
+
+interface Timer {
+  readonly at: number;
+  readonly run: () => void;
+}
+
+export interface Call {
+  readonly shard: string;
+  readonly method: keyof ShardRpc;
+  readonly at: number;
+}
+
+export class DirectoryWorld {
+  now = START;
+  boot: string | null = null;
+  /** HISTORY_0 and up that are bound. */
+  historyDatabases = 1;
+  readonly calls: Call[] = [];
+  readonly logs: string[] = [];
+  /** setAlarm of Directories, each a row written. */
+  alarmsSet = 0;
+  /** Shards by name, or the prefix of names, that meet a fault. */
+  readonly faults = new Map<string, Fault>();
+  rootFault: Fault | null = null;
+  migrations: readonly Migration[] | null = null;
+
+  readonly ports: Ports;
+  readonly #timers = new Set<Timer>();
+  readonly #databases = new Map<string, NodeSql>();
+  readonly #alarms = new Map<string, number>();
+  readonly #directories = new Map<string, DirectoryState>();
+  readonly #shards = new Map<string, Shard>();
+  #uuids = 0;
+
+  constructor() {
+    const world = this;
+    this.ports = {
+      now: () => this.now,
+      random: () => 0.5,
+      uuid: () => `uuid-${++this.#uuids}`,
+      later: (ms, run) => {
+        const timer = { at: this.now + ms, run };
+        this.#timers.add(timer);
+        return () => void this.#timers.delete(timer);
+      },
+      shard: (address) => this.#shardRpc(address),
+      directory: (tenant) => this.#directoryRpc(tenant),
+      sendTickets: async () => {},
+      ticketBacklog: async () => 0,
+      sendDeadLetters: async () => {},
+      history: (database) => (database < this.historyDatabases ? NO_DATABASE : null),
+      get boot() {
+        return world.boot;
+      },
+    };
+  }
+
+  /** The object of that name, made at its first call. */
+  directory(name = "default"): DirectoryState {
+    const known = this.#directories.get(name);
+    if (known) return known;
+    const made = new DirectoryState(
+      name,
+      nodeSql(this.#database(name).database),
+      this.ports,
+      {
+        setAlarm: (at) => {
+          this.alarmsSet++;
+          this.#alarms.set(name, at);
+        },
+        getAlarm: async () => this.#alarms.get(name) ?? null,
+        keepAlive: (work) => void work,
+        log: (line) => void this.logs.push(line),
+      },
+      ...(this.migrations ? [this.migrations] : []),
+    );
+    this.#directories.set(name, made);
+    return made;
+  }
+
+  /** The object loses its memory and is made anew, as after an eviction or a crash between events. */
+  async evict(name = "default"): Promise<DirectoryState> {
+    this.#directories.delete(name);
+    const made = this.directory(name);
+    await checkAlarm(made);
+    return made;
+  }
+
+  alarmOf(name = "default"): number | null {
+    return this.#alarms.get(name) ?? null;
+  }
+
+  loseAlarm(name = "default"): void {
+    this.#alarms.delete(name);
+  }
+
+  /** The real shard behind the port. */
+  shard(queue = "default", shard = 0, tenant = "default"): Shard {
+    const address: ShardAddress = { tenant: tenant as TenantName, queue: queue as QueueName, shard };
+    const name = shardName(address);
+    const known = this.#shards.get(name);
+    if (known) return known;
+    const host = { setAlarm: () => {}, keepAlive: () => {} };
+    const made = new Shard(address, nodeSql(this.#database(name).database), this.ports, host);
+    this.#shards.set(name, made);
+    return made;
+  }
+
+  /** Rows of a table, of a Directory or (`tenant:queue:shard`) of a shard. */
+  rows<Row extends object>(object: string, query: string): Row[] {
+    return this.#database(object).all<Row>(query);
+  }
+
+  /** Tasks of a shard, oldest first. */
+  tasks(queue = "default", shard = 0): { type: string; payload: string; priority: number; created_at: number }[] {
+    const target = this.shard(queue, shard);
+    if (!target.memory.hasTables) return [];
+    return target.sql.all("SELECT type, payload, priority, created_at FROM task ORDER BY seq");
+  }
+
+  countCalls(method: keyof ShardRpc): number {
+    return this.calls.filter((call) => call.method === method).length;
+  }
+
+  /** Moves the clock; alarms and timers run at their moments, in order, and what they began runs as far as it can. */
+  async pass(ms: number): Promise<void> {
+    const end = this.now + ms;
+    await this.settle();
+    for (;;) {
+      const timer = [...this.#timers].sort((a, b) => a.at - b.at)[0];
+      const alarm = [...this.#alarms].sort(([, a], [, b]) => a - b)[0];
+      const at = Math.min(timer?.at ?? Number.POSITIVE_INFINITY, alarm?.[1] ?? Number.POSITIVE_INFINITY);
+      if (at > end) break;
+      this.now = Math.max(this.now, at);
+      if (timer && timer.at === at) {
+        this.#timers.delete(timer);
+        timer.run();
+      } else if (alarm) this.#fire(alarm[0]);
+      await this.settle();
+    }
+    this.now = end;
+  }
+
+  /** Alarms do not come while the object is away: the clock alone moves. */
+  stand(ms: number): void {
+    this.now += ms;
+  }
+
+  /** Lets everything run that waits for no later moment: promises, timers of now. */
+  async settle(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const timer of this.#timers)
+      if (timer.at <= this.now) {
+        this.#timers.delete(timer);
+        timer.run();
+        await this.settle();
+        return;
+      }
+  }
+
+  /** The answer to a call that waits for no later moment. */
+  async ask<T>(answer: Promise<T>): Promise<T> {
+    await this.settle();
+    return await answer;
+  }
+
+  #fire(name: string): void {
+    this.#alarms.delete(name);
+    onAlarm(this.directory(name));
+  }
+
+  #database(name: string): NodeSql {
+    const known = this.#databases.get(name);
+    if (known) return known;
+    const made = openNodeSql();
+    this.#databases.set(name, made);
+    return made;
+  }
+
+  #shardRpc(address: ShardAddress): ShardRpc {
+    const target = this.shard(address.queue, address.shard, address.tenant);
+    const call = <T>(method: keyof ShardRpc, work: () => T | Promise<T>): Promise<T | Refusal> => {
+      this.calls.push({ shard: target.name, method, at: this.now });
+      return meet(this.#faultOf(target.name), work);
+    };
+    const unasked = async (): Promise<never> => {
+      throw new Error("a Directory does not ask this of a shard");
+    };
+    return {
+      submit: (request) => call("submit", () => new Promise<SubmitAnswer>((done) => submit(target, request, done))),
+      configure: (request) => call("configure", () => configure(target, request)),
+      wake: () => call("wake", () => ({ v: 1, ok: true })),
+      drain: () => call("drain", () => ({ v: 1, ok: true })),
+      open: unasked,
+      advance: unasked,
+      close: unasked,
+      read: unasked,
+      wait: unasked,
+      batch: unasked,
+      summary: unasked,
+      deadTicket: unasked,
+    };
+  }
+
+  #faultOf(name: string): Fault | null {
+    for (const [prefix, fault] of this.faults) if (name.startsWith(prefix)) return fault;
+    return null;
+  }
+
+  /** What one Directory asks of another. */
+  #directoryRpc(name: TenantName): Pick<DirectoryRpc, "tick" | "drain" | "registerTenant"> & DirectoryRpc {
+    const target = this.directory(name);
+    const fault = name === "_root" ? this.rootFault : null;
+    const asked = {
+      tick: () => meet(fault, () => tick(target)),
+      drain: () => meet(fault, () => drain(target)),
+      registerTenant: (request) => meet(fault, () => registerTenant(target, request)),
+    } satisfies Partial<DirectoryRpc>;
+    return asked as typeof asked & DirectoryRpc;
+  }
+}
+
+async function meet<T>(fault: Fault | null, work: () => T | Promise<T>): Promise<T | Refusal> {
+  if (fault === "throw") throw new Error("Network connection lost.");
+  if (fault === "hang") return await new Promise<never>(() => {});
+  if (fault !== null && fault !== "lose") return fault;
+  const answer = await work();
+  if (fault === "lose") throw new Error("Network connection lost.");
+  return answer;
+}
+
+const NO_DATABASE = {
+  prepare: (): never => {
+    throw new Error("a Directory writes no history");
+  },
+  batch: (): never => {
+    throw new Error("a Directory writes no history");
+  },
+};
