@@ -161,11 +161,14 @@ class SessionRun {
     this.#pumpSoon();
   }
 
+  /** One timer at a time; one that rings early finds nothing to do and is set again. */
   #lookAgain(): void {
-    this.#stopLook?.();
     const at = this.#plan.nextLook();
-    this.#stopLook =
-      at === null ? null : this.#deps.ports.later(Math.max(0, at - this.#deps.ports.now()), () => this.#pump());
+    if (at === null || this.#stopLook) return;
+    this.#stopLook = this.#deps.ports.later(Math.max(0, at - this.#deps.ports.now()), () => {
+      this.#stopLook = null;
+      this.#pump();
+    });
   }
 
   #end(): void {

@@ -19,8 +19,14 @@ import { tellWaiters } from "./wait.ts";
 export function advance(shard: Shard, request: AdvanceRequest, respond: (answer: AdvanceAnswer) => void): void {
   const now = shard.ports.now();
   const session = shard.memory.sessions.get(request.session);
-  if (!session) return respond(refuse("session-unknown", "no such session, or its lease ended"));
-  if (request.turn < session.turn) return respond(refuse("stale-turn", `turn ${session.turn} was taken`));
+  if (!session || request.turn < session.turn) {
+    respond(
+      session
+        ? refuse("stale-turn", `turn ${session.turn} was taken`)
+        : refuse("session-unknown", "no such session, or its lease ended"),
+    );
+    return;
+  }
   const poll = { turn: request.turn, want: request.want, respond };
   if (request.turn === session.turn) {
     const handout = storedHandout(shard, session, now);
