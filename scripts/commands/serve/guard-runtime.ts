@@ -1,0 +1,88 @@
+/**
+ * Knows the runtime's process, and sees that none is left behind. workerd outlives a server that is killed, holding the
+ * port and the files (tried: SIGKILL of the server, workerd lives on as a child of init). So a shell of a few hundred
+ * KiB holds the reading end of a pipe: it ends with the server, however that dies, and the shell kills the runtime.
+ * Miniflare starts workerd through the small script below, which makes it deaf to Ctrl-C (that goes to the whole
+ * foreground group, and the runtime is needed for the drain) and sends its log lines into the relay's pipe.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+const WATCH = `trap '' INT TERM HUP
+runtime=
+while read -r line; do runtime=$line; done
+[ -n "$runtime" ] && kill -9 "$runtime" 2>/dev/null
+rm -rf "$1"`;
+
+export interface RuntimeGuard {
+  /** The process id of the running workerd, null while there is none. */
+  pid(): number | null;
+  /** The runtime has been stopped on purpose: nothing to kill any more. */
+  release(): void;
+}
+
+export interface Death {
+  readonly pid: number;
+  /** SIGKILL, or "code 1". */
+  readonly by: string;
+}
+
+/**
+ * To be called before Miniflare starts: it sets MINIFLARE_WORKERD_PATH.
+ * @param folder a folder of this service's own; the watching shell removes it
+ * @param logPipe where workerd's standard output goes
+ * @param onDeath called at each end of a runtime, `release` excepted
+ */
+export function guardRuntime(folder: string, logPipe: string, onDeath: (death: Death) => void): RuntimeGuard {
+  const launcher = join(folder, "workerd");
+  writeFileSync(launcher, `#!/bin/sh\ntrap '' INT HUP\nexec ${quoted(workerdPath())} "$@" >${quoted(logPipe)}\n`, {
+    mode: 0o700,
+  });
+  process.env.MINIFLARE_WORKERD_PATH = launcher;
+  const watch = spawn("/bin/sh", ["-c", WATCH, "sh", folder], { stdio: ["pipe", "ignore", "ignore"] });
+  watch.on("error", () => {});
+  watch.stdin.on("error", () => {});
+  let running: number | null = null;
+  let released = false;
+  const heed = (pid: number | null) => {
+    running = pid;
+    watch.stdin.write(`${pid ?? ""}\n`);
+  };
+  const onSpawn = (message: unknown) => {
+    const child: ChildProcess = Reflect.get(Object(message), "process");
+    // The channel speaks before the child has its name and number.
+    child.once("spawn", () => {
+      const { pid } = child;
+      if (child.spawnfile !== launcher || pid === undefined) return;
+      heed(pid);
+      child.once("exit", (code, signal) => {
+        if (running === pid) heed(null);
+        if (!released) onDeath({ pid, by: signal ?? `code ${code}` });
+      });
+    });
+  };
+  subscribe("child_process", onSpawn);
+  return {
+    pid: () => running,
+    release() {
+      released = true;
+      unsubscribe("child_process", onSpawn);
+    },
+  };
+}
+
+/** Also where an own workerd is named by MINIFLARE_WORKERD_PATH. */
+function workerdPath(): string {
+  const own = process.env.MINIFLARE_WORKERD_PATH;
+  if (own !== undefined && own !== "") return own;
+  const require = createRequire(import.meta.url);
+  const found: unknown = createRequire(require.resolve("miniflare"))("workerd");
+  return String(Reflect.get(Object(found), "default"));
+}
+
+function quoted(path: string): string {
+  return `'${path.replaceAll("'", `'\\''`)}'`;
+}

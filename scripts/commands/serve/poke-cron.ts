@@ -1,0 +1,44 @@
+/**
+ * Fires the Worker's cron handler, which nothing does locally. A call that hangs in a runtime that was killed must not
+ * hold up the next, so each has its patience.
+ */
+import type { Miniflare } from "miniflare";
+
+export const TICK = "* * * * *";
+export const DRAIN = "sluice:drain";
+
+const MINUTE_MS = 60_000;
+
+/** true: the handler ran and ended well within `patienceMs`. Never throws. */
+export async function fireCron(runtime: Miniflare, cron: string, patienceMs: number): Promise<boolean> {
+  const fired = (async () => {
+    const worker = await runtime.getWorker();
+    return (await worker.scheduled({ cron })).outcome === "ok";
+  })();
+  return await orAfter(patienceMs, fired, false);
+}
+
+/** What `promise` gives, or `otherwise` where it fails or is not there within `ms`. */
+export async function orAfter<T>(ms: number, promise: Promise<T>, otherwise: T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<T>((give) => {
+    timer = setTimeout(give, ms, otherwise);
+  });
+  return await Promise.race([promise.catch(() => otherwise), late]).finally(() => clearTimeout(timer));
+}
+
+/** Calls `poke` at each full minute; gives back what ends that. */
+export function eachMinute(poke: () => void): () => void {
+  let timer: NodeJS.Timeout;
+  const next = () => {
+    timer = setTimeout(
+      () => {
+        poke();
+        next();
+      },
+      MINUTE_MS - (Date.now() % MINUTE_MS),
+    );
+  };
+  next();
+  return () => clearTimeout(timer);
+}

@@ -1,0 +1,84 @@
+/**
+ * What wrangler.toml makes of the Worker, read by wrangler itself and kept in .build/ by the hash of all that it was read
+ * from: loading wrangler is the slowest part of a start (0.6 s of 1.5 s). Where wrangler would also read files of secrets
+ * or its own environment variables, nothing is kept.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { Unstable_MiniflareWorkerOptions } from "wrangler";
+
+export interface WorkerOptions {
+  /** As `convertV4MiniflareOptions` takes them, less the module rules that Miniflare 5 refuses. */
+  readonly worker: Omit<Unstable_MiniflareWorkerOptions["workerOptions"], "modulesRules">;
+  /** Absolute path of the entry that ships. */
+  readonly main: string;
+  readonly databases: readonly DatabaseOptions[];
+}
+
+/** A D1 database that names a migrations folder. */
+export interface DatabaseOptions {
+  /** HISTORY_0 … */
+  readonly binding: string;
+  /** Absolute path of its migrations folder. */
+  readonly folder: string;
+  /** Where applied migrations are noted. */
+  readonly table: string;
+}
+
+/** Names that wrangler reads secrets from, beside wrangler.toml. */
+const SECRET_FILES = [".dev.vars", ".env", ".env.local"];
+
+export async function readWorkerOptions(wranglerToml: string, env: NodeJS.ProcessEnv): Promise<WorkerOptions> {
+  const kept = keptAt(wranglerToml, env);
+  if (kept !== null && existsSync(kept)) {
+    const options: WorkerOptions = JSON.parse(readFileSync(kept, "utf8"));
+    return options;
+  }
+  const options = await askWrangler(wranglerToml);
+  if (kept !== null) keep(kept, options);
+  return options;
+}
+
+async function askWrangler(wranglerToml: string): Promise<WorkerOptions> {
+  const { unstable_getMiniflareWorkerOptions, unstable_readConfig } = await import("wrangler");
+  const { workerOptions, main = "" } = unstable_getMiniflareWorkerOptions(wranglerToml);
+  const { modulesRules: _, ...worker } = workerOptions;
+  const databases: DatabaseOptions[] = [];
+  for (const database of unstable_readConfig({ config: wranglerToml }, { hideWarnings: true }).d1_databases)
+    if (database.migrations_dir !== undefined)
+      databases.push({
+        binding: database.binding,
+        folder: join(dirname(wranglerToml), database.migrations_dir),
+        table: database.migrations_table ?? "d1_migrations",
+      });
+  return { worker, main, databases };
+}
+
+/** Where options of this very input are kept; null: not at all. */
+function keptAt(wranglerToml: string, env: NodeJS.ProcessEnv): string | null {
+  const root = dirname(wranglerToml);
+  if (Object.keys(env).some((name) => /^(CLOUDFLARE|WRANGLER)_/.test(name) && name !== "WRANGLER_SEND_METRICS"))
+    return null;
+  if (SECRET_FILES.some((name) => existsSync(join(root, name)))) return null;
+  const hash = createHash("sha256");
+  hash
+    .update(wranglerToml)
+    .update(readFileSync(wranglerToml))
+    .update(readFileSync(import.meta.filename));
+  hash.update(readFileSync(createRequire(import.meta.url).resolve("wrangler/package.json")));
+  return join(root, ".build", `worker-options-${hash.digest("hex").slice(0, 16)}.json`);
+}
+
+/** Renamed into place, so that no other start reads half of it. */
+function keep(path: string, options: WorkerOptions): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    const half = `${path}.${process.pid}`;
+    writeFileSync(half, JSON.stringify(options));
+    renameSync(half, path);
+  } catch {
+    // A read-only checkout starts a little slower each time.
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * `npm start`: the whole service on this machine, from wrangler.toml. What must stay true: it says that it is ready only
+ * when it is, one process at most has a state folder, a runtime that is killed is replaced, and nothing is left behind.
+ * Standard output has the Worker's log lines and the ready line; what the server itself has to say goes to standard error.
+ */
+import { mkdtempSync } from "node:fs";
+import { enableCompileCache } from "node:module";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Miniflare } from "miniflare";
+import { sentenceOf } from "./cannot-start.ts";
+import { checkPort } from "./check-port.ts";
+import { claimState } from "./claim-state.ts";
+import { type Death, guardRuntime } from "./guard-runtime.ts";
+import { migrate } from "./migrate.ts";
+import { eachMinute, fireCron, TICK } from "./poke-cron.ts";
+import { readSettings } from "./read-settings.ts";
+import { readWorkerOptions } from "./read-worker-options.ts";
+import { relayLogs } from "./relay-logs.ts";
+import { onStopSignal, stopGently } from "./stop.ts";
+import { waitUntilReady } from "./wait-until-ready.ts";
+
+const ROOT = resolve(import.meta.dirname, "../../..");
+const WRANGLER_TOML = join(ROOT, "wrangler.toml");
+const TICK_PATIENCE_MS = 60_000;
+
+const say = (sentence: string) => void process.stderr.write(`${sentence}\n`);
+const end = (sentence: string): never => {
+  say(sentence);
+  process.exit(1);
+};
+
+async function serve(): Promise<void> {
+  // The cheap reasons not to start come before the slow imports.
+  const settings = readSettings(process.argv.slice(2), process.env, ROOT);
+  await checkPort(settings.port);
+  const claim = claimState(settings.state);
+  enableCompileCache(join(ROOT, ".build/compile-cache"));
+  const { bundle } = await import("./bundle.ts");
+  const options = await readWorkerOptions(WRANGLER_TOML, process.env);
+  const scriptOf = bundle(settings.entry ?? options.main);
+  scriptOf.catch(() => {});
+  const { startRuntime } = await import("./start-runtime.ts");
+
+  const folder = mkdtempSync(join(tmpdir(), "sluice-"));
+  // A reader of our output that went away (npm start | head) is no reason to stop serving.
+  process.stdout.on("error", () => {});
+  const logs = relayLogs(folder, (lines) => void process.stdout.write(lines));
+  let started: Miniflare | undefined;
+  const guard = guardRuntime(folder, logs.pipe, (death) => {
+    if (started !== undefined) void comeBack(started, death);
+  });
+  const { runtime, port } = await startRuntime(settings, options.worker, await scriptOf);
+  started = runtime;
+  claim.tell(port);
+
+  const tick = () => void fireCron(runtime, TICK, TICK_PATIENCE_MS);
+  const stopTicking = eachMinute(tick);
+  onStopSignal(async (signal) => {
+    stopTicking();
+    guard.release();
+    await stopGently(runtime, settings.drainMs, signal, say);
+    logs.close();
+    claim.release();
+  });
+
+  const url = `http://localhost:${port}`;
+  for (const database of options.databases) await migrate(await runtime.getD1Database(database.binding), database);
+  await waitUntilReady(url);
+  tick();
+  process.stdout.write(`Sluice is ready on ${url}\n`);
+}
+
+/** Miniflare starts a new runtime by itself; its cron handler wakes what slept or was cut off. */
+async function comeBack(runtime: Miniflare, { pid, by }: Death): Promise<void> {
+  const since = performance.now();
+  say(`The runtime (process ${pid}) died of ${by}; another one is being started.`);
+  try {
+    await runtime.ready;
+  } catch (error) {
+    end(`The runtime could not be started again: ${sentenceOf(error)}`);
+  }
+  await fireCron(runtime, TICK, TICK_PATIENCE_MS);
+  say(`The runtime is back after ${Math.round(performance.now() - since)} ms.`);
+}
+
+serve().catch((error: unknown) => end(`Sluice cannot start. ${sentenceOf(error)}`));

@@ -1,0 +1,54 @@
+/**
+ * The Worker on workerd: options from wrangler.toml, so that what runs here is what is deployed. The service listens on
+ * workerd's own socket (Miniflare's entry in between would halve the throughput), and state lies where `wrangler
+ * --persist-to` looks for it.
+ */
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, MiniflareCoreError } from "miniflare";
+import { CannotStart } from "./cannot-start.ts";
+import { HOST, portFault } from "./check-port.ts";
+import type { ServeSettings } from "./read-settings.ts";
+import type { WorkerOptions } from "./read-worker-options.ts";
+
+export const WORKER = "sluice";
+
+/** Where Miniflare keeps objects and databases: `wrangler --persist-to STATE_DIR` appends the v3. */
+export function persistencePath(state: string): string {
+  return join(state, "v3");
+}
+
+/**
+ * Resolves once the socket listens.
+ * @throws CannotStart where workerd does not come up
+ */
+export async function startRuntime(
+  settings: Pick<ServeSettings, "port" | "state" | "vars">,
+  worker: WorkerOptions["worker"],
+  script: string,
+): Promise<{ runtime: Miniflare; port: number }> {
+  const runtime = new Miniflare(
+    convertV4MiniflareOptions({
+      ...worker,
+      name: WORKER,
+      bindings: Object.assign({}, worker.bindings, settings.vars),
+      modules: [{ type: "ESModule", path: "index.js", contents: script }],
+      unsafeDirectSockets: [{ host: HOST, port: settings.port }],
+      resourcePersistencePath: persistencePath(settings.state),
+      // Otherwise it asks the network where in the world this is.
+      cf: false,
+      telemetry: { enabled: false },
+      log: new Log(LogLevel.ERROR),
+      // Standard output goes past Miniflare (relay-logs.ts): this is what workerd itself has to say.
+      handleStructuredLogs: ({ message }) => void process.stderr.write(`${message}\n`),
+    }),
+  );
+  try {
+    await runtime.ready;
+    return { runtime, port: Number((await runtime.unsafeGetDirectURL(WORKER)).port) };
+  } catch (error) {
+    await runtime.dispose().catch(() => {});
+    if (error instanceof MiniflareCoreError && error.code === "ERR_ADDRESS_IN_USE")
+      throw new CannotStart(portFault(settings.port, "EADDRINUSE"));
+    throw new CannotStart(`The runtime does not start: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,24 @@
+/** Asks the readiness route until it says yes: the Worker has started, its bindings are whole, its Directory answers. */
+import { setTimeout as pause } from "node:timers/promises";
+import { CannotStart } from "./cannot-start.ts";
+
+const PATIENCE_MS = 30_000;
+const ASK_EACH_MS = 20;
+
+/** @throws CannotStart with the last answer where readiness does not come. */
+export async function waitUntilReady(url: string): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  let last = "it did not answer";
+  while (Date.now() < deadline) {
+    try {
+      const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(5_000) });
+      const body = await answer.text();
+      if (answer.status === 200) return;
+      last = `${answer.status} ${body}`;
+    } catch (error) {
+      last = error instanceof Error ? error.message : String(error);
+    }
+    await pause(ASK_EACH_MS);
+  }
+  throw new CannotStart(`The service did not become ready within ${PATIENCE_MS / 1_000} s: ${last}`);
+}

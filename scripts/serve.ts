@@ -1,0 +1,3 @@
+// `npm start`: the local server.
+require("./need-node.cjs");
+void import("./commands/serve/serve.ts");
