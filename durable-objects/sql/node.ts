@@ -37,8 +37,9 @@ export function nodeSql(database: DatabaseSync): NodeSql {
       return Number(prepare(statement).run(...values).changes);
     },
     transaction<T>(work: () => T): T {
-      // Savepoints, as in a Durable Object: an inner transaction that throws leaves the outer one's writes alone.
-      const savepoint = depth > 0 ? `level_${depth}` : null;
+      // Savepoints, as in a Durable Object: an inner transaction that throws leaves the outer one's writes alone. The
+      // outermost may be the output gate's (node-gate.ts).
+      const savepoint = database.isTransaction ? `level_${depth}` : null;
       database.exec(savepoint ? `SAVEPOINT ${savepoint}` : "BEGIN IMMEDIATE");
       depth++;
       try {
