@@ -5,6 +5,7 @@
  *
  * At most two turns are under way: one that may be a long poll, and one that overtakes it with news.
  */
+import { MAX_ANSWER_BYTES } from "../core/bytes.ts";
 import type { Seq } from "../core/ids.ts";
 import type {
   AdvanceAnswer,
@@ -142,7 +143,7 @@ export class SessionPlan {
   steps(now: number): Step[] {
     if (this.#isDone) return [];
     const steps: Step[] = [];
-    if (this.#stop !== "no" || this.#isStuck(now)) this.#handBackWaiting(now);
+    if (this.#stop === "drain" || this.#isStuck(now)) this.#handBackWaiting(now);
     while (this.#waiting.length > 0 && this.#running.size < this.#terms.slots) {
       const task = this.#waiting.shift();
       if (!task) break;
@@ -153,7 +154,7 @@ export class SessionPlan {
       this.#isClosing = false;
       this.#isDone = true;
       const { session } = this.#terms;
-      steps.push({ kind: "close", request: { v: 1, session, turn: this.#turn + 1, outcomes: this.#unsent } });
+      steps.push({ kind: "close", request: { v: 1, session, turn: this.#turn + 1, outcomes: this.#takeUnsent() } });
     } else if (this.#maySend(now)) steps.push({ kind: "send", request: this.#send() });
     return steps;
   }
@@ -171,7 +172,7 @@ export class SessionPlan {
   }
 
   get #mayClose(): boolean {
-    const isQuiet = this.#running.size === 0 && this.#waiting.length === 0;
+    const isQuiet = this.#running.size === 0 && this.#waiting.length === 0 && this.#fitting() === this.#unsent.length;
     if (!isQuiet || !(this.#isClosing || this.#stop !== "no")) return false;
     for (const flight of this.#flights.values()) if (flight.request.waitMs === 0) return false;
     return [...this.#flights.values()].every((flight) => flight.request.outcomes.length === 0);
@@ -197,13 +198,12 @@ export class SessionPlan {
 
   #send(): AdvanceRequest {
     const { session, slots, leaseMs, lingerMs } = this.#terms;
-    const outcomes = this.#unsent;
-    this.#unsent = [];
-    this.#oldestUnsentAt = null;
+    const outcomes = this.#takeUnsent();
     const started = this.#unreported;
     for (const running of started) running.isReported = true;
     const isLinger = this.#isIdle;
     const holding = [...this.#running.keys(), ...this.#waiting.map((task) => task.seq)];
+    for (const { seq } of this.#unsent) holding.push(seq);
     for (const flight of this.#flights.values()) for (const { seq } of flight.request.outcomes) holding.push(seq);
     const request: AdvanceRequest = {
       v: 1,
@@ -221,6 +221,22 @@ export class SessionPlan {
     this.#progress = new Map();
     this.#flights.set(request.turn, { request, started, isLinger });
     return request;
+  }
+
+  /** How many of the unsent outcomes one call may carry, by bytes: at least one. */
+  #fitting(): number {
+    let bytes = 0;
+    const over = this.#unsent.findIndex((outcome) => {
+      bytes += outcome.kind === "succeeded" ? outcome.result.length : 0;
+      return bytes > MAX_ANSWER_BYTES;
+    });
+    return over < 0 ? this.#unsent.length : Math.max(1, over);
+  }
+
+  #takeUnsent(): Outcome[] {
+    const outcomes = this.#unsent.splice(0, this.#fitting());
+    if (this.#unsent.length === 0) this.#oldestUnsentAt = null;
+    return outcomes;
   }
 
   #take(handout: Handout, now: number): void {
@@ -252,7 +268,7 @@ export class SessionPlan {
   #handBackWaiting(now: number): void {
     for (const { seq, attempt } of this.#waiting)
       this.#tell({ kind: "returned", seq, attempt, startedAt: now, endedAt: now }, now);
-    if (this.#waiting.length > 0) this.#runMs = AHEAD_MS + 1;
+    if (this.#waiting.length > 0 && this.#stop === "no") this.#runMs = AHEAD_MS + 1;
     this.#waiting = [];
   }
 

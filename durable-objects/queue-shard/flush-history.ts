@@ -4,10 +4,10 @@
  * second write, nothing else); a task that D1 refuses is kept by itself, with the reason, and blocks nobody.
  */
 import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
-import type { Refused } from "../../history/write.ts";
-import { writeHistory } from "../../history/write.ts";
+import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
+import { type Refused, writeHistory } from "../../history/write.ts";
 import { armAlarm } from "./arm-alarm.ts";
-import { backoffOf, FLUSH_AT_ENTRIES, FLUSH_DELAY_MS, keepRefused, type OutboxRow } from "./outbox.ts";
+import { backoffOf, FLUSH_AT_ENTRIES, FLUSH_DELAY_MS, keepRefused } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
 
 const NEXT = "SELECT n, bytes FROM outbox WHERE refused IS NULL ORDER BY n LIMIT 1000";
@@ -15,7 +15,7 @@ const BODIES = `SELECT count, bytes, body, payload, result FROM outbox
   WHERE n >= ?1 AND n <= ?2 AND refused IS NULL ORDER BY n`;
 const FORGET = "DELETE FROM outbox WHERE n >= ?1 AND n <= ?2 AND refused IS NULL";
 
-interface FullRow extends OutboxRow {
+interface FullRow extends HistoryBody {
   readonly count: number;
   readonly bytes: number;
 }
@@ -65,7 +65,9 @@ function forget(shard: Shard, lo: number, hi: number, bodies: readonly FullRow[]
     outbox.entries -= row.count;
     outbox.bytes -= row.bytes;
   }
-  for (const one of refused) keepRefused(shard, bodies, one);
+  if (refused.length === 0) return;
+  const unpacked = bodies.flatMap(unpackBody);
+  for (const one of refused) keepRefused(shard, unpacked, one);
 }
 
 function postpone(shard: Shard, reason: string): false {

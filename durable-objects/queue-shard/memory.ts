@@ -51,7 +51,8 @@ export interface Memory {
   /** Never later than the earliest deadline; may be early, then the alarm finds nothing and works it out again. */
   deadlineHint: number | null;
   dead: { count: number; oldest: number | null };
-  outbox: { rows: number; entries: number; bytes: number; last: number };
+  /** `rows`, `entries`, `bytes`: on the way to D1; `refused`: kept here for good. */
+  outbox: { rows: number; entries: number; bytes: number; refused: number; last: number };
   notices: { count: number; last: number };
   dedupExpiry: number | null;
   /** When each sink is to be flushed (Unix ms), and how often it failed in a row. */
@@ -82,7 +83,7 @@ export function emptyMemory(): Memory {
     running: 0,
     deadlineHint: null,
     dead: { count: 0, oldest: null },
-    outbox: { rows: 0, entries: 0, bytes: 0, last: 0 },
+    outbox: { rows: 0, entries: 0, bytes: 0, refused: 0, last: 0 },
     notices: { count: 0, last: 0 },
     dedupExpiry: null,
     historyFlush: { at: null, failures: 0 },
@@ -108,8 +109,10 @@ const LANE_COUNTS = "SELECT lane, count(*) AS count, min(seq) AS head FROM task 
 const DUE = "SELECT count(*) AS count, min(run_at) AS next FROM task WHERE status IN ('SCHEDULED', 'RETRYING')";
 const DEAD = "SELECT count(*) AS count, min(ended_at) AS oldest FROM task WHERE status = 'FAILED'";
 const SESSIONS = "SELECT id, worker, solo, slots, opened_at, lease_until, turn, handed, claims, lost FROM session";
-const OUTBOX = `SELECT count(*) AS rows, coalesce(sum(count), 0) AS entries, coalesce(sum(bytes), 0) AS bytes,
-  coalesce(max(n), 0) AS last FROM outbox WHERE refused IS NULL`;
+const OUTBOX = `SELECT count(*) FILTER (WHERE refused IS NULL) AS rows,
+  coalesce(sum(count) FILTER (WHERE refused IS NULL), 0) AS entries,
+  coalesce(sum(bytes) FILTER (WHERE refused IS NULL), 0) AS bytes,
+  count(refused) AS refused, coalesce(max(n), 0) AS last FROM outbox`;
 const NOTICES = "SELECT count(*) AS count, coalesce(max(n), 0) AS last FROM notice";
 const DEDUP = "SELECT min(expires_at) AS next FROM dedup";
 
