@@ -1,0 +1,147 @@
+/** Queues and types over HTTP. */
+import { describe, expect, it } from "vitest";
+import { call, type Reply } from "../support/workerd/call.ts";
+import { serviceWith } from "../support/workerd/service.ts";
+
+const submit = (body: object, fetch?: (request: Request) => Promise<Response>): Promise<Reply> =>
+  call("POST", "/tasks/submissions", body, fetch ? { fetch } : {});
+
+describe("queues", () => {
+  it("1xx PUT makes one with defaults, PATCH changes what is named, PUT puts the rest back", async () => {
+    const made = await call("PUT", "/queues/mail", { concurrency: 3 });
+    expect(made).toMatchObject({
+      status: 200,
+      body: { queue: "mail", paused: false, settings: { concurrency: 3, depthLimit: 10_000 } },
+    });
+    const patched = await call("PATCH", "/queues/mail", { slots: 2 });
+    expect(patched.body).toMatchObject({ settings: { concurrency: 3, slots: 2 }, shards: { asked: 1, answered: 1 } });
+    expect(Number(patched.body.version)).toBeGreaterThan(Number(made.body.version));
+    expect((await call("PUT", "/queues/mail", {})).body).toMatchObject({ settings: { concurrency: null, slots: 6 } });
+  });
+
+  it("1xx GET has settings and live counts, the list has each queue", async () => {
+    await call("PUT", "/queues/counted", {});
+    await call("POST", "/queues/counted/pause");
+    await submit({ type: "echo", payload: 1, queue: "counted" });
+    await submit({ type: "echo", payload: 1, queue: "counted", delaySeconds: 60 });
+    const { body } = await call("GET", "/queues/counted");
+    expect(body).toMatchObject({
+      queue: "counted",
+      paused: true,
+      counts: {
+        depth: 2,
+        queued: 1,
+        scheduled: 1,
+        running: 0,
+        deadLetters: 0,
+        oldestQueuedAt: expect.stringMatching(/Z$/),
+      },
+      shards: { asked: 1, answered: 1 },
+    });
+    const list = await call("GET", "/queues");
+    expect(list.body.queues).toContainEqual(expect.objectContaining({ queue: "counted", paused: true }));
+  });
+
+  it("1xx a paused queue takes tasks and starts none; resumed it runs them", async () => {
+    await call("PUT", "/queues/stopped", {});
+    expect((await call("POST", "/queues/stopped/pause")).body).toMatchObject({ queue: "stopped", paused: true });
+    const { body } = await submit({ type: "echo", payload: 1, queue: "stopped" });
+    expect((await call("GET", `/tasks/submissions/${body.id}?wait=1`)).body.status).toBe("QUEUED");
+    expect((await call("POST", "/queues/stopped/resume")).body).toMatchObject({ paused: false });
+    expect((await call("GET", `/tasks/submissions/${body.id}?wait=20`)).body.status).toBe("SUCCEEDED");
+  });
+
+  it.each<[string, string, string, unknown, number, string, string | null]>([
+    ["an unknown queue", "GET", "/queues/none", undefined, 404, "queue-unknown", null],
+    ["an unknown queue", "PATCH", "/queues/none", {}, 404, "queue-unknown", null],
+    ["an unknown queue", "POST", "/queues/none/pause", undefined, 404, "queue-unknown", null],
+    ["a name with a dot", "GET", "/queues/a.b", undefined, 404, "queue-unknown", null],
+    ["a name with a dot", "PUT", "/queues/a.b", {}, 422, "invalid-request", null],
+    ["an unknown setting", "PUT", "/queues/bad", { depth: 1 }, 422, "invalid-request", "/depth"],
+    ["a setting out of bounds", "PUT", "/queues/bad", { shards: 65 }, 422, "invalid-request", "/shards"],
+    ["a lease below the CPU limit", "PUT", "/queues/bad", { leaseMs: 40_000 }, 422, "invalid-request", "/leaseMs"],
+    [
+      "less depth than shards",
+      "PUT",
+      "/queues/bad",
+      { shards: 4, depthLimit: 3 },
+      422,
+      "invalid-request",
+      "/depthLimit",
+    ],
+  ])("1xx %s: %s %s is refused", async (_, method, path, body, status, code, pointer) => {
+    const reply = await call(method, path, body);
+    expect(reply).toMatchObject({ status, body: { code } });
+    if (pointer !== null) expect(reply.body.errors?.map((error) => error.pointer)).toEqual([pointer]);
+  });
+
+  it("1xx keyShards and history are fixed once the queue is there", async () => {
+    await call("PUT", "/queues/fixed", { keyShards: 2 });
+    expect(await call("PATCH", "/queues/fixed", { keyShards: 3 })).toMatchObject({
+      status: 409,
+      body: { code: "setting-fixed", errors: [{ pointer: "/keyShards" }] },
+    });
+  });
+
+  it("1xx shards raised: the next submissions spread, by a door that knew fewer too", async () => {
+    const other = serviceWith((real) => ({ now: () => real.now() }));
+    await call("PUT", "/queues/wide", {});
+    await call("POST", "/queues/wide/pause");
+    await submit({ type: "echo", payload: 1, queue: "wide" }, other);
+    await call("PATCH", "/queues/wide", { shards: 8 });
+    const ids = await Promise.all(
+      Array.from({ length: 200 }, async (_, i) =>
+        String((await submit({ type: "echo", payload: i, queue: "wide" })).body.id),
+      ),
+    );
+    const shards = new Map<string, number>();
+    for (const id of ids) shards.set(String(id.split(".")[1]), (shards.get(String(id.split(".")[1])) ?? 0) + 1);
+    expect(shards.size).toBe(8);
+    const far = ids.find((id) => !id.startsWith("wide.0."));
+    expect((await call("GET", `/tasks/submissions/${far}`, undefined, { fetch: other })).status).toBe(200);
+  });
+});
+
+describe("types", () => {
+  it("C2 are listed with their JSON Schemas, and where they go", async () => {
+    const { body } = await call("GET", "/types");
+    const factorial = Array.from(body.types ?? []).find((type) => type.type === "factorial");
+    expect(factorial).toMatchObject({
+      type: "factorial",
+      known: "handled",
+      version: 1,
+      queue: null,
+      payload: { type: "object", properties: { n: { type: "integer", minimum: 0, maximum: 20_000 } }, required: ["n"] },
+    });
+  });
+
+  it("C2 routing is changed at run time: the next submission goes there, and makes the queue", async () => {
+    expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("default");
+    const put = await call("PUT", "/types/sleep", { queue: "slow" });
+    expect(put).toMatchObject({ status: 200, body: { type: "sleep", queue: "slow", known: "handled" } });
+    expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("slow");
+    expect((await call("GET", "/types/sleep")).body.queue).toBe("slow");
+  });
+
+  it("C2 PUT makes known what only workers elsewhere run: any JSON is its payload", async () => {
+    expect((await submit({ type: "video/encode:v2", payload: {} })).body.code).toBe("type-unknown");
+    expect((await call("PUT", "/types/video/encode:v2", { queue: "video" })).status).toBe(200);
+    expect((await call("GET", "/types/video%2Fencode:v2")).body).toMatchObject({
+      known: "declared",
+      queue: "video",
+      payload: null,
+    });
+    const { status, body } = await submit({ type: "video/encode:v2", payload: [1, { any: "thing" }] });
+    expect(status).toBe(202);
+    expect(body.queue).toBe("video");
+  });
+
+  it.each<[string, string, string, unknown, number, string]>([
+    ["a type that nobody knows", "GET", "/types/none", undefined, 404, "not-found"],
+    ["a name with a blank", "PUT", "/types/a%20b", { queue: "x" }, 422, "invalid-request"],
+    ["a queue's name that is none", "PUT", "/types/echo", { queue: "a.b" }, 422, "invalid-request"],
+    ["a field too many", "PUT", "/types/echo", { queue: "a", weight: 1 }, 422, "invalid-request"],
+  ])("1xx %s: %s %s is refused", async (_, method, path, body, status, code) => {
+    expect(await call(method, path, body)).toMatchObject({ status, body: { code } });
+  });
+});

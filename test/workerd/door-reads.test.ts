@@ -1,0 +1,201 @@
+/** Reads by id: status, waiting, results, several at once, batches, and ids that were never given out. */
+import { listDurableObjectIds } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { parseTaskId, type QueueName, type Seq, taskId } from "../../core/ids.ts";
+import { call, type Reply } from "../support/workerd/call.ts";
+import { serviceWith, silence } from "../support/workerd/service.ts";
+
+const submit = async (task: object): Promise<string> =>
+  String((await call("POST", "/tasks/submissions", task)).body.id);
+const wait = (id: string): Promise<Reply> => call("GET", `/tasks/submissions/${id}?wait=20`);
+const result = (id: string): Promise<Reply> => call("GET", `/tasks/${id}`);
+
+beforeAll(async () => {
+  await call("PUT", "/queues/held", {});
+  await call("POST", "/queues/held/pause");
+});
+
+describe("a task that runs", () => {
+  it("B1 D4 is waited for, then gives its result", async () => {
+    const id = await submit({ type: "compound-interest", payload: { amount: 1_000, rate: 0.05, years: 2 } });
+    const status = await wait(id);
+    expect(status.body).toMatchObject({
+      id,
+      status: "SUCCEEDED",
+      attempts: [{ attempt: 1, outcome: "succeeded", error: null }],
+    });
+    const { body } = await result(id);
+    expect(body).toMatchObject({ id, status: "SUCCEEDED", resultType: "object", attempts: 1 });
+  });
+
+  it.each<[unknown, string]>([
+    ["text", "string"],
+    [12.5, "number"],
+    [-1, "number"],
+    [true, "boolean"],
+    [null, "null"],
+    [[1, "2"], "array"],
+    [{ a: { b: '"' } }, "object"],
+  ])("1xx a result comes back as it was: %j", async (payload, resultType) => {
+    const id = await submit({ type: "echo", payload });
+    await wait(id);
+    expect((await result(id)).body).toEqual({ id, status: "SUCCEEDED", result: payload, resultType, attempts: 1 });
+  });
+
+  it("B1 a FAILED one is 200 with its error, and without its stack", async () => {
+    const id = await submit({ type: "fail", payload: { times: 9 }, retry: { maxAttempts: 1 } });
+    expect((await wait(id)).body).toMatchObject({ status: "FAILED", error: { code: "handler-error" } });
+    const { status, body } = await result(id);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ id, status: "FAILED", resultType: "error", error: { code: "handler-error" } });
+    expect(JSON.stringify(body)).not.toContain("stack");
+  });
+
+  it("1xx a result past its resultTtlSeconds is 410, its status still there", async () => {
+    const id = await submit({ type: "echo", payload: 1, resultTtlSeconds: 0 });
+    expect((await wait(id)).body.status).toBe("SUCCEEDED");
+    expect(await result(id)).toMatchObject({ status: 410, body: { code: "result-expired" } });
+  });
+});
+
+describe("a task that waits", () => {
+  it("B1 is 409 with Retry-After where its result is asked for", async () => {
+    const reply = await result(await submit({ type: "echo", payload: 1, queue: "held" }));
+    expect(reply).toMatchObject({ status: 409, body: { code: "task-unfinished", retryable: true } });
+    expect(reply.headers.get("retry-after")).toBe("1");
+  });
+
+  it("1xx one that is put off says so in Retry-After", async () => {
+    const reply = await result(await submit({ type: "echo", payload: 1, queue: "held", delaySeconds: 90 }));
+    expect(Number(reply.headers.get("retry-after"))).toBeGreaterThan(80);
+  });
+
+  it("1xx ?wait=1 answers after a second with what it is then", async () => {
+    const { status, body } = await call(
+      "GET",
+      `/tasks/submissions/${await submit({ type: "echo", payload: 1, queue: "held" })}?wait=1`,
+    );
+    expect(status).toBe(200);
+    expect(body.status).toBe("QUEUED");
+  });
+
+  it.each(["61", "-1", "1.5", "x", ""])("1xx ?wait=%s is refused", async (seconds) => {
+    const reply = await call("GET", `/tasks/submissions/held.0.06aa9ng0000?wait=${seconds}`);
+    expect(reply).toMatchObject({ status: 422, body: { code: "invalid-request", errors: [{ pointer: "?wait" }] } });
+  });
+});
+
+describe("several at once", () => {
+  it("1xx each in its place, over queues, what is nowhere with its problem", async () => {
+    const held = await submit({ type: "echo", payload: 1, queue: "held" });
+    const done = await submit({ type: "echo", payload: "x".repeat(200_000) });
+    await wait(done);
+    const absent = "held.0.06aa9ng0000";
+    const { body } = await call("GET", `/tasks/submissions?ids=${held},${absent},nonsense,${done},${held}`);
+    expect(body.tasks).toMatchObject([
+      { id: held, status: "QUEUED" },
+      { id: absent, problem: { code: "task-expired-from-history" } },
+      { id: "nonsense", problem: { code: "task-unknown" } },
+      { id: done, status: "SUCCEEDED" },
+      { id: held, status: "QUEUED" },
+    ]);
+  });
+
+  it("1xx 100 at most, and one of ids and batch", async () => {
+    const ids = Array.from({ length: 101 }, () => "a").join(",");
+    expect(await call("GET", `/tasks/submissions?ids=${ids}`)).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: "?ids" }] },
+    });
+    expect(await call("GET", "/tasks/submissions")).toMatchObject({ status: 422 });
+  });
+
+  it("1xx a batch is counted while it runs and after history has taken it", async () => {
+    const tasks = [
+      ...Array.from({ length: 9 }, (_, i) => ({ type: "echo", payload: i })),
+      { type: "fail", payload: { times: 9 }, retry: { maxAttempts: 1 } },
+    ];
+    const { body } = await call("POST", "/tasks/submissions", { tasks });
+    for (const id of body.ids ?? []) await wait(String(id));
+    const whole = { tasks: 10, counts: { SUCCEEDED: 9, FAILED: 1, QUEUED: 0 }, finished: 10, gone: 0 };
+    const count = () => call("GET", `/tasks/submissions?batch=${body.batch}`);
+    expect((await count()).body).toMatchObject(whole);
+    await vi.waitFor(
+      async () => expect((await call("GET", "/queues/default")).body.counts?.outboxRows).toBe(0),
+      10_000,
+    );
+    expect((await count()).body).toMatchObject(whole);
+    const [first] = Array.from(body.ids ?? [], String);
+    expect((await result(String(first))).body).toMatchObject({ id: first, status: "SUCCEEDED", result: 0 });
+  });
+
+  it.each(["nonsense", "held.0.06aa9ng0000", "held.0.06aa9ng0000.5", "nowhere.0.06aa9ng0000.5"])(
+    "1xx batch %s is 404",
+    async (batch) => {
+      expect(await call("GET", `/tasks/submissions?batch=${batch}`)).toMatchObject({
+        status: 404,
+        body: { code: "batch-unknown" },
+      });
+    },
+  );
+});
+
+describe("ids that nobody gave out", () => {
+  it("1xx are 404 and wake no object: queue, shard and moment must be real", async () => {
+    const real = parseTaskId(await submit({ type: "echo", payload: 1, queue: "held" }));
+    if (real === null) throw new Error("the service gave out an id that is none");
+    const tomorrow = taskId(real, (real.seq + 2 * 86_400_000 * 4_096) as Seq);
+    const before = (await listDurableObjectIds(env.QUEUE_SHARD)).length;
+    for (const id of [
+      "x",
+      "held.1.06aa9ng0000",
+      "nowhere.0.06aa9ng0000",
+      "held.63.06aa9ng0000",
+      tomorrow,
+      "held.0.06aa9ng0000x",
+    ]) {
+      expect(await call("GET", `/tasks/submissions/${id}`), id).toMatchObject({
+        status: 404,
+        body: { code: "task-unknown" },
+      });
+      expect(await result(id), id).toMatchObject({ status: 404 });
+    }
+    expect((await listDurableObjectIds(env.QUEUE_SHARD)).length).toBe(before);
+  });
+
+  it("1xx one older than the queue's retention is 410, a newer one 404", async () => {
+    const at = { queue: "held" as QueueName, shard: 0 };
+    const aged = (days: number) =>
+      call(
+        "GET",
+        `/tasks/submissions/${taskId(at, ((Date.now() - days * 86_400_000 - Date.UTC(2025, 0, 1)) * 4_096) as Seq)}`,
+      );
+    expect(await aged(31)).toMatchObject({ status: 410, body: { code: "task-expired-from-history" } });
+    expect(await aged(29)).toMatchObject({ status: 404, body: { code: "task-unknown" } });
+  });
+
+  it("1xx with history away they are 503, never 404", async () => {
+    const hanging = serviceWith((real) => ({
+      later: (ms, run) => real.later(ms / 50, run),
+      history: (database) => {
+        const bound = real.history(database);
+        return (
+          bound && {
+            ...bound,
+            prepare: () => ({ bind: () => ({ bind: silence, run: silence }) as never, run: silence }),
+          }
+        );
+      },
+    }));
+    const reply = await call("GET", "/tasks/submissions/held.0.06aa9ng0000", undefined, { fetch: hanging });
+    expect(reply).toMatchObject({ status: 503, body: { code: "history-unavailable", retryable: true } });
+    expect(reply.headers.get("retry-after")).toBe("1");
+  });
+
+  it("1xx a live task is read without D1", async () => {
+    const id = await submit({ type: "echo", payload: 1, queue: "held" });
+    const without = serviceWith(() => ({ history: () => null }));
+    expect((await call("GET", `/tasks/submissions/${id}`, undefined, { fetch: without })).status).toBe(200);
+  });
+});

@@ -1,0 +1,133 @@
+/** Schedules over HTTP: what the door checks, and the whole way to a task. When they fire is tested at the Directory. */
+import { describe, expect, it, vi } from "vitest";
+import { call } from "../support/workerd/call.ts";
+
+const daily = { type: "echo", payload: { report: true }, cron: "0 6 * * *", timezone: "Europe/Vienna" };
+
+describe("schedules", () => {
+  it("C1 E1 are made, read, listed, changed and deleted", async () => {
+    const made = await call("POST", "/schedules", { id: "daily", ...daily, priority: "high", tags: ["r"] });
+    expect(made).toMatchObject({
+      status: 201,
+      body: { id: "daily", ...daily, priority: 7, tags: ["r"], paused: false, missed: "once" },
+    });
+    expect(made.headers.get("location")).toBe("/schedules/daily");
+    expect(made.body.nextAt).toMatch(/T0[45]:00:00/);
+    expect((await call("GET", "/schedules/daily")).body).toEqual(made.body);
+    expect((await call("GET", "/schedules")).body).toMatchObject({ schedules: [{ id: "daily" }], cursor: null });
+    expect((await call("PATCH", "/schedules/daily", { priority: 2 })).body).toMatchObject({
+      priority: 2,
+      cron: daily.cron,
+    });
+    expect(await call("PUT", "/schedules/daily", { ...daily, cron: "30 6 * * *" })).toMatchObject({
+      status: 200,
+      body: { priority: 5 },
+    });
+    expect((await call("DELETE", "/schedules/daily")).status).toBe(204);
+    expect(await call("GET", "/schedules/daily")).toMatchObject({ status: 404, body: { code: "schedule-unknown" } });
+  });
+
+  it("1xx PUT to a new id makes it, POST to a known one is refused", async () => {
+    expect((await call("PUT", "/schedules/twice", daily)).status).toBe(201);
+    expect(await call("POST", "/schedules", { id: "twice", ...daily })).toMatchObject({
+      status: 409,
+      body: { code: "schedule-exists" },
+    });
+    await call("DELETE", "/schedules/twice");
+  });
+
+  it("1xx the list goes on from its cursor", async () => {
+    for (const id of ["a", "b", "c"]) await call("PUT", `/schedules/page-${id}`, daily);
+    const first = await call("GET", "/schedules?limit=2");
+    expect(first.body.schedules?.map((schedule) => schedule.id)).toEqual(["page-a", "page-b"]);
+    const second = await call("GET", `/schedules?limit=2&cursor=${first.body.cursor}`);
+    expect(second.body).toMatchObject({ schedules: [{ id: "page-c" }], cursor: null });
+    expect(await call("GET", "/schedules?cursor=%25")).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: "?cursor" }] },
+    });
+    for (const id of ["a", "b", "c"]) await call("DELETE", `/schedules/page-${id}`);
+  });
+
+  it("E1 run-now makes one task more, whose result is there; the next fire stays", async () => {
+    const { body: schedule } = await call("PUT", "/schedules/now", daily);
+    const run = await call("POST", "/schedules/now/run-now");
+    expect(run).toMatchObject({ status: 202, body: { schedule: "now" } });
+    expect(run.headers.get("location")).toBe(`/tasks/submissions/${run.body.id}`);
+    await call("GET", `/tasks/submissions/${run.body.id}?wait=20`);
+    expect((await call("GET", `/tasks/${run.body.id}`)).body).toMatchObject({
+      status: "SUCCEEDED",
+      result: { report: true },
+    });
+    expect((await call("GET", "/schedules/now")).body).toMatchObject({ nextAt: String(schedule.nextAt), fires: 0 });
+  });
+
+  it("E1 pause and resume, and a preview that says when", async () => {
+    await call("PUT", "/schedules/held", daily);
+    expect((await call("POST", "/schedules/held/pause")).body).toMatchObject({ paused: true, nextAt: null });
+    const preview = await call("GET", "/schedules/held/preview?n=3");
+    expect(preview.body.fires).toHaveLength(3);
+    expect((await call("GET", "/schedules/held/preview")).body.fires).toHaveLength(10);
+    expect(await call("GET", "/schedules/held/preview?n=0")).toMatchObject({ status: 422 });
+    expect((await call("POST", "/schedules/held/resume")).body).toMatchObject({
+      paused: false,
+      nextAt: String(preview.body.fires?.[0]),
+    });
+  });
+
+  it("E1 a one-time schedule fires by the Directory's own alarm", async () => {
+    await call("PUT", "/schedules/soon", {
+      type: "echo",
+      payload: "fired",
+      at: new Date(Date.now() + 200).toISOString(),
+    });
+    const fired = await vi.waitFor(async () => {
+      const { body } = await call("GET", "/schedules/soon");
+      expect(body.lastTaskId).not.toBeNull();
+      return body;
+    }, 10_000);
+    expect(fired).toMatchObject({ fires: 1, nextAt: null });
+    await call("GET", `/tasks/submissions/${fired.lastTaskId}?wait=20`);
+    expect((await call("GET", `/tasks/${fired.lastTaskId}`)).body).toMatchObject({ result: "fired" });
+  });
+
+  it.each<[string, object, string, string]>([
+    ["no time at all", { type: "echo", payload: 1 }, "invalid-request", ""],
+    ["two kinds of time", { ...daily, everySeconds: 5 }, "invalid-request", "/everySeconds"],
+    ["a cron expression that is none", { ...daily, cron: "every day" }, "invalid-request", "/cron"],
+    ["an unknown zone", { ...daily, timezone: "Mars/Olympus" }, "invalid-request", "/timezone"],
+    ["an unknown field", { ...daily, colour: 1 }, "invalid-request", "/colour"],
+    ["an unknown type", { ...daily, type: "nope" }, "type-unknown", "/type"],
+    [
+      "a payload that does not fit",
+      { ...daily, type: "factorial", payload: { n: -1 } },
+      "payload-invalid",
+      "/payload/n",
+    ],
+  ])("1xx refuses %s", async (_, body, code, pointer) => {
+    const reply = await call("POST", "/schedules", body);
+    expect(reply).toMatchObject({ status: 422, body: { code } });
+    expect(reply.body.errors?.map((error) => error.pointer)).toEqual([pointer]);
+  });
+
+  it("1xx a PATCH of the type alone is checked against the payload that is there", async () => {
+    await call("PUT", "/schedules/typed", daily);
+    expect(await call("PATCH", "/schedules/typed", { type: "factorial" })).toMatchObject({
+      status: 422,
+      body: { code: "payload-invalid" },
+    });
+    expect((await call("PATCH", "/schedules/typed", { type: "factorial", payload: { n: 5 } })).body).toMatchObject({
+      type: "factorial",
+      payload: { n: 5 },
+    });
+    await call("DELETE", "/schedules/typed");
+  });
+
+  it.each(["GET", "PATCH", "DELETE"])("1xx %s of an unknown or ill-named one is 404", async (method) => {
+    for (const id of ["none", "no:colon"])
+      expect(await call(method, `/schedules/${id}`, method === "PATCH" ? {} : undefined)).toMatchObject({
+        status: 404,
+        body: { code: "schedule-unknown" },
+      });
+  });
+});
