@@ -1,0 +1,65 @@
+/**
+ * Four kinds of tests, three speeds. `node`: rules, and operations on node:sqlite, milliseconds each. `simulation`: the
+ * same operations under seeded faults. `workerd`: real objects, queues and D1. `system`: the whole service over HTTP,
+ * killed and started again, one file at a time and after the others, because it measures time and takes both cores.
+ */
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+const full = process.env.SLUICE_TEST_FULL === "1";
+const seeds = process.env.SIMULATION_SEEDS === undefined ? null : Number(process.env.SIMULATION_SEEDS);
+
+export default defineConfig({
+  test: {
+    provide: { full, seeds },
+    silent: "passed-only",
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "node",
+          include: ["test/{core,consumers,history,operations,contract,docs,scripts}/**/*.test.ts"],
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "simulation",
+          include: ["test/simulation/**/*.test.ts"],
+          testTimeout: full ? 1_800_000 : 120_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
+            miniflare: { cf: false, bindings: { LOG_LEVEL: process.env.LOG_LEVEL ?? "warn", DETACH: "1" } },
+          }),
+        ],
+        test: {
+          name: "workerd",
+          include: ["test/workerd/**/*.test.ts"],
+          setupFiles: ["test/support/workerd/apply-migrations.ts"],
+          provide: { migrations: await readD1Migrations("migrations") },
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "system",
+          include: ["test/system/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
