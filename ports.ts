@@ -21,11 +21,16 @@ export interface Env {
   readonly TICKETS_3: Queue<Ticket>;
   readonly TICKETS_SOLO: Queue<Ticket>;
   readonly DEAD_LETTERS: Queue<DeadLetter>;
-  readonly [history: `HISTORY_${number}`]: D1Database;
+  readonly HISTORY_0: D1Database;
   readonly LOG_LEVEL?: string;
   readonly BODY_LIMIT?: string;
   /** "1": set by the local servers alone. */
   readonly DETACH?: string;
+}
+
+/** More than one where wrangler.toml binds HISTORY_1 and up. */
+interface HistoryBindings {
+  readonly [name: `HISTORY_${number}`]: D1Database | undefined;
 }
 
 /** A message of the queue `dead-letters`: a task that ended FAILED. */
@@ -41,6 +46,7 @@ let bootId: string | null = null;
 
 export function platformPorts(env: Env): Ports {
   const tickets: readonly Queue<Ticket>[] = [env.TICKETS_0, env.TICKETS_1, env.TICKETS_2, env.TICKETS_3];
+  const databases = env as Env & HistoryBindings;
   const ticketQueue = (queue: TicketQueue): Queue<Ticket> => {
     const binding = queue === "solo" ? env.TICKETS_SOLO : tickets[queue];
     if (!binding) throw new RangeError(`there are ${TICKET_QUEUES} ticket queues, none is ${queue}`);
@@ -66,7 +72,7 @@ export function platformPorts(env: Env): Ports {
         env.DEAD_LETTERS,
         ids.map((id): DeadLetter => ({ v: 1, id })),
       ),
-    history: (database): HistoryDatabase | null => env[`HISTORY_${database}`] ?? null,
+    history: (database): HistoryDatabase | null => databases[`HISTORY_${database}`] ?? null,
     get boot() {
       if (env.DETACH !== "1") return null;
       // Made when first asked for: the platform gives no randomness while a script starts.

@@ -64,7 +64,7 @@ export async function pauseSchedule(
   return write(state, () => {
     const found = findSchedule(state, request.id);
     if (!found) return unknownSchedule(request.id);
-    return change(state, found, definitionOf(state, found), request.paused);
+    return change(state, found, null, request.paused);
   });
 }
 
@@ -83,8 +83,15 @@ function make(state: DirectoryState, id: string, definition: ScheduleDefinition,
   return saved(state, id);
 }
 
-function change(state: DirectoryState, found: ScheduleRow, to: ScheduleDefinition, pausedNow: boolean | null): Saved {
-  const fault = definitionFault(state, to);
+/** `told` null: the definition stays. One that went bad meanwhile can be paused still, but not resumed. */
+function change(
+  state: DirectoryState,
+  found: ScheduleRow,
+  told: ScheduleDefinition | null,
+  pausedNow: boolean | null,
+): Saved {
+  const to = told ?? definitionOf(state, found);
+  const fault = told || pausedNow === false ? definitionFault(state, to) : null;
   if (fault) return fault;
   const paused = pausedNow ?? found.paused === 1;
   const clock = sameTiming(found, to) ? goOn(state, found, paused) : beginClock(to, paused, state.ports.now());

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { MissedPolicy } from "../../core/schedule.ts";
 import { listQueues } from "../../durable-objects/directory/list-queues.ts";
+import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, at, cron, every, see } from "../support/node/schedules.ts";
@@ -128,6 +129,9 @@ describe("a schedule that can't be worked out", () => {
     await world.pass(3_600_000);
     expect(world.tasks()).toHaveLength(1);
     expect(await see(world, "bad")).toMatchObject({ paused: true, nextAt: null });
+    const pause = (paused: boolean) => pauseSchedule(world.directory(), { id: "bad", paused });
+    expect(await pause(true)).toMatchObject({ ok: true });
+    expect(await pause(false)).toMatchObject({ ok: false, code: "invalid-request", pointer: "/timezone" });
     expect(
       world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'schedule-stopped'"),
     ).toEqual([{ detail: expect.stringContaining("Europe/Atlantis") }]);
