@@ -139,7 +139,10 @@ export class SessionPlan {
     return null;
   }
 
-  /** What to do now, in order. Call after every event, and when `nextLook` has passed. */
+  /**
+   * What to do now, in order. Call after every event, when `nextLook` has passed, and again soon after tasks were
+   * started: nothing is sent in the same breath, so that what ends at once is told with the call that asks for more.
+   */
   steps(now: number): Step[] {
     if (this.#isDone) return [];
     const steps: Step[] = [];
@@ -150,6 +153,7 @@ export class SessionPlan {
       this.#running.set(task.seq, { task, startedAt: now, isReported: task.started });
       steps.push({ kind: "start", task });
     }
+    if (steps.length > 0) return steps;
     if (this.#mayClose) {
       this.#isClosing = false;
       this.#isDone = true;

@@ -21,6 +21,8 @@ export interface SessionDeps extends RunDeps {
 /** Tries of one call, 50 ms apart at first, then twice as long each time. */
 const MOST_TRIES = 6;
 const FIRST_PAUSE_MS = 50;
+/** An async handler that awaits nothing real has ended by then. */
+const GATHERING_TICKS = 4;
 /** Cloudflare adds consumers only when a batch ends: one that works on for long yields to tickets that wait. */
 const YIELD_MS = 20_000;
 
@@ -49,17 +51,16 @@ class SessionRun {
     this.#deps = { ...deps, onProgress: (seq, text) => this.#progressed(seq, text) };
     this.#shard = deps.connect();
     this.#stopYield = deps.ports.later(YIELD_MS, () => void this.#considerYielding());
-    this.#pumpSoon();
+    void this.#pumpSoon();
   }
 
-  /** Handlers that end in the same turn of the event loop are told with one call. */
-  #pumpSoon(): void {
+  /** A few microtasks later, so that handlers that end at once are told with one call. */
+  async #pumpSoon(): Promise<void> {
     if (this.#isPumpDue) return;
     this.#isPumpDue = true;
-    queueMicrotask(() => {
-      this.#isPumpDue = false;
-      this.#pump();
-    });
+    for (let i = 0; i < GATHERING_TICKS; i++) await null;
+    this.#isPumpDue = false;
+    this.#pump();
   }
 
   #pump(): void {
@@ -68,6 +69,7 @@ class SessionRun {
       switch (step.kind) {
         case "start":
           this.#start(step.task);
+          void this.#pumpSoon();
           break;
         case "send":
           void this.#send(step.request, 1);
@@ -90,7 +92,7 @@ class SessionRun {
     void running.outcome.then((outcome) => {
       this.#tasks.delete(task.seq);
       this.#plan.ended(outcome, this.#deps.ports.now());
-      this.#pumpSoon();
+      void this.#pumpSoon();
     });
   }
 
@@ -158,7 +160,7 @@ class SessionRun {
 
   #progressed(seq: Seq, text: string): void {
     this.#plan.progressed(seq, text);
-    this.#pumpSoon();
+    void this.#pumpSoon();
   }
 
   /** One timer at a time; one that rings early finds nothing to do and is set again. */

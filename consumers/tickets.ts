@@ -51,7 +51,7 @@ export async function redeemTicket(
   );
   if (!answer.ok) {
     deps.log("warn", "ticket not redeemed", { object: ticket.object, code: answer.code, detail: answer.detail });
-    message.retry({ delaySeconds: Math.min(30, 2 ** message.attempts) });
+    message.retry({ delaySeconds: Math.min(30, message.attempts) });
     return null;
   }
   message.ack();

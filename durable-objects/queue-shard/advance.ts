@@ -6,7 +6,7 @@
 import type { Seq } from "../../core/ids.ts";
 import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
-import { claim, noteDeadline, stopOf, toClaimedTask } from "./claim.ts";
+import { claim, noteBegun, stopOf, toClaimedTask } from "./claim.ts";
 import type { Session } from "./memory.ts";
 import { answerParked, EMPTY_HANDOUT, park } from "./park.ts";
 import { saveSession } from "./session-rows.ts";
@@ -58,6 +58,7 @@ function takeTurn(
 ): { settled: Settled; tasks: ClaimedTask[] } {
   const { settings } = shard.memory;
   session.turn = request.turn;
+  session.lastTurnAt = now;
   const settled = settle(shard, session, request.outcomes, now);
   const hasReturned = returnUnheld(shard, session, request, now);
   const hasNews = noteProgress(shard, session, request, now);
@@ -91,7 +92,7 @@ function noteProgress(shard: Shard, session: Session, request: AdvanceRequest, n
     const claim = session.claims.get(seq);
     if (claim?.startedAt !== null) continue;
     claim.startedAt = now;
-    noteDeadline(shard.memory, claim);
+    noteBegun(shard.memory, session, claim);
     hasNews = true;
   }
   for (const [seq, progress] of request.progress) {

@@ -11,9 +11,9 @@ export function armAlarm(shard: Shard, now: number): void {
     nextLeaseEnd = Math.min(nextLeaseEnd ?? session.leaseUntil, session.leaseUntil);
   let nextTicket: number | null = null;
   if (memory.lanes.queued > 0 && !memory.settings?.paused) {
-    nextTicket = memory.probesHeldUntil;
-    for (const ticket of memory.tickets.values())
-      nextTicket = Math.min(nextTicket ?? ticket.overdueAt, ticket.overdueAt);
+    const times = [memory.probesHeldUntil, memory.ticketLookAt];
+    for (const ticket of memory.tickets.values()) times.push(ticket.overdueAt);
+    for (const at of times) if (at !== null) nextTicket = Math.min(nextTicket ?? at, at);
   }
   const next = nextAlarm(
     {

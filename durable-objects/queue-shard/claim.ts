@@ -37,9 +37,7 @@ export function concurrencyLeft(shard: Shard): number {
 
 /** Slots of a session that no begun task holds. */
 export function freeSlots(session: Session): number {
-  let begun = 0;
-  for (const claim of session.claims.values()) if (claim.startedAt !== null) begun++;
-  return Math.max(0, session.slots - begun);
+  return Math.max(0, session.slots - session.begun);
 }
 
 export function knows(worker: Worker): (type: string, version: number) => boolean {
@@ -136,16 +134,21 @@ export function toClaimedTask(row: Omit<ClaimedRow, "options" | "attempt">, held
 function holdClaim(memory: Memory, session: Session, held: HeldClaim): void {
   session.claims.set(held.seq, held);
   memory.running++;
-  noteDeadline(memory, held);
+  if (held.startedAt !== null) noteBegun(memory, session, held);
 }
 
-/** Keeps the hint at or before the earliest deadline. */
-export function noteDeadline(memory: Memory, held: HeldClaim): void {
+/** A claim is in a slot now: its deadline counts. The hint stays at or before the earliest. */
+export function noteBegun(memory: Memory, session: Session, held: HeldClaim): void {
+  session.begun++;
   const deadline = deadlineOf(held);
   if (deadline !== null) memory.deadlineHint = Math.min(memory.deadlineHint ?? deadline, deadline);
 }
 
 /** Ends a claim in memory, whatever became of the task. */
 export function dropClaim(memory: Memory, session: Session, seq: Seq): void {
-  if (session.claims.delete(seq)) memory.running--;
+  const held = session.claims.get(seq);
+  if (!held) return;
+  session.claims.delete(seq);
+  memory.running--;
+  if (held.startedAt !== null) session.begun--;
 }

@@ -13,6 +13,7 @@ export function issueTickets(shard: Shard, now: number): void {
   const { memory } = shard;
   const { settings, lanes } = memory;
   dropOverdue(memory, now);
+  memory.ticketLookAt = null;
   if (!settings || settings.paused || shard.draining || lanes.queued === 0) return;
   const concurrency = concurrencyLeft(shard);
   const demand = { concurrencyLeft: concurrency, slots: settings.slots, maxSessions: settings.maxSessions };
@@ -21,7 +22,7 @@ export function issueTickets(shard: Shard, now: number): void {
     const waiting = solo ? lanes.solo : lanes.queued - lanes.solo;
     if (waiting === 0) continue;
     const ready = readyFor(memory, solo);
-    const stays = staysOf(memory, solo);
+    const stays = staysOf(shard, solo, now);
     // Suspects run one after the other: one session, one slot.
     const limits = solo ? { ...demand, slots: 1, maxSessions: 1 } : demand;
     let wanted = ticketsWanted({ ...limits, ...stays, ready });
@@ -44,13 +45,23 @@ function readyFor(memory: Memory, solo: boolean): number {
   return ready;
 }
 
-function staysOf(memory: Memory, solo: boolean): Pick<Demand, "freeSlots" | "openSessions" | "unredeemed"> {
+/** A session with free slots asks again within a few milliseconds; one silent for longer is not counted on. */
+const TRUST_MS = 1_000;
+
+function staysOf(shard: Shard, solo: boolean, now: number): Pick<Demand, "freeSlots" | "openSessions" | "unredeemed"> {
+  const { memory, parked } = shard;
   let free = 0;
   let openSessions = 0;
   for (const session of memory.sessions.values()) {
     if (session.solo !== solo) continue;
     openSessions++;
-    free += freeSlots(session);
+    const slots = freeSlots(session);
+    if (slots === 0) continue;
+    if (parked.has(session.id)) free += slots;
+    else if (now - session.lastTurnAt < TRUST_MS) {
+      free += slots;
+      memory.ticketLookAt = Math.min(memory.ticketLookAt ?? now + TRUST_MS, now + TRUST_MS);
+    }
   }
   let unredeemed = 0;
   for (const ticket of memory.tickets.values()) if (ticket.solo === solo) unredeemed++;

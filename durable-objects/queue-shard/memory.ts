@@ -20,10 +20,14 @@ export interface Session {
   /** Unix ms until which silence is believed; `storedLease` is what the row says. */
   leaseUntil: number;
   storedLease: number;
+  /** Unix ms of its latest call; 0: not since this object has its memory. */
+  lastTurnAt: number;
   turn: number;
   /** Tasks handed out so far. */
   handed: number;
   readonly claims: Map<Seq, HeldClaim>;
+  /** Of those: begun, and so in a slot. */
+  begun: number;
   /** Outcomes of the last turn that did not count: part of its stored answer. */
   lost: Seq[];
 }
@@ -63,6 +67,8 @@ export interface Memory {
   unheeded: number;
   /** No ticket before this (Unix ms) for tasks that no known worker can run: the last open found nothing. */
   probesHeldUntil: number | null;
+  /** When to look again whether free slots that were counted on did ask (Unix ms). */
+  ticketLookAt: number | null;
   /** Rotates tickets over the ticket queues. */
   ticketTurn: number;
   /** What the consumers that came last could run; null: not known yet, so anything. */
@@ -91,6 +97,7 @@ export function emptyMemory(): Memory {
     tickets: new Map(),
     unheeded: 0,
     probesHeldUntil: null,
+    ticketLookAt: null,
     ticketTurn: 0,
     consumerTypes: null,
   };
@@ -210,9 +217,11 @@ function addSession(memory: Memory, row: SessionRow, boot: string | null): void 
   const worker = JSON.parse(row.worker) as Worker;
   const isOfThisBoot = boot === null || worker.kind !== "consumer" || worker.boot === boot;
   const claims = new Map<Seq, HeldClaim>();
+  let begun = 0;
   for (const [seq, attempt, startedAt, timeoutMs, turn, progress] of JSON.parse(row.claims) as StoredClaim[]) {
     const claim: HeldClaim = { seq, attempt, startedAt, timeoutMs, turn, progress };
     claims.set(seq, claim);
+    if (startedAt !== null) begun++;
     memory.running++;
   }
   memory.deadlineHint = claims.size > 0 ? 0 : memory.deadlineHint;
@@ -224,9 +233,11 @@ function addSession(memory: Memory, row: SessionRow, boot: string | null): void 
     openedAt: row.opened_at,
     leaseUntil: isOfThisBoot ? row.lease_until : 0,
     storedLease: row.lease_until,
+    lastTurnAt: 0,
     turn: row.turn,
     handed: row.handed,
     claims,
+    begun,
     lost: JSON.parse(row.lost) as Seq[],
   });
 }

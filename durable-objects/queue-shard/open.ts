@@ -63,9 +63,11 @@ function openSession(shard: Shard, request: OpenRequest, settings: QueueSettings
       openedAt: now,
       leaseUntil,
       storedLease: leaseUntil,
+      lastTurnAt: now,
       turn: 0,
       handed: 0,
       claims: new Map(),
+      begun: 0,
       lost: [],
     };
     shard.memory.sessions.set(session.id, session);
