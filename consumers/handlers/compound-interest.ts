@@ -39,7 +39,7 @@ export interface Growth {
  * total less the amount, rounded the same way.
  * An exact half cent is met although (1 + rate / periods) need not be a finite decimal: the arithmetic keeps 100 digits
  * more than the result has; rounded by the 20 that may be noise, a half that is exact stands exact before the last
- * rounding, and one that is not is off by far more than that.
+ * rounding. Misjudged would be a value that is no half and yet agrees with one in its first 80 decimals.
  * @param amount at least 0 @param rate a year's, as a fraction @param years may be broken: so is the exponent then
  */
 export function compound(amount: number | string, rate: number, years: number, periodsPerYear: number): Growth {

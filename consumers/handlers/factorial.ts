@@ -4,7 +4,7 @@
  * gets its turn, so that the other tasks of the session go on.
  */
 import { z } from "zod";
-import { defineHandler } from "./define.ts";
+import { defineHandler, type TaskContext } from "./define.ts";
 
 /** Factors a leaf multiplies one by one. */
 const LEAF = 32;
@@ -17,14 +17,14 @@ export const factorial = defineHandler({
   type: "factorial",
   version: 1,
   payload: z.strictObject({ n: z.int().min(0).max(20_000) }),
-  async run({ n }, { signal }) {
+  async run({ n }, ctx) {
     let products: bigint[] = [];
     for (let low = 2; low <= n; low += LEAF) {
       products.push(multiplyRange(low, Math.min(low + LEAF - 1, n)));
-      if (products.length % PORTION === 0) await turn(signal);
+      if (products.length % PORTION === 0) await turn(ctx);
     }
     while (products.length > 1) {
-      if (n > LARGE) await turn(signal);
+      if (n > LARGE) await turn(ctx);
       products = multiplyPairs(products);
     }
     return String(products[0] ?? 1n);
@@ -43,7 +43,8 @@ function multiplyPairs(products: readonly bigint[]): bigint[] {
   return half;
 }
 
-async function turn(signal: AbortSignal): Promise<void> {
+/** Asks for the signal only here: making one costs more than a small factorial. */
+async function turn(ctx: TaskContext): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0));
-  signal.throwIfAborted();
+  ctx.signal.throwIfAborted();
 }
