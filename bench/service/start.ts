@@ -1,0 +1,62 @@
+/**
+ * Starts the service as `npm start` does, by its own script in a process of its own, with the bench's entry for the
+ * Worker: logs on, state on disk. One a scenario, so that none runs in what another has left.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+export const ROOT = resolve(import.meta.dirname, "../..");
+export const ENTRY = join(ROOT, "bench/worker/entry.ts");
+const SERVER = join(ROOT, "scripts/commands/serve/serve.ts");
+
+const START_MS = 60_000;
+const STOP_MS = 10_000;
+const READY = /^Sluice is ready on (\S+)$/m;
+
+export interface Service {
+  readonly url: string;
+  /** Of the server; the runtime is its child. */
+  readonly pid: number;
+  /** Empties the log, which would otherwise grow by 300 bytes a request. */
+  forgetLog(): void;
+  stop(): Promise<void>;
+}
+
+/** @throws with what the server said where it does not become ready */
+export async function startService(): Promise<Service> {
+  const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  const log = join(folder, "service.log");
+  const output = openSync(log, "a");
+  const args = [SERVER, "--port", "0", "--state", join(folder, "state"), "--entry", ENTRY];
+  const env = { ...process.env, DRAIN_SECONDS: "0" };
+  const server = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", output, output] });
+  const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
+  const url = await readyUrl(server, log);
+  return {
+    url,
+    pid: server.pid ?? 0,
+    forgetLog: () => truncateSync(log, 0),
+    async stop() {
+      server.kill("SIGTERM");
+      const killing = setTimeout(() => server.kill("SIGKILL"), STOP_MS);
+      await ended;
+      clearTimeout(killing);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function readyUrl(server: ChildProcess, log: string): Promise<string> {
+  const deadline = Date.now() + START_MS;
+  while (Date.now() < deadline && server.exitCode === null) {
+    const ready = READY.exec(readFileSync(log, "utf8"));
+    // The server names localhost and listens on 127.0.0.1: no look-up, no attempt at ::1.
+    if (ready?.[1]) return ready[1].replace("localhost", "127.0.0.1");
+    await pause(20);
+  }
+  server.kill("SIGKILL");
+  throw new Error(`The service did not start:\n${readFileSync(log, "utf8")}`);
+}
