@@ -44,15 +44,21 @@ export interface Refused {
 }
 
 export type WriteOutcome =
-  /** Every row is written or refused. `rowsWritten`: as D1 bills them. */
-  | { readonly ok: true; readonly refused: readonly Refused[]; readonly rowsWritten: number }
+  /** Every row is written, refused, or left. */
+  | {
+      readonly ok: true;
+      readonly refused: readonly Refused[];
+      /** To be sent again: so many were refused that the search for them was broken off before it came to these. */
+      readonly left: readonly Seq[];
+      /** As D1 bills them. */
+      readonly rowsWritten: number;
+    }
   /** D1 did not answer or could not work: everything is to be sent again later. */
   | { readonly ok: false; readonly reason: string };
 
 /**
  * Writes all rows of `bodies`, of one shard, in calls of about 8 MiB. Never throws. A call that D1 refuses is halved
- * until the rows at fault are found; where that takes more tries than an invocation has, what is left of the search is
- * told as refused too, so that the rest of the shard's history goes on.
+ * until the rows at fault are found; what more tries than an invocation has would be needed for is `left`.
  */
 export async function writeHistory(
   database: HistoryDatabase,
@@ -63,7 +69,7 @@ export async function writeHistory(
   const writer = new HistoryWriter(database, address, ports);
   try {
     for (const call of cutByBytes(bodies, sizeOf, MAX_ANSWER_BYTES, MAX_STATEMENTS)) await writer.write(call);
-    return { ok: true, refused: writer.refused, rowsWritten: writer.rowsWritten };
+    return { ok: true, refused: writer.refused, left: writer.left, rowsWritten: writer.rowsWritten };
   } catch (error) {
     return { ok: false, reason: messageOf(error) };
   }
@@ -75,6 +81,7 @@ function sizeOf({ body, payload, result }: HistoryBody): number {
 
 class HistoryWriter {
   readonly refused: Refused[] = [];
+  readonly left: Seq[] = [];
   rowsWritten = 0;
   readonly #database: HistoryDatabase;
   readonly #address: ShardAddress;
@@ -96,13 +103,19 @@ class HistoryWriter {
 
   /** Writes what of these single rows can be written. */
   async #search(rows: readonly HistoryBody[]): Promise<void> {
-    const reason = this.#tries-- > 0 ? await this.#try(rows) : "not tried: too many rows were refused at once";
+    if (this.#tries-- <= 0) {
+      this.left.push(...rows.flatMap(seqsOf));
+      return;
+    }
+    const reason = await this.#try(rows);
     if (reason === null) return;
-    if (rows.length > 1 && this.#tries > 0) {
-      const half = rows.length >> 1;
-      await this.#search(rows.slice(0, half));
-      await this.#search(rows.slice(half));
-    } else for (const row of rows.flatMap(unpackBody)) this.refused.push({ seq: row[0], reason });
+    if (rows.length === 1) {
+      this.refused.push(...rows.flatMap(seqsOf).map((seq) => ({ seq, reason })));
+      return;
+    }
+    const half = rows.length >> 1;
+    await this.#search(rows.slice(0, half));
+    await this.#search(rows.slice(half));
   }
 
   /** @returns null where all was written, why where D1 refused some of it; throws where D1 is not there */
@@ -136,6 +149,10 @@ class HistoryWriter {
     const { tenant, queue, shard } = this.#address;
     return this.#database.prepare(statement).bind(tenant, queue, shard, ...values);
   }
+}
+
+function seqsOf(body: HistoryBody): Seq[] {
+  return unpackBody(body).map(([seq]) => seq);
 }
 
 /** `[1,2]` and `[3]` → `[1,2,3]`, without reading them. */

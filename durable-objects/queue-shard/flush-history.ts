@@ -5,9 +5,9 @@
  */
 import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
 import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
-import { type Refused, writeHistory } from "../../history/write.ts";
+import { type WriteOutcome, writeHistory } from "../../history/write.ts";
 import { armAlarm } from "./arm-alarm.ts";
-import { backoffOf, FLUSH_AT_ENTRIES, FLUSH_DELAY_MS, keepRefused } from "./outbox.ts";
+import { appendRows, backoffOf, FLUSH_AT_ENTRIES, FLUSH_DELAY_MS, keepRefused } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
 
 const NEXT = "SELECT n, bytes FROM outbox WHERE refused IS NULL ORDER BY n LIMIT 1000";
@@ -19,6 +19,8 @@ interface FullRow extends HistoryBody {
   readonly count: number;
   readonly bytes: number;
 }
+
+type Written = Extract<WriteOutcome, { readonly ok: true }>;
 
 /** Never throws. */
 export async function flushHistory(shard: Shard): Promise<void> {
@@ -52,12 +54,12 @@ async function flushOnce(shard: Shard): Promise<boolean> {
   if (!database) return postpone(shard, "no such history database is bound");
   const written = await writeHistory(database, address, bodies, ports);
   if (!written.ok) return postpone(shard, written.reason);
-  shard.transact(() => forget(shard, lo, hi, bodies, written.refused));
+  shard.transact(() => forget(shard, lo, hi, bodies, written));
   shard.memory.historyFlush.failures = 0;
   return true;
 }
 
-function forget(shard: Shard, lo: number, hi: number, bodies: readonly FullRow[], refused: readonly Refused[]): void {
+function forget(shard: Shard, lo: number, hi: number, bodies: readonly FullRow[], { refused, left }: Written): void {
   const { outbox } = shard.memory;
   shard.sql.run(FORGET, lo, hi);
   for (const row of bodies) {
@@ -68,6 +70,11 @@ function forget(shard: Shard, lo: number, hi: number, bodies: readonly FullRow[]
   if (refused.length === 0) return;
   const unpacked = bodies.flatMap(unpackBody);
   for (const one of refused) keepRefused(shard, unpacked, one);
+  const again = new Set(left);
+  appendRows(
+    shard,
+    unpacked.filter(([seq]) => again.has(seq)),
+  );
 }
 
 function postpone(shard: Shard, reason: string): false {

@@ -21,18 +21,26 @@ export const FLUSH_AT_ENTRIES = 2_000;
 
 /** Inside a transaction. */
 export function appendHistory(shard: Shard, records: readonly TaskRecord[], now: number): void {
-  const { memory, sql } = shard;
+  const { memory } = shard;
   const { outbox, historyFlush } = memory;
   const expiresAt = now + (memory.settings?.historyTtlSeconds ?? 0) * 1000;
-  for (const packed of packBodies(records.map((record) => rowOfRecord(record, expiresAt)))) {
-    const { lo, hi, count, bytes, body, payload, result } = packed;
-    sql.run(APPEND, ++outbox.last, lo, hi, count, bytes, null, body, payload, result);
+  appendRows(
+    shard,
+    records.map((record) => rowOfRecord(record, expiresAt)),
+  );
+  const at = outbox.entries >= FLUSH_AT_ENTRIES ? now : now + FLUSH_DELAY_MS;
+  if (historyFlush.failures === 0) historyFlush.at = Math.min(historyFlush.at ?? at, at);
+}
+
+/** Inside a transaction. */
+export function appendRows(shard: Shard, rows: readonly HistoryRow[]): void {
+  const { outbox } = shard.memory;
+  for (const { lo, hi, count, bytes, body, payload, result } of packBodies(rows)) {
+    shard.sql.run(APPEND, ++outbox.last, lo, hi, count, bytes, null, body, payload, result);
     outbox.rows++;
     outbox.entries += count;
     outbox.bytes += bytes;
   }
-  const at = outbox.entries >= FLUSH_AT_ENTRIES ? now : now + FLUSH_DELAY_MS;
-  if (historyFlush.failures === 0) historyFlush.at = Math.min(historyFlush.at ?? at, at);
 }
 
 /** A task that D1 refused: kept by itself, still readable by id, never sent again. Inside a transaction. */

@@ -37,8 +37,8 @@ describe("history on D1", () => {
   it("one row is written a task: 1,000 of them are billed as 1,000, and again as none", async () => {
     const at = freshShard();
     const rows = Array.from({ length: 1_000 }, (_, n) => rowFor(n));
-    expect(await write(at, rows)).toEqual({ ok: true, refused: [], rowsWritten: 1_000 });
-    expect(await write(at, rows)).toEqual({ ok: true, refused: [], rowsWritten: 0 });
+    expect(await write(at, rows)).toEqual({ ok: true, refused: [], left: [], rowsWritten: 1_000 });
+    expect(await write(at, rows)).toEqual({ ok: true, refused: [], left: [], rowsWritten: 0 });
     expect(await countHistory(d1, at, seqOf(0), 1_000, ports, 5_000)).toEqual({
       ok: true,
       counts: { SUCCEEDED: 1_000 },
