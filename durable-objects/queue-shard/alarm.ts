@@ -30,12 +30,19 @@ export function doDueWork(shard: Shard): void {
     return [...lost, ...hung];
   });
   tellWaiters(shard, ended);
+  const flushes = takeDueFlushes(shard, now);
   afterOperation(shard, now);
-  startFlushes(shard, now);
+  for (const flush of flushes) shard.host.keepAlive(flush(shard));
 }
 
-function startFlushes(shard: Shard, now: number): void {
+/** Those that are to start now; marked as under way, so that the alarm is not armed for them again. */
+function takeDueFlushes(shard: Shard, now: number): ((shard: Shard) => Promise<void>)[] {
   const { historyFlush, noticeFlush } = shard.memory;
-  if (historyFlush.at !== null && historyFlush.at <= now) shard.host.keepAlive(flushHistory(shard));
-  if (noticeFlush.at !== null && noticeFlush.at <= now) shard.host.keepAlive(flushNotices(shard));
+  const sinks = [
+    { sink: "history", at: historyFlush.at, flush: flushHistory },
+    { sink: "dead-letters", at: noticeFlush.at, flush: flushNotices },
+  ] as const;
+  const due = sinks.filter(({ sink, at }) => at !== null && at <= now && !shard.flushing.has(sink));
+  for (const { sink } of due) shard.flushing.set(sink, now);
+  return due.map(({ flush }) => flush);
 }

@@ -1,6 +1,6 @@
 /** Sets the one alarm, only where it moves earlier or none is set: each setAlarm is billed as a row. */
 import { nextAlarm } from "../../core/next-alarm.ts";
-import type { Shard } from "./shard.ts";
+import type { FlushSink, Shard } from "./shard.ts";
 
 /** Every reason to wake, from memory alone. */
 export function armAlarm(shard: Shard, now: number): void {
@@ -21,8 +21,8 @@ export function armAlarm(shard: Shard, now: number): void {
       nextDeadline: memory.running > 0 ? memory.deadlineHint : null,
       nextLeaseEnd,
       nextTicket,
-      historyFlush: shard.flushing.has("history") ? null : memory.historyFlush.at,
-      noticeFlush: shard.flushing.has("dead-letters") ? null : memory.noticeFlush.at,
+      historyFlush: flushAt(shard, "history", memory.historyFlush.at, now),
+      noticeFlush: flushAt(shard, "dead-letters", memory.noticeFlush.at, now),
       retention: retentionAt(shard),
     },
     now,
@@ -30,6 +30,16 @@ export function armAlarm(shard: Shard, now: number): void {
   if (next === null || (shard.alarmAt !== null && shard.alarmAt <= next)) return;
   shard.alarmAt = next;
   shard.host.setAlarm(next);
+}
+
+/** A flush under way dies with its object: somebody must wake the next one. Longer than one call of a flush takes. */
+const FLUSH_GUARD_MS = 30_000;
+
+function flushAt(shard: Shard, sink: FlushSink, at: number | null, now: number): number | null {
+  const startedAt = shard.flushing.get(sink);
+  if (startedAt === undefined) return at;
+  const guard = startedAt + FLUSH_GUARD_MS;
+  return guard > now ? guard : now + FLUSH_GUARD_MS;
 }
 
 /** When the oldest dead letter or dedup key is past its time (Unix ms). */

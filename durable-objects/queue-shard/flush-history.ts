@@ -22,10 +22,8 @@ interface FullRow extends HistoryBody {
 
 type Written = Extract<WriteOutcome, { readonly ok: true }>;
 
-/** Never throws. */
+/** Started by the alarm, which has marked it as under way. Never throws. */
 export async function flushHistory(shard: Shard): Promise<void> {
-  if (shard.flushing.has("history")) return;
-  shard.flushing.add("history");
   try {
     shard.memory.historyFlush.at = null;
     do {

@@ -58,7 +58,7 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
         CHECK (status NOT IN ('SCHEDULED', 'RETRYING') OR run_at IS NOT NULL)
       )`,
       `CREATE INDEX task_ready ON task (lane, seq) WHERE status = 'QUEUED'`,
-      `CREATE INDEX task_due ON task (run_at) WHERE status IN ('SCHEDULED', 'RETRYING')`,
+      `CREATE INDEX task_due ON task (run_at, status) WHERE status IN ('SCHEDULED', 'RETRYING')`,
       `CREATE INDEX task_dead ON task (ended_at) WHERE status = 'FAILED'`,
       `CREATE TABLE session (
         id INTEGER PRIMARY KEY,

@@ -5,26 +5,22 @@
 import { type Seq, type TaskId, taskId } from "../../core/ids.ts";
 import { armAlarm } from "./arm-alarm.ts";
 import { backoffOf } from "./outbox.ts";
-import type { Shard } from "./shard.ts";
+import type { FlushSink, Shard } from "./shard.ts";
 
 const APPEND = "INSERT INTO notice (n, sink, body) VALUES (?, ?, ?)";
 const NEXT = "SELECT n, body FROM notice WHERE sink = ? ORDER BY n LIMIT 100";
 const FORGET = "DELETE FROM notice WHERE n IN (SELECT value FROM json_each(?))";
 
-export type Sink = "dead-letters";
-
 /** Inside a transaction. */
-export function appendNotice(shard: Shard, sink: Sink, seq: Seq, now: number): void {
+export function appendNotice(shard: Shard, sink: Exclude<FlushSink, "history">, seq: Seq, now: number): void {
   const { memory } = shard;
   shard.sql.run(APPEND, ++memory.notices.last, sink, taskId(shard.address, seq));
   memory.notices.count++;
   memory.noticeFlush.at = Math.min(memory.noticeFlush.at ?? now, now);
 }
 
-/** Sends what is due, at most one flush at a time; never throws. */
+/** Sends what is due. Started by the alarm, which has marked it as under way. Never throws. */
 export async function flushNotices(shard: Shard): Promise<void> {
-  if (shard.flushing.has("dead-letters")) return;
-  shard.flushing.add("dead-letters");
   const flush = shard.memory.noticeFlush;
   flush.at = null;
   try {

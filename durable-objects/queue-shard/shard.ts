@@ -28,6 +28,9 @@ export interface ParkedPoll {
   readonly stopTimer: () => void;
 }
 
+/** Where a shard sends what has ended. */
+export type FlushSink = "history" | "dead-letters";
+
 export interface PendingSubmission {
   readonly request: SubmitRequest;
   readonly respond: (answer: SubmitAnswer) => void;
@@ -50,8 +53,8 @@ export class Shard {
   grouping = false;
   readonly parked = new Map<number, ParkedPoll>();
   readonly waiters = new Map<Seq, Set<TaskWaiter>>();
-  /** Flushes under way, by sink: at most one each. */
-  readonly flushing = new Set<string>();
+  /** Flushes under way, at most one a sink, and since when (Unix ms). */
+  readonly flushing = new Map<FlushSink, number>();
   /** Local shutdown: every session is told to stop. */
   draining = false;
   /** When the platform will wake us (Unix ms); null: unknown or never. */
