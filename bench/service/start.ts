@@ -3,7 +3,8 @@
  * Worker: logs on, state on disk. One a scenario, so that none runs in what another has left.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -25,13 +26,18 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** @throws with what the server said where it does not become ready */
-export async function startService(): Promise<Service> {
+/**
+ * @param inspectorPort where the runtime's inspector listens; without it there is none
+ * @throws with what the server said where it does not become ready
+ */
+export async function startService({ inspectorPort }: { inspectorPort?: number } = {}): Promise<Service> {
   const folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
   const log = join(folder, "service.log");
   const output = openSync(log, "a");
   const args = [SERVER, "--port", "0", "--state", join(folder, "state"), "--entry", ENTRY];
-  const env = { ...process.env, DRAIN_SECONDS: "0" };
+  const inspected =
+    inspectorPort === undefined ? {} : { MINIFLARE_WORKERD_PATH: inspectedRuntime(folder, inspectorPort) };
+  const env = { ...process.env, DRAIN_SECONDS: "0", ...inspected };
   const server = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", output, output] });
   const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
   const url = await readyUrl(server, log);
@@ -59,4 +65,12 @@ async function readyUrl(server: ChildProcess, log: string): Promise<string> {
   }
   server.kill("SIGKILL");
   throw new Error(`The service did not start:\n${readFileSync(log, "utf8")}`);
+}
+
+/** `npm start` has no word for an inspector, but takes another runtime: the same one, told to open one. */
+function inspectedRuntime(folder: string, port: number): string {
+  const { default: workerd }: { default: string } = createRequire(import.meta.url)("workerd");
+  const launcher = join(folder, "workerd-inspected");
+  writeFileSync(launcher, `#!/bin/sh\nexec '${workerd}' "$@" --inspector-addr=127.0.0.1:${port}\n`, { mode: 0o700 });
+  return launcher;
 }
