@@ -24,13 +24,11 @@ export async function handleQueue(
   else {
     const queue = ticketQueueOf(batch.queue);
     const stays = await Promise.all(
-      batch.messages.map(async (message) => {
-        const stay = await redeemTicket(message as Message<Ticket>, queue, deps);
-        return stay;
-      }),
+      batch.messages.map((message) => redeemTicket(message as Message<Ticket>, queue, deps)),
     );
+    const ended = Promise.all(stays.map((stay) => stay?.ended));
     // Suspects are always waited for: the one at a time of their queue is what makes them alone.
-    if (env.DETACH === "1" && queue !== "solo") ctx.waitUntil(Promise.all(stays));
-    else await Promise.all(stays);
+    if (env.DETACH === "1" && queue !== "solo") ctx.waitUntil(ended);
+    else await ended;
   }
 }

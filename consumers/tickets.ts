@@ -30,12 +30,17 @@ export interface TicketMessage {
 
 const OPEN_TIMEOUT_MS = 10_000;
 
-/** Opens a session and acks, or asks for the ticket again later. @returns the session's stay, to be waited for */
+/** A session that was opened. A promise inside an object: by itself an async function's caller would wait for it too. */
+export interface Stay {
+  readonly ended: Promise<void>;
+}
+
+/** Opens a session and acks, or asks for the ticket again later. @returns null where there is no session to wait for */
 export async function redeemTicket(
   message: TicketMessage,
   queue: TicketQueue,
   deps: ConsumerDeps,
-): Promise<Promise<void> | null> {
+): Promise<Stay | null> {
   const { ports } = deps;
   const ticket = message.body;
   const address = parseShardName(ticket.object);
@@ -57,13 +62,14 @@ export async function redeemTicket(
   message.ack();
   if (answer.session === null) return null;
   const plan = new SessionPlan({ ...answer, session: answer.session }, answer.handout, solo, ports.now());
-  return runSession(plan, {
+  const ended = runSession(plan, {
     ...deps,
     address,
     connect: () => shardOf(ports, address),
     onProgress: () => {},
     isWanted: async () => (await ports.ticketBacklog(queue)) > 0,
   });
+  return { ended };
 }
 
 /** The shard cuts it to the session's slots. */
