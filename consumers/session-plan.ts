@@ -221,6 +221,7 @@ export class SessionPlan {
       want: this.#stop === "no" ? Math.max(0, slots + this.#ahead() - this.#running.size - this.#waiting.length) : 0,
       // While tasks wait to be started the answer is wanted at once; else the question may stay open.
       waitMs: this.#waiting.length > 0 ? 0 : isLinger ? lingerMs : Math.floor(leaseMs / 3),
+      heard: this.#stop,
     };
     this.#progress = new Map();
     this.#flights.set(request.turn, { request, started, isLinger });

@@ -49,7 +49,7 @@ export function createWorker({ ports, registry }: WorkerParts): SluiceWorker {
     },
     async scheduled(controller, env) {
       const { door } = of(env);
-      await runScheduled(controller.cron, door.ports, door.log);
+      await runScheduled(controller.cron, door.ports, door.log, door.env.drainMs);
     },
   };
 }

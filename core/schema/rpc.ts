@@ -60,6 +60,17 @@ export interface SubmitRequest extends Versioned {
   readonly tasks: readonly NewTask[];
 }
 
+/** Neighbours that differ in their payload alone; `core/pack-tasks.ts` makes and undoes it. */
+export interface TaskRun extends Omit<NewTask, "payload" | "dedup"> {
+  readonly payloads: readonly string[];
+}
+export type PackedTask = NewTask | TaskRun;
+
+/** A submission as it travels. */
+export interface PackedSubmitRequest extends Omit<SubmitRequest, "tasks"> {
+  readonly tasks: readonly PackedTask[];
+}
+
 export type SubmitAnswer = Answer<{
   /** Unix ms. */
   readonly createdAt: number;
@@ -167,6 +178,8 @@ export interface AdvanceRequest extends Versioned {
   readonly want: number;
   /** How long the shard may keep the question open while it has nothing. */
   readonly waitMs: number;
+  /** The `stop` that the session has heard: it is no reason to answer at once again. */
+  readonly heard?: Handout["stop"];
 }
 export type AdvanceAnswer = Answer<{ readonly handout: Handout }>;
 
@@ -201,9 +214,12 @@ export interface ShardSummary {
   readonly oldestQueuedAt: number | null;
 }
 
+/** `sessions`: consumers' sessions that have not ended yet; asked again, the drain goes on. */
+export type DrainAnswer = Answer<{ readonly sessions: number }>;
+
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
 export interface ShardRpc {
-  submit(request: SubmitRequest): Promise<SubmitAnswer>;
+  submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   open(request: OpenRequest): Promise<OpenAnswer>;
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;
   close(request: CloseRequest): Promise<CloseAnswer>;
@@ -218,7 +234,7 @@ export interface ShardRpc {
   configure(request: Versioned & { readonly settings: QueueSettings }): Promise<Answer<object>>;
   summary(request: Versioned): Promise<Answer<{ readonly summary: ShardSummary }>>;
   /** Local shutdown: sessions get `stop`. */
-  drain(request: Versioned): Promise<Answer<object>>;
+  drain(request: Versioned): Promise<DrainAnswer>;
   /** Does what is due; the tick calls it at a local start. */
   wake(request: Versioned): Promise<Answer<object>>;
   /** A ticket that Cloudflare gave up on. */
@@ -299,7 +315,7 @@ export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
   /** The cron trigger, each minute: re-arms, catches up, and at a local start wakes the shards. */
   tick(request: Versioned): Promise<Answer<object>>;
   /** Local shutdown, passed on to every shard. */
-  drain(request: Versioned): Promise<Answer<object>>;
+  drain(request: Versioned): Promise<DrainAnswer>;
   /** Latest 1,000 are kept. */
   report(request: Versioned & { readonly event: Omit<OperatorEvent, "at"> }): Promise<Answer<object>>;
   events(request: Versioned): Promise<Answer<{ readonly events: readonly OperatorEvent[] }>>;

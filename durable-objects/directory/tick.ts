@@ -19,7 +19,10 @@ const TENANT_WITHIN_MS = 10_000;
 const SHARD_WITHIN_MS = 1_000;
 
 export async function tick(state: DirectoryState): Promise<Answer<object>> {
-  if (state.isRoot) return await eachTenant(state, (tenant) => tenant.tick({ v: 1 }));
+  if (state.isRoot) {
+    const all = await eachTenant(state, (tenant) => tenant.tick({ v: 1 }));
+    return all.ok ? (all.answers.find((answer) => !answer.ok) ?? done({})) : all;
+  }
   runDue(state);
   await checkAlarm(state);
   await wakeShards(state);
@@ -27,16 +30,15 @@ export async function tick(state: DirectoryState): Promise<Answer<object>> {
 }
 
 /** `_root`: asks every tenant's Directory, 32 at a time; one that is silent keeps none of the others. */
-export async function eachTenant(
+export async function eachTenant<T>(
   state: DirectoryState,
-  ask: (tenant: ReturnType<typeof directoryOf>) => Promise<Answer<object>>,
-): Promise<Answer<object>> {
+  ask: (tenant: ReturnType<typeof directoryOf>) => Promise<Answer<T>>,
+): Promise<Answer<{ readonly answers: readonly Answer<T>[] }>> {
   const listed = await listTenants(state);
   if (!listed.ok) return listed;
   const { ports } = state;
   const askOne = (tenant: TenantName) => callWithin(ports, TENANT_WITHIN_MS, () => ask(directoryOf(ports, tenant)));
-  const answers = await fanOut(listed.tenants, askOne);
-  return answers.find((answer) => !answer.ok) ?? done({});
+  return done({ answers: await fanOut(listed.tenants, askOne) });
 }
 
 /** Once a boot, and again at the next tick where not all have answered. */

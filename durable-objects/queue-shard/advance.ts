@@ -6,7 +6,7 @@
 import type { Seq } from "../../core/ids.ts";
 import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
-import { claim, noteBegun, stopOf, toClaimedTask } from "./claim.ts";
+import { claim, isNewStop, noteBegun, stopOf, toClaimedTask } from "./claim.ts";
 import type { Session } from "./memory.ts";
 import { answerParked, EMPTY_HANDOUT, park } from "./park.ts";
 import { saveSession } from "./session-rows.ts";
@@ -27,10 +27,10 @@ export function advance(shard: Shard, request: AdvanceRequest, respond: (answer:
     );
     return;
   }
-  const poll = { turn: request.turn, want: request.want, respond };
+  const poll = { turn: request.turn, want: request.want, heard: request.heard ?? "no", respond };
   if (request.turn === session.turn) {
     const handout = storedHandout(shard, session, now);
-    if (isEmpty(handout)) park(shard, session, poll, request.waitMs);
+    if (isEmpty(handout, poll.heard)) park(shard, session, poll, request.waitMs);
     else respond({ v: 1, ok: true, handout });
     return;
   }
@@ -39,15 +39,14 @@ export function advance(shard: Shard, request: AdvanceRequest, respond: (answer:
   answerParked(shard, session.id, EMPTY_HANDOUT);
   tellWaiters(shard, settled.ended);
   const handout = { tasks, lost: settled.lost, cancel: [], stop: stopOf(shard, session, now) };
-  if (isEmpty(handout) && request.waitMs > 0) park(shard, session, poll, request.waitMs);
+  if (isEmpty(handout, poll.heard) && request.waitMs > 0) park(shard, session, poll, request.waitMs);
   else respond({ v: 1, ok: true, handout });
   afterOperation(shard, now);
 }
 
-function isEmpty(handout: Handout): boolean {
-  return (
-    handout.tasks.length === 0 && handout.lost.length === 0 && handout.cancel.length === 0 && handout.stop === "no"
-  );
+function isEmpty(handout: Handout, heard: Handout["stop"]): boolean {
+  const isNews = handout.tasks.length > 0 || handout.lost.length > 0 || handout.cancel.length > 0;
+  return !isNews && !isNewStop(handout.stop, heard);
 }
 
 function takeTurn(

@@ -52,6 +52,11 @@ export function stopOf(shard: Shard, session: Session, now: number): Handout["st
   return session.worker.kind === "consumer" && now - session.openedAt > SESSION_CLAIM_MS ? "finish" : "no";
 }
 
+/** Told once and no more: a session whose last tasks take their time asks on, and each answer would be the next question. */
+export function isNewStop(stop: Handout["stop"], heard: Handout["stop"]): boolean {
+  return stop !== "no" && stop !== heard && heard !== "drain";
+}
+
 /**
  * Claims up to `want` tasks for a session, highest priority first; inside a transaction. The caller writes the session's row.
  * @param turn the turn whose answer will carry them

@@ -1,10 +1,12 @@
 /** Local shutdown: parked sessions are told to stop at once, the others with their next turn; no ticket is issued. */
-import type { Answer } from "../../core/schema/rpc.ts";
+import type { DrainAnswer } from "../../core/schema/rpc.ts";
 import { serveParked } from "./park.ts";
 import type { Shard } from "./shard.ts";
 
-export function drain(shard: Shard): Answer<object> {
+export function drain(shard: Shard): DrainAnswer {
   shard.draining = true;
   serveParked(shard, shard.ports.now());
-  return { v: 1, ok: true };
+  let sessions = 0;
+  for (const { worker } of shard.memory.sessions.values()) if (worker.kind === "consumer") sessions++;
+  return { v: 1, ok: true, sessions };
 }

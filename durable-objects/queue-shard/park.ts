@@ -3,7 +3,7 @@
  * without the queue's latency: new work answers it in the turn that wrote it.
  */
 import type { Handout } from "../../core/schema/rpc.ts";
-import { claim, stopOf } from "./claim.ts";
+import { claim, isNewStop, stopOf } from "./claim.ts";
 import type { Session } from "./memory.ts";
 import { saveSession } from "./session-rows.ts";
 import type { ParkedPoll, Shard } from "./shard.ts";
@@ -39,11 +39,11 @@ export function serveParked(shard: Shard, now: number): void {
       continue;
     }
     const stop = stopOf(shard, session, now);
-    if (stop !== "no") {
+    if (isNewStop(stop, poll.heard)) {
       answerParked(shard, id, { ...EMPTY_HANDOUT, stop });
       continue;
     }
-    if (shard.memory.lanes.queued === 0) continue;
+    if (stop !== "no" || shard.memory.lanes.queued === 0) continue;
     const tasks = shard.transact(() => {
       const claimed = claim(shard, session, poll.turn, poll.want, now);
       if (claimed.length > 0) saveSession(shard, session);

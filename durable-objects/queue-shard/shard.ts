@@ -6,7 +6,14 @@
 
 import { type Seq, type ShardAddress, shardName } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
-import type { AdvanceAnswer, ReadAnswer, Refusal, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type {
+  AdvanceAnswer,
+  Handout,
+  ReadAnswer,
+  Refusal,
+  SubmitAnswer,
+  SubmitRequest,
+} from "../../core/schema/rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
 import { loadMemory, type Memory } from "./memory.ts";
@@ -24,6 +31,8 @@ export interface ShardHost {
 export interface ParkedPoll {
   readonly turn: number;
   readonly want: number;
+  /** The `stop` that the session knows of. */
+  readonly heard: Handout["stop"];
   readonly respond: (answer: AdvanceAnswer) => void;
   readonly stopTimer: () => void;
 }

@@ -132,7 +132,7 @@ describe("the drain", () => {
     const told = world.calls.filter((call) => call.method === "drain").map((call) => call.shard);
     expect(new Set(told)).toEqual(new Set(["a:q:0", "a:q:1", "b:q:0"]));
     world.faults.clear();
-    expect(await world.ask(drain(world.directory("_root")))).toMatchObject({ ok: true });
+    expect(await world.ask(drain(world.directory("_root")))).toMatchObject({ ok: true, sessions: 3 });
   });
 });
 

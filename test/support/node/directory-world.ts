@@ -214,7 +214,7 @@ export class DirectoryWorld {
       submit: (request) => call("submit", () => new Promise<SubmitAnswer>((done) => submit(target, request, done))),
       configure: (request) => call("configure", () => configure(target, request)),
       wake: () => call("wake", () => ({ v: 1, ok: true })),
-      drain: () => call("drain", () => ({ v: 1, ok: true })),
+      drain: () => call("drain", () => ({ v: 1, ok: true, sessions: 1 })),
       open: unasked,
       advance: unasked,
       close: unasked,
