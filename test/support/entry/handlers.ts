@@ -1,0 +1,118 @@
+/**
+ * Task types that only tests have: those that end badly, those that a test's own server sees running (`effect`), and
+ * ninety plain ones, because a service has many (REQUIREMENTS, C2).
+ */
+import { z } from "zod";
+import { defineHandler, type Handler } from "../../../consumers/handlers/define.ts";
+
+const Url = z.strictObject({ url: z.url() });
+
+/** Asks a server that kills this very runtime, and waits for that. */
+const kill = defineHandler({
+  type: "kill",
+  version: 1,
+  payload: Url,
+  async run({ url }) {
+    await fetch(url, { method: "POST" });
+    return await new Promise<never>(() => {});
+  },
+});
+
+/** Takes memory until the runtime dies of it. */
+const exhaustMemory = defineHandler({
+  type: "exhaust-memory",
+  version: 1,
+  payload: z.strictObject({}),
+  async run() {
+    const kept: unknown[] = [];
+    for (;;) {
+      kept.push(Array.from({ length: 100_000 }, (_, i) => ({ i, text: `${i} of ${kept.length}` })));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  },
+});
+
+/** Never ends, and does not listen to its signal. */
+const hang = defineHandler({
+  type: "hang",
+  version: 1,
+  payload: z.strictObject({}),
+  run: () => new Promise<never>(() => {}),
+});
+
+/** A result of exactly so many bytes of JSON text, of one character. */
+const bigResult = defineHandler({
+  type: "big-result",
+  version: 1,
+  payload: z.strictObject({ bytes: z.int().min(2), of: z.string().length(1).default("x") }),
+  run({ bytes, of }) {
+    const each = JSON.stringify(of).length - 2;
+    const times = Math.floor((bytes - 2) / each);
+    return of.repeat(times) + "x".repeat(bytes - 2 - times * each);
+  },
+});
+
+/** A result of lists within lists. */
+const deepResult = defineHandler({
+  type: "deep-result",
+  version: 1,
+  payload: z.strictObject({ depth: z.int().min(1).max(1_000) }),
+  run({ depth }) {
+    let value: unknown[] = [];
+    for (let i = 1; i < depth; i++) value = [value];
+    return value;
+  },
+});
+
+/** Tells its progress, then ends when the server answers. */
+const report = defineHandler({
+  type: "report",
+  version: 1,
+  payload: z.strictObject({ url: z.url(), progress: z.unknown() }),
+  async run({ url, progress }, ctx) {
+    ctx.progress(progress);
+    return await post(url, ctx.idempotencyKey, ctx.signal);
+  },
+});
+
+/** Asks for later so many times before it succeeds. */
+const snooze = defineHandler({
+  type: "snooze",
+  version: 1,
+  payload: z.strictObject({ times: z.int().min(0), seconds: z.number().min(0) }),
+  run({ times, seconds }, { attempt, retryLater }) {
+    if (attempt <= times) retryLater(seconds);
+    return { attempt };
+  },
+});
+
+/** What a task does to the world: a POST that the server counts by its idempotency key. */
+const effect = defineHandler({
+  type: "effect",
+  version: 1,
+  payload: Url,
+  run: ({ url }, ctx) => post(url, ctx.idempotencyKey, ctx.signal),
+});
+
+async function post(url: string, key: string, signal: AbortSignal): Promise<string> {
+  const response = await fetch(url, { method: "POST", headers: { "idempotency-key": key }, signal });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${response.status} ${text}`);
+  return text;
+}
+
+/** plain-01 … plain-90: each with a schema of its own. */
+const plain = Array.from({ length: 90 }, (_, i) => {
+  const number = String(i + 1).padStart(2, "0");
+  return defineHandler({
+    type: `plain-${number}`,
+    version: 1,
+    payload: z.strictObject({ [`field${number}`]: z.number() }),
+    run: (payload) => payload,
+  });
+});
+
+export const TEST_HANDLERS: readonly Handler[] = [
+  ...[kill, exhaustMemory, hang, bigResult, deepResult, report, snooze, effect],
+  ...plain,
+];
