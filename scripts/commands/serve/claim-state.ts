@@ -11,8 +11,8 @@ import { CannotStart, codeOf } from "./cannot-start.ts";
 const SQLITE_BUSY = 5;
 
 export interface StateClaim {
-  /** Writes on the card which port the service got. */
-  tell(port: number): void;
+  /** Writes on the card which port the service got, and which process its runtime is. */
+  tell(news: { readonly port?: number; readonly runtime?: number }): void;
   release(): void;
 }
 
@@ -21,10 +21,12 @@ export function claimState(state: string): StateClaim {
   makeFolder(state);
   const card = join(state, "service.json");
   const lock = takeLock(state, card);
-  const since = new Date().toISOString();
-  const tell = (port: number) => writeFileSync(card, `${JSON.stringify({ pid: process.pid, port, since })}\n`);
+  let told = { pid: process.pid, since: new Date().toISOString() };
   return {
-    tell,
+    tell(news) {
+      told = { ...told, ...news };
+      writeFileSync(card, `${JSON.stringify(told)}\n`);
+    },
     release() {
       rmSync(card, { force: true });
       lock.close();

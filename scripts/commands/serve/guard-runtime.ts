@@ -18,10 +18,14 @@ while read -r line; do runtime=$line; done
 rm -rf "$1"`;
 
 export interface RuntimeGuard {
-  /** The process id of the running workerd, null while there is none. */
-  pid(): number | null;
   /** The runtime has been stopped on purpose: nothing to kill any more. */
   release(): void;
+}
+
+export interface RuntimeEvents {
+  readonly onStart: (pid: number) => void;
+  /** At each end of a runtime, except after `release`. */
+  readonly onDeath: (death: Death) => void;
 }
 
 export interface Death {
@@ -34,9 +38,8 @@ export interface Death {
  * To be called before Miniflare starts: it sets MINIFLARE_WORKERD_PATH.
  * @param folder a folder of this service's own; the watching shell removes it
  * @param logPipe where workerd's standard output goes
- * @param onDeath called at each end of a runtime, `release` excepted
  */
-export function guardRuntime(folder: string, logPipe: string, onDeath: (death: Death) => void): RuntimeGuard {
+export function guardRuntime(folder: string, logPipe: string, { onStart, onDeath }: RuntimeEvents): RuntimeGuard {
   const launcher = join(folder, "workerd");
   writeFileSync(launcher, `#!/bin/sh\ntrap '' INT HUP\nexec ${quoted(workerdPath())} "$@" >${quoted(logPipe)}\n`, {
     mode: 0o700,
@@ -58,6 +61,7 @@ export function guardRuntime(folder: string, logPipe: string, onDeath: (death: D
       const { pid } = child;
       if (child.spawnfile !== launcher || pid === undefined) return;
       heed(pid);
+      onStart(pid);
       child.once("exit", (code, signal) => {
         if (running === pid) heed(null);
         if (!released) onDeath({ pid, by: signal ?? `code ${code}` });
@@ -66,7 +70,6 @@ export function guardRuntime(folder: string, logPipe: string, onDeath: (death: D
   };
   subscribe("child_process", onSpawn);
   return {
-    pid: () => running,
     release() {
       released = true;
       unsubscribe("child_process", onSpawn);

@@ -47,12 +47,15 @@ async function serve(): Promise<void> {
   process.stdout.on("error", () => {});
   const logs = relayLogs(folder, (lines) => void process.stdout.write(lines));
   let started: Miniflare | undefined;
-  const guard = guardRuntime(folder, logs.pipe, (death) => {
-    if (started !== undefined) void comeBack(started, death);
+  const guard = guardRuntime(folder, logs.pipe, {
+    onStart: (pid) => claim.tell({ runtime: pid }),
+    onDeath: (death) => {
+      if (started !== undefined) void comeBack(started, death);
+    },
   });
   const { runtime, port } = await startRuntime(settings, options.worker, await scriptOf);
   started = runtime;
-  claim.tell(port);
+  claim.tell({ port });
 
   const tick = () => void fireCron(runtime, TICK, TICK_PATIENCE_MS);
   const stopTicking = eachMinute(tick);

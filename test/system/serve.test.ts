@@ -1,0 +1,190 @@
+/** `npm start` itself: when it says ready, why it does not start, how it ends, and what survives. */
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Service, startService } from "../support/node/service.ts";
+import { waitFor } from "../support/node/wait-for.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const NODE = join(ROOT, "node_modules/.bin/node");
+const scratch = mkdtempSync(join(tmpdir(), "sluice-serve-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** A start that is to fail, with what it says. */
+function refused(args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
+  const run = spawnSync(NODE, [join(ROOT, "scripts/serve.ts"), ...args], {
+    encoding: "utf8",
+    env: { ...process.env, ...env },
+  });
+  expect({ status: run.status, stdout: run.stdout }).toEqual({ status: 1, stdout: "" });
+  return run.stderr;
+}
+
+const json = async <T>(response: Response): Promise<T> => (await response.json()) as T;
+
+async function submit(service: Service, task: object): Promise<string> {
+  const response = await fetch(`${service.url}/tasks/submissions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(task),
+  });
+  expect(response.status).toBe(202);
+  return (await json<{ id: string }>(response)).id;
+}
+
+async function submission(
+  service: Service,
+  id: string,
+  wait = 0,
+): Promise<{ status: string; attempts: { outcome: string | null }[] }> {
+  return await json(await fetch(`${service.url}/tasks/submissions/${id}?wait=${wait}`));
+}
+
+/** Gone, or dead and not yet fetched by its parent. */
+function isDead(pid: number): boolean {
+  const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
+  return stdout.trim() === "" || stdout.startsWith("Z");
+}
+
+describe("a running service", () => {
+  let service: Service;
+  beforeAll(async () => {
+    service = await startService();
+  });
+  afterAll(async () => await service[Symbol.asyncDispose]());
+
+  it("names a taken port and how to take another", () => {
+    const port = new URL(service.url).port;
+    expect(refused(["--port", port, "--state", join(scratch, "other")])).toBe(
+      `Sluice cannot start. Port ${port} is taken: stop what listens there, or choose another, for example PORT=${Number(port) + 1}.\n`,
+    );
+  });
+
+  it("names the service that has the state folder", () => {
+    expect(refused(["--port", "0"], { STATE_DIR: service.state })).toMatch(
+      /^Sluice cannot start\. Another Sluice \(process \d+, port \d+, since .*Z\) uses the state folder .*: stop it, or set STATE_DIR to another folder\.\n$/,
+    );
+  });
+
+  it("passes the Worker's log lines on, one JSON text a line", async () => {
+    await fetch(`${service.url}/nowhere`, { headers: { "x-request-id": "seen-in-the-log" } });
+    const line = await waitFor(() => service.logs.out.find((text) => text.includes("seen-in-the-log")), {
+      what: "the request's log line",
+    });
+    expect(JSON.parse(line)).toMatchObject({ event: "request", requestId: "seen-in-the-log", status: 404 });
+  });
+
+  it("replaces a runtime that is killed, on the same port, with the data there", async () => {
+    const id = await submit(service, { type: "echo", payload: "before" });
+    expect((await submission(service, id, 20)).status).toBe("SUCCEEDED");
+    await service.killWorkerd();
+    expect((await submission(service, id, 20)).status).toBe("SUCCEEDED");
+    const next = await submit(service, { type: "echo", payload: "after" });
+    expect((await submission(service, next, 20)).status).toBe("SUCCEEDED");
+    expect(service.logs.err.join("\n")).toMatch(/The runtime \(process \d+\) died of SIGKILL/);
+  });
+
+  it("keeps what it knew over a stop and a start", async () => {
+    const id = await submit(service, { type: "echo", payload: "kept" });
+    expect((await submission(service, id, 20)).status).toBe("SUCCEEDED");
+    expect(await service.stop()).toBe(0);
+    await service.restart();
+    expect((await submission(service, id)).status).toBe("SUCCEEDED");
+  });
+});
+
+describe("what is in the way of a start", () => {
+  const file = join(scratch, "file");
+  writeFileSync(file, "");
+  it.each([
+    [
+      "a state folder that is a file",
+      ["--port", "0", "--state", file],
+      /^Sluice cannot start\. The state folder .*file is a file, or lies below one: choose another folder with STATE_DIR\.\n$/,
+    ],
+    ["a state folder below a file", ["--port", "0", "--state", join(file, "x")], /is a file, or lies below one/],
+    ["a port that is none", ["--port", "80x"], /--port is "80x": set it to a port from 0 to 65535, or remove it\.\n$/],
+    ["an unknown flag", ["--prot", "1"], /Unknown option '--prot'/],
+    [
+      "an entry that does not build",
+      ["--port", "0", "--state", join(scratch, "s"), "--entry", `${file}.ts`],
+      /The Worker does not build: Could not resolve .*file\.ts/,
+    ],
+  ])("%s is said in one sentence", (_what, args, sentence) => {
+    expect(refused(args)).toMatch(sentence);
+  });
+
+  it("a lock that is no lock is said in one sentence", () => {
+    const state = mkdtempSync(join(scratch, "locked-"));
+    writeFileSync(join(state, "service.lock"), "not a database, whatever else it may be ".repeat(100));
+    expect(refused(["--port", "0", "--state", state])).toMatch(
+      /The lock .*service\.lock is not a lock of Sluice's: remove it/,
+    );
+  });
+});
+
+describe("an end", () => {
+  it("by SIGTERM gives running tasks DRAIN_SECONDS, and exits with 0", async () => {
+    await using service = await startService({ env: { DRAIN_SECONDS: "20" } });
+    const id = await submit(service, { type: "sleep", payload: { ms: 1_500 } });
+    await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
+    expect(await service.stop()).toBe(0);
+    await service.restart();
+    const { status, attempts } = await submission(service, id);
+    expect({ status, attempts: attempts.length }).toEqual({ status: "SUCCEEDED", attempts: 1 });
+  });
+
+  it("hands back a task that outlasts DRAIN_SECONDS; it runs again without having lost an attempt", async () => {
+    await using service = await startService({ env: { DRAIN_SECONDS: "1" } });
+    const id = await submit(service, { type: "sleep", payload: { ms: 4_000 }, retry: { maxAttempts: 1 } });
+    await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
+    const since = performance.now();
+    expect(await service.stop()).toBe(0);
+    expect(performance.now() - since).toBeLessThan(4_000);
+    await service.restart();
+    const { status, attempts } = await submission(service, id, 30);
+    const outcomes = attempts.map((attempt) => attempt.outcome);
+    expect({ status, outcomes }).toEqual({ status: "SUCCEEDED", outcomes: ["returned", "succeeded"] });
+  });
+
+  it("by a second signal is at once", async () => {
+    await using service = await startService();
+    const id = await submit(service, { type: "sleep", payload: { ms: 30_000 } });
+    await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
+    const stopped = service.stop();
+    await waitFor(() => service.logs.err.some((line) => line.startsWith("SIGTERM")), { what: "the drain has begun" });
+    const since = performance.now();
+    // Within half a second a second signal is taken for npm's copy of the first.
+    const again = setInterval(() => process.kill(service.pid, "SIGTERM"), 200);
+    expect(await stopped.finally(() => clearInterval(again))).toBe(128 + 15);
+    expect(performance.now() - since).toBeLessThan(3_000);
+  });
+
+  it("by SIGKILL of the server alone leaves no runtime behind", async () => {
+    await using service = await startService();
+    const runtime = service.workerdPid() ?? 0;
+    expect(isDead(runtime)).toBe(false);
+    process.kill(service.pid, "SIGKILL");
+    await waitFor(() => isDead(runtime), { what: "the runtime is dead too" });
+    await service.restart();
+    expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
+  });
+
+  it("comes through npm as well", async () => {
+    const state = join(scratch, "npm");
+    const npm = spawn("npm", ["start", "--", "--port", "0", "--state", state], {
+      cwd: ROOT,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let said = "";
+    npm.stdout.on("data", (chunk) => (said += chunk));
+    await waitFor(() => said.includes("Sluice is ready on"), { what: "npm start is ready", timeoutMs: 60_000 });
+    npm.kill("SIGTERM");
+    const code = await new Promise((exit) => npm.once("exit", exit));
+    await waitFor(() => !existsSync(join(state, "service.json")), { what: "the service has cleaned up" });
+    expect(code).toBe(0);
+  });
+});
