@@ -10,11 +10,11 @@ import type {
   AdvanceRequest,
   CloseRequest,
   OpenRequest,
+  PackedSubmitRequest,
   ReadAnswer,
   Refusal,
   ShardRpc,
   SubmitAnswer,
-  SubmitRequest,
 } from "../core/schema/rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { advance } from "./queue-shard/advance.ts";
@@ -42,7 +42,7 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
     this.#guard(() => doDueWork(this.#shard));
   }
 
-  submit(request: SubmitRequest): Promise<SubmitAnswer> {
+  submit(request: PackedSubmitRequest): Promise<SubmitAnswer> {
     return this.#answerLater((shard, respond) => submit(shard, request, respond));
   }
   open(request: OpenRequest) {

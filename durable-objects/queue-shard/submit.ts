@@ -7,8 +7,9 @@
 import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
 import { nextSeq, type Seq } from "../../core/ids.ts";
 import { laneText, MAX_LANES } from "../../core/lanes.ts";
+import { unpackTasks } from "../../core/pack-tasks.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
-import type { NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type { NewTask, PackedSubmitRequest, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
 import { adoptSettings } from "./configure.ts";
 import { insertTasks, laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
@@ -22,8 +23,8 @@ const KNOWN_KEYS = `SELECT key, seq FROM dedup
 const REMEMBER_KEY = "INSERT OR REPLACE INTO dedup (key, seq, expires_at) VALUES (?, ?, ?)";
 
 /** Accepts tasks, exactly as many as the depth limit allows. `respond` is called once, at the latest with the group. */
-export function submit(shard: Shard, request: SubmitRequest, respond: (answer: SubmitAnswer) => void): void {
-  shard.submissions.push({ request, respond });
+export function submit(shard: Shard, packed: PackedSubmitRequest, respond: (answer: SubmitAnswer) => void): void {
+  shard.submissions.push({ request: { ...packed, tasks: unpackTasks(packed.tasks) }, respond });
   if (shard.grouping) return;
   shard.grouping = true;
   endOfTurn(shard);

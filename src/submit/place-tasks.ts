@@ -4,6 +4,7 @@
  * submissions have no key of their own yet, so a second try could make the tasks twice.
  */
 import type { TenantName } from "../../core/ids.ts";
+import { packTasks } from "../../core/pack-tasks.ts";
 import { anotherShard, placeTask } from "../../core/placement.ts";
 import type { NewTask, QueueEntry, Refusal, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { ask, timeLeft } from "../ask.ts";
@@ -44,7 +45,7 @@ async function submit(door: Door, load: Load, shard: number): Promise<SubmitAnsw
 function send(door: Door, load: Load, shard: number, withSettings: boolean): Promise<SubmitAnswer> {
   const { tenant, entry, tasks, atomic, deadline } = load;
   const { queue, settings } = entry;
-  const request = { v: 1 as const, settingsVersion: settings.version, atomic, tasks };
+  const request = { v: 1 as const, settingsVersion: settings.version, atomic, tasks: packTasks(tasks) };
   return ask(door.ports, door.log, {
     whom: `shard ${shard} of ${queue}`,
     ms: timeLeft(door.ports, deadline),

@@ -12,9 +12,12 @@ export interface ReadyTask {
   readonly entry: QueueEntry;
 }
 
-/** A task as it was sent, or what is wrong with it, with pointers from its root. */
-export function readTask(raw: unknown): SubmittedTask | Fault {
-  if (isAcceptable(raw)) return raw;
+/**
+ * A task as it was sent, or what is wrong with it, with pointers from its root.
+ * @param sameType a type that was found to be well named
+ */
+function readTask(raw: unknown, sameType?: string): SubmittedTask | Fault {
+  if (isAcceptable(raw, sameType)) return raw;
   const parsed = SubmittedTaskSchema.safeParse(raw);
   if (parsed.success) return parsed.data;
   return {
@@ -63,7 +66,7 @@ export async function readBatch(
   let last: { readonly type: string; readonly queue: string | undefined; readonly found: Resolved | Fault } | null =
     null;
   for (const [index, raw] of raws.entries()) {
-    const submitted = readTask(raw);
+    const submitted = readTask(raw, last?.type);
     let made: NewTask | Fault;
     let entry: QueueEntry | null = null;
     if (isFaulty(submitted)) made = submitted;
