@@ -163,11 +163,14 @@ export class SessionPlan {
     return steps;
   }
 
-  /** When to look again though nothing happened (Unix ms); null: no need. */
+  /**
+   * When to look again though nothing happened (Unix ms); null: no need. What only an answer can change is not looked
+   * for: a look that is overdue would come again at once, and again.
+   */
   nextLook(): number | null {
     const looks: number[] = [];
-    if (this.#oldestUnsentAt !== null) looks.push(this.#oldestUnsentAt + AHEAD_MS);
-    if (this.#waiting.length > 0) looks.push(this.#lastEndAt + AHEAD_MS);
+    if (this.#oldestUnsentAt !== null && this.#mayCall) looks.push(this.#oldestUnsentAt + AHEAD_MS);
+    if (this.#isFull) looks.push(this.#lastEndAt + AHEAD_MS);
     return looks.length === 0 ? null : Math.min(...looks);
   }
 
@@ -191,9 +194,14 @@ export class SessionPlan {
     const hasNews = this.#unsent.length > 0 || this.#progress.size > 0 || this.#unreported.length > 0;
     const isDue = this.#isHungry() || (this.#oldestUnsentAt !== null && now - this.#oldestUnsentAt >= AHEAD_MS);
     if (this.#flights.size === 0) return hasNews ? isDue : true;
+    return this.#mayCall && hasNews && isDue;
+  }
+
+  /** Whether one more call may be under way: at most one beside a long poll. */
+  get #mayCall(): boolean {
     if (this.#flights.size > 1) return false;
     for (const flight of this.#flights.values()) if (flight.request.waitMs === 0) return false;
-    return hasNews && isDue;
+    return true;
   }
 
   get #unreported(): Running[] {
@@ -264,10 +272,14 @@ export class SessionPlan {
     return Math.min(MAX_AHEAD, Math.floor(byRunTime), Math.floor(byPace));
   }
 
+  /** Tasks wait, and every slot is held. */
+  get #isFull(): boolean {
+    return this.#waiting.length > 0 && this.#running.size >= this.#terms.slots;
+  }
+
   /** Every slot is held by something slower than was measured, while others wait behind it. */
   #isStuck(now: number): boolean {
-    const isFull = this.#waiting.length > 0 && this.#running.size >= this.#terms.slots;
-    return isFull && now - this.#lastEndAt >= AHEAD_MS;
+    return this.#isFull && now - this.#lastEndAt >= AHEAD_MS;
   }
 
   #handBackWaiting(now: number): void {
