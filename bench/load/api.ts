@@ -1,6 +1,7 @@
 /** The service's HTTP surface, as far as scenarios use it beside the load. Anything but success is thrown. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Counts } from "../worker/counts.ts";
+import type { TurnsRequest } from "../worker/requests.ts";
 
 export interface QueueCounts {
   readonly depth: number;
@@ -79,9 +80,9 @@ export class Api {
     await this.#shard(queue, "fill", { v: 1, count, type, priority, payload: '{"hello":"world"}' });
   }
 
-  /** ms of each claim of `size` tasks, and of each turn that settled them. */
-  async timeClaims(queue: string, type: string, turns: number, size: number): Promise<ClaimTimes> {
-    return await this.#shard<ClaimTimes>(queue, "time-claims", { v: 1, type, turns, size });
+  /** @returns how many tasks were claimed or settled */
+  async takeTurns(queue: string, turns: Omit<TurnsRequest, "v">): Promise<number> {
+    return (await this.#shard<{ tasks: number }>(queue, "take-turns", { v: 1, ...turns })).tasks;
   }
 
   async startCounting(queue: string): Promise<void> {
@@ -104,11 +105,6 @@ export class Api {
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text.slice(0, 500)}`);
     return JSON.parse(text) as T;
   }
-}
-
-export interface ClaimTimes {
-  readonly claims: readonly number[];
-  readonly settles: readonly number[];
 }
 
 export interface EndedTask {

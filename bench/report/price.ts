@@ -19,9 +19,8 @@ const OPERATIONS_A_MESSAGE = 3;
 const OBJECT_GB = 0.128;
 
 export interface Spent {
-  readonly tasks: number;
-  /** HTTP requests that brought them. */
-  readonly requests: number;
+  /** How many tasks a request brought. */
+  readonly tasksARequest: number;
   /** How long the object was awake. */
   readonly seconds: number;
   /** CPU of the whole service, ms: an upper bound for what would be billed; 4 ms a task where it cannot be told. */
@@ -30,12 +29,13 @@ export interface Spent {
 }
 
 /** Each line of the bill for a million such tasks, dollars. */
-export function priceOfMillion({ tasks, requests, seconds, cpuMs, counts }: Spent): Readonly<Record<string, number>> {
+export function priceOfMillion({ tasksARequest, seconds, cpuMs, counts }: Spent): Readonly<Record<string, number>> {
+  const { tasks } = counts;
   const each = 1e6 / tasks;
   const messages = counts.tickets + counts.deadLetters;
   return {
     // A ticket is an invocation of its own (max_batch_size 1).
-    workerRequests: (requests + messages) * each * WORKER_REQUEST,
+    workerRequests: (tasks / tasksARequest + messages) * each * WORKER_REQUEST,
     cpu: (cpuMs ?? 4 * tasks) * each * CPU_MS,
     objectRequests: counts.requests * each * OBJECT_REQUEST,
     objectDuration: seconds * OBJECT_GB * each * OBJECT_GB_SECOND,

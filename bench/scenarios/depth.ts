@@ -3,6 +3,7 @@
  * run (a type that no worker here knows). Every depth is a queue of its own, measured in turns; the tasks are of a type
  * that only the bench's session knows, so that nothing runs them meanwhile.
  */
+import { timed } from "../load/connection.ts";
 import { figureOf, quantile, ratioOf } from "../report/figure.ts";
 import { type Goal, goal, plainRow, type Row } from "../report/row.ts";
 import { alternate, type Bench, loadOf, type Measure, type Sample, type Scenario, valuesOf } from "../scenario.ts";
@@ -12,7 +13,6 @@ const TYPE = "bench.work";
 const BLOCKED_TYPE = "bench.blocked";
 const BLOCKED = 100_000;
 const CLAIM = 10;
-const CLAIMS = 50;
 const FLAT = 2;
 
 interface Level {
@@ -68,12 +68,24 @@ function measuresOf(queues: readonly string[], measure: (queue: string) => Measu
   return Object.fromEntries(queues.map((queue) => [queue, measure(queue)]));
 }
 
-/** The median claim of a session's 50; what it claims and settles is put in again. */
+/** A claim's mean over 50, in ten turns of five sessions; what is claimed is settled then, and put in again. */
 function claimMs({ api }: Bench, queue: string): Measure {
+  const turns = { type: TYPE, sessions: 5, turns: 10, size: CLAIM };
+  const claims = turns.sessions * turns.turns;
   return async () => {
-    const { claims } = await api.timeClaims(queue, TYPE, CLAIMS, CLAIM);
-    await api.fill(queue, CLAIMS * CLAIM, TYPE, 5);
-    return { value: quantile(claims, 0.5), cpuUs: null, requests: CLAIMS };
+    await api.takeTurns(queue, { ...turns, phase: "open" });
+    const around: number[] = [];
+    for (let i = 0; i < 5; i++)
+      around.push(await timed(() => api.takeTurns(queue, { ...turns, phase: "claim", turns: 0 })));
+    let claimed = 0;
+    const took = await timed(async () => {
+      claimed = await api.takeTurns(queue, { ...turns, phase: "claim" });
+    });
+    if (claimed !== claims * CLAIM) throw new Error(`${claims} claims of ${CLAIM} brought ${claimed} tasks`);
+    await api.takeTurns(queue, { ...turns, phase: "settle" });
+    await api.takeTurns(queue, { ...turns, phase: "close" });
+    await api.fill(queue, claimed, TYPE, 5);
+    return { value: (took - quantile(around, 0.5)) / claims, cpuUs: null, requests: claims };
   };
 }
 

@@ -39,6 +39,9 @@ export async function startService({ inspectorPort }: { inspectorPort?: number }
     inspectorPort === undefined ? {} : { MINIFLARE_WORKERD_PATH: inspectedRuntime(folder, inspectorPort) };
   const env = { ...process.env, DRAIN_SECONDS: "0", ...inspected };
   const server = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ["ignore", output, output] });
+  // Nothing is left behind where the bench ends in the middle.
+  const kill = () => void server.kill("SIGKILL");
+  process.once("exit", kill);
   const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
   const url = await readyUrl(server, log);
   return {
@@ -50,6 +53,7 @@ export async function startService({ inspectorPort }: { inspectorPort?: number }
       const killing = setTimeout(() => server.kill("SIGKILL"), STOP_MS);
       await ended;
       clearTimeout(killing);
+      process.removeListener("exit", kill);
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -12,17 +12,19 @@ import type {
 } from "../../core/schema/rpc.ts";
 import { QueueShard } from "../../durable-objects/queue-shard.ts";
 import { type Env, platformPorts } from "../../ports.ts";
-import type { BenchRpc, ClaimsRequest, FillRequest } from "./bench-rpc.ts";
+import type { BenchRpc } from "./bench-rpc.ts";
 import { countPorts, countStorage, noCounts } from "./count.ts";
 import type { Counts } from "./counts.ts";
 import { fill } from "./fill.ts";
-import { timeClaims } from "./time-claims.ts";
+import type { FillRequest, TurnsRequest } from "./requests.ts";
+import { Turns } from "./turns.ts";
 
 const DONE = { v: 1, ok: true } as const;
 
 export class BenchShard extends QueueShard implements BenchRpc {
   readonly #counts: Counts;
   #settleCounts: (() => void) | null = null;
+  readonly #turns = new Turns(this);
   #hasPlainTable = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -33,6 +35,7 @@ export class BenchShard extends QueueShard implements BenchRpc {
 
   override submit(request: SubmitRequest) {
     this.#counts.requests++;
+    this.#counts.tasks += request.tasks.length;
     return super.submit(request);
   }
   override open(request: OpenRequest) {
@@ -68,8 +71,8 @@ export class BenchShard extends QueueShard implements BenchRpc {
     return fill(this, request);
   }
 
-  timeClaims(request: ClaimsRequest) {
-    return timeClaims(this, request);
+  takeTurns(request: TurnsRequest) {
+    return this.#turns.take(request);
   }
 
   async startCounting(_request: Versioned): Promise<Answer<object>> {

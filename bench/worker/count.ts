@@ -7,6 +7,7 @@ import type { Counts } from "./counts.ts";
 
 export function noCounts(): Counts {
   return {
+    tasks: 0,
     rowsWritten: 0,
     rowsRead: 0,
     alarms: 0,

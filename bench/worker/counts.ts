@@ -1,5 +1,7 @@
 /** What an object did since it was told to count. */
 export interface Counts {
+  /** Submitted to it. */
+  tasks: number;
   /** As Cloudflare bills them: index entries too. setAlarm is not in it. */
   rowsWritten: number;
   rowsRead: number;

@@ -1,6 +1,6 @@
 /** Fills a queue from inside its object, by the shipped `submit`: a million tasks without a million requests. */
 import type { Answer, NewTask, ShardRpc } from "../../core/schema/rpc.ts";
-import type { FillRequest } from "./bench-rpc.ts";
+import type { FillRequest } from "./requests.ts";
 
 const TASKS_A_CALL = 1_000;
 

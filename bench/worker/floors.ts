@@ -14,7 +14,8 @@ import { type Ctx, createDoor, type DoorBindings } from "../../src/door.ts";
 import { json } from "../../src/middleware/answer.ts";
 import { readJson } from "../../src/middleware/read-body.ts";
 import { onError, serve } from "../../src/middleware/serve.ts";
-import type { BenchEnv, BenchRpc, ClaimsRequest, FillRequest } from "./bench-rpc.ts";
+import type { BenchEnv, BenchRpc } from "./bench-rpc.ts";
+import type { FillRequest, TurnsRequest } from "./requests.ts";
 
 export type Floors = (request: Request) => Promise<Response>;
 
@@ -57,8 +58,8 @@ export function createFloors(env: BenchEnv): Floors {
     switch (c.req.param("work")) {
       case "fill":
         return json(await askShard(() => shard.fill(body as FillRequest)));
-      case "time-claims":
-        return json(await askShard(() => shard.timeClaims(body as ClaimsRequest)));
+      case "take-turns":
+        return json(await askShard(() => shard.takeTurns(body as TurnsRequest)));
       case "start-counting":
         return json(await askShard(() => shard.startCounting({ v: 1 })));
       case "counted":
