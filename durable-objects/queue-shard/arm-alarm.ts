@@ -10,10 +10,10 @@ export function armAlarm(shard: Shard, now: number): void {
   for (const session of memory.sessions.values())
     nextLeaseEnd = Math.min(nextLeaseEnd ?? session.leaseUntil, session.leaseUntil);
   let nextTicket: number | null = null;
-  if (memory.lanes.queued > 0 && !memory.settings?.paused) {
-    const times = [memory.probesHeldUntil, memory.ticketLookAt];
-    for (const ticket of memory.tickets.values()) times.push(ticket.overdueAt);
-    for (const at of times) if (at !== null) nextTicket = Math.min(nextTicket ?? at, at);
+  // Only where a look could bring a ticket: one that changes nothing would be due again at once.
+  if (memory.lanes.queued > 0 && !memory.settings?.paused && !shard.draining) {
+    nextTicket = memory.ticketLookAt;
+    for (const { overdueAt } of memory.tickets.values()) nextTicket = Math.min(nextTicket ?? overdueAt, overdueAt);
   }
   const next = nextAlarm(
     {

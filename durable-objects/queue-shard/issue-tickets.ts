@@ -17,7 +17,6 @@ export function issueTickets(shard: Shard, now: number): void {
   if (!settings || settings.paused || shard.draining || lanes.queued === 0) return;
   const concurrency = concurrencyLeft(shard);
   const demand = { concurrencyLeft: concurrency, slots: settings.slots, maxSessions: settings.maxSessions };
-  let probes = memory.probesHeldUntil === null || memory.probesHeldUntil <= now;
   for (const solo of [false, true]) {
     const waiting = solo ? lanes.solo : lanes.queued - lanes.solo;
     if (waiting === 0) continue;
@@ -27,9 +26,10 @@ export function issueTickets(shard: Shard, now: number): void {
     const limits = solo ? { ...demand, slots: 1, maxSessions: 1 } : demand;
     let wanted = ticketsWanted({ ...limits, ...stays, ready });
     // What no known worker can run is asked about now and then: a deploy may have brought one that can.
-    if (ready === 0 && concurrency > 0 && probes && stays.unredeemed === 0) {
-      wanted = 1;
-      probes = false;
+    if (ready === 0 && concurrency > 0 && stays.unredeemed === 0) {
+      const heldUntil = memory.probesHeldUntil;
+      if (heldUntil === null || heldUntil <= now) wanted = 1;
+      else memory.ticketLookAt = Math.min(memory.ticketLookAt ?? heldUntil, heldUntil);
     }
     send(shard, solo, wanted, now);
   }
