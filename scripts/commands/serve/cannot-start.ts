@@ -1,6 +1,6 @@
 /** Why a script cannot do its work: one sentence that names the remedy. Shown as it is, with no stack, exit code 1. */
 export class CannotStart extends Error {
-  override readonly name = "CannotStart";
+  override readonly name: string = "CannotStart";
 }
 
 /** The sentence of whatever was thrown; a stack only where the fault is ours. */

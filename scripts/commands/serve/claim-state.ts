@@ -16,11 +16,23 @@ export interface StateClaim {
   release(): void;
 }
 
+/** The folder is well, and somebody else's. */
+export class StateInUse extends CannotStart {}
+
+export interface Card {
+  readonly pid: number;
+  readonly port: number;
+  /** RFC 3339. */
+  readonly since: string;
+}
+
+const cardOf = (state: string) => join(state, "service.json");
+
 /** @throws CannotStart where the folder cannot be used, or another service uses it. */
 export function claimState(state: string): StateClaim {
   makeFolder(state);
-  const card = join(state, "service.json");
-  const lock = takeLock(state, card);
+  const card = cardOf(state);
+  const lock = takeLock(state);
   let told = { pid: process.pid, since: new Date().toISOString() };
   return {
     tell(news) {
@@ -55,7 +67,7 @@ export function folderFault(state: string, code: string): string {
   return `The state folder ${state} cannot be used (${code || "unknown error"}): ${remedy}.`;
 }
 
-function takeLock(state: string, card: string): DatabaseSync {
+function takeLock(state: string): DatabaseSync {
   const path = join(state, "service.lock");
   let lock: DatabaseSync | undefined;
   try {
@@ -65,8 +77,8 @@ function takeLock(state: string, card: string): DatabaseSync {
   } catch (error) {
     lock?.close();
     if (error instanceof Error && Reflect.get(error, "errcode") === SQLITE_BUSY)
-      throw new CannotStart(
-        `${holderOf(card)} the state folder ${state}: stop it, or set STATE_DIR to another folder.`,
+      throw new StateInUse(
+        `${holderOf(state)} the state folder ${state}: stop it, or set STATE_DIR to another folder.`,
       );
     const damaged = statSync(path, { throwIfNoEntry: false })?.isFile()
       ? "is not a lock of Sluice's"
@@ -75,13 +87,21 @@ function takeLock(state: string, card: string): DatabaseSync {
   }
 }
 
-function holderOf(card: string): string {
+function holderOf(state: string): string {
+  const card = readCard(state);
+  // One that has the lock and has not written its card yet is another Sluice all the same.
+  return card === null
+    ? "Another Sluice uses"
+    : `Another Sluice (process ${card.pid}, port ${card.port}, since ${card.since}) uses`;
+}
+
+/** Who says to have the folder; only a lock that is held makes it true. null: nobody, or not yet. */
+export function readCard(state: string): Card | null {
   try {
-    const holder: unknown = JSON.parse(readFileSync(card, "utf8"));
-    if (typeof holder === "object" && holder !== null && "pid" in holder && "port" in holder && "since" in holder)
-      return `Another Sluice (process ${holder.pid}, port ${holder.port}, since ${holder.since}) uses`;
+    const card: unknown = JSON.parse(readFileSync(cardOf(state), "utf8"));
+    const isWhole = typeof card === "object" && card !== null && "pid" in card && "port" in card && "since" in card;
+    return isWhole ? { pid: Number(card.pid), port: Number(card.port), since: String(card.since) } : null;
   } catch {
-    // It has the lock and has not written its card yet.
+    return null;
   }
-  return "Another Sluice uses";
 }

@@ -1,0 +1,3 @@
+// `npm run check`: format, lint, types, laws, documents, tests.
+require("./need-node.cjs");
+void import("./commands/check/check.ts");

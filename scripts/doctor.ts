@@ -1,0 +1,3 @@
+// `npm run doctor`: what is missing here, and the remedy.
+require("./need-node.cjs");
+void import("./commands/doctor/doctor.ts");

@@ -1,0 +1,3 @@
+// `npm test`: every test.
+require("./need-node.cjs");
+void import("./commands/test.ts");
