@@ -11,11 +11,8 @@ export async function askDirectory<T>(
   question: (directory: DirectoryRpc) => Promise<Answer<T>>,
 ): Promise<Versioned & { readonly ok: true } & T> {
   return answered(
-    await ask(ports, log, {
-      whom: "The directory",
-      ms: PATIENCE_MS,
-      lost: "unavailable",
-      ask: () => question(directoryOf(ports, c.env.tenant)),
-    }),
+    await ask(ports, log, { whom: "The directory", ms: PATIENCE_MS, lost: "unavailable" }, () =>
+      question(directoryOf(ports, c.env.tenant)),
+    ),
   );
 }

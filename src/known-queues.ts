@@ -110,12 +110,10 @@ export class KnownQueues {
     hasStale: boolean,
     deadline: number,
   ): Promise<Answer<Found>> {
-    const answer = await ask<Found>(this.#ports, this.#log, {
-      whom: "the directory",
-      ms: timeLeft(this.#ports, deadline, hasStale ? LOOKUP_MS : undefined),
-      lost: "unavailable",
-      ask: () => this.#ports.directory(this.#tenant).lookup({ v: 1, ...about }),
-    });
+    const ms = timeLeft(this.#ports, deadline, hasStale ? LOOKUP_MS : undefined);
+    const answer = await ask<Found>(this.#ports, this.#log, { whom: "The directory", ms, lost: "unavailable" }, () =>
+      this.#ports.directory(this.#tenant).lookup({ v: 1, ...about }),
+    );
     if (answer.ok && answer.entry !== null) this.remember(answer.entry);
     return answer;
   }

@@ -30,10 +30,10 @@ export function createFloors(env: BenchEnv): Floors {
 
   const askFloor = async <T>(question: () => Promise<Answer<T>>) => {
     const ms = timeLeft(ports, deadlineOf(ports));
-    return answered(await ask(ports, door.log, { whom: "the floor", ms, lost: "outcome-unknown", ask: question }));
+    return answered(await ask(ports, door.log, { whom: "the floor", ms, lost: "outcome-unknown" }, question));
   };
   const askShard = async <T>(question: () => Promise<Answer<T>>) =>
-    answered(await ask(ports, door.log, { whom: "the shard", ms: LONG_WORK_MS, lost: "unavailable", ask: question }));
+    answered(await ask(ports, door.log, { whom: "the shard", ms: LONG_WORK_MS, lost: "unavailable" }, question));
   const bodyOf = (c: Ctx) => readJson(c.req.raw, door.env.bodyLimit);
 
   const app = new Hono<DoorBindings>();

@@ -42,14 +42,13 @@ export async function countBatch(door: Door, tenant: TenantName, id: string): Pr
   const { queue, shard, seq: first, count } = parsed;
   const at = { tenant, queue, shard };
   for (let round = 1; ; round++) {
-    const live = answered(
-      await ask(door.ports, door.log, {
-        whom: `shard ${shard} of ${queue}`,
-        ms: timeLeft(door.ports, deadline),
-        lost: "unavailable",
-        ask: () => door.ports.shard(at).batch({ v: 1, first, count }),
-      }),
-    ).counts;
+    const whom = `Shard ${shard} of ${queue}`;
+    const ms = timeLeft(door.ports, deadline);
+    const { counts: live } = answered(
+      await ask(door.ports, door.log, { whom, ms, lost: "unavailable" }, () =>
+        door.ports.shard(at).batch({ v: 1, first, count }),
+      ),
+    );
     const liveTotal = totalOf(live);
     const kept = liveTotal === count ? {} : await countKept(door, at, entry, { first, count, deadline }, live);
     const excess = liveTotal + totalOf(kept) - count;

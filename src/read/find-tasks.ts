@@ -145,21 +145,17 @@ async function readLive(
   seqs: readonly Seq[],
   { deadline, waitMs, texts }: Manner,
 ): Promise<ReadAnswer> {
+  const whom = `Shard ${at.shard} of ${at.queue}`;
   const [seq] = seqs;
-  const question = { whom: `shard ${at.shard} of ${at.queue}`, lost: "unavailable" as const };
-  const read = () =>
-    ask(ports, log, {
-      ...question,
-      ms: timeLeft(ports, deadline),
-      ask: () => ports.shard(at).read({ v: 1, seqs, texts }),
-    });
-  const wait = (first: Seq) => {
-    const ms = waitMs + timeLeft(ports, deadline);
-    return ask(ports, log, { ...question, ms, ask: () => ports.shard(at).wait({ v: 1, seq: first, waitMs }) });
-  };
-  const first = await (waitMs > 0 && seq !== undefined ? wait(seq) : read());
-  const isLost = !first.ok && first.code === "unavailable" && ports.now() < deadline;
-  return isLost ? await read() : first;
+  const waits = waitMs > 0 && seq !== undefined;
+  const ms = timeLeft(ports, deadline) + (waits ? waitMs : 0);
+  const first = await ask(ports, log, { whom, ms, lost: "unavailable" }, () =>
+    waits ? ports.shard(at).wait({ v: 1, seq, waitMs }) : ports.shard(at).read({ v: 1, seqs, texts }),
+  );
+  if (first.ok || first.code !== "unavailable" || ports.now() >= deadline) return first;
+  return await ask(ports, log, { whom, ms: timeLeft(ports, deadline), lost: "unavailable" }, () =>
+    ports.shard(at).read({ v: 1, seqs, texts }),
+  );
 }
 
 function nowhere({ ports }: Door, { queue, settings }: QueueEntry, seq: Seq): Missing {

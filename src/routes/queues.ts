@@ -2,10 +2,10 @@
 import { Problem } from "../../core/errors.ts";
 import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
 import { type QueuePatch, QueuePatchSchema } from "../../core/schema/queue-settings.ts";
-import type { Answer, ChangeAnswer, QueueEntry, ShardSummary } from "../../core/schema/rpc.ts";
+import type { ChangeAnswer, QueueEntry, ShardSummary } from "../../core/schema/rpc.ts";
 import { iso } from "../../core/task.ts";
 import { fanOut } from "../../durable-objects/stubs.ts";
-import { answered, ask } from "../ask.ts";
+import { ask } from "../ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
@@ -93,13 +93,11 @@ function queueView({ queue, settings, createdAt }: QueueEntry) {
 
 async function summarize(door: Door, c: Ctx, queue: QueueName, shard: number): Promise<ShardSummary | null> {
   const { tenant } = c.env;
-  const answer: Answer<{ readonly summary: ShardSummary }> = await ask(door.ports, door.log, {
-    whom: `shard ${shard} of ${queue}`,
-    ms: SUMMARY_MS,
-    lost: "unavailable",
-    ask: () => door.ports.shard({ tenant, queue, shard }).summary({ v: 1 }),
-  });
-  return answer.ok ? answered(answer).summary : null;
+  const whom = `Shard ${shard} of ${queue}`;
+  const answer = await ask(door.ports, door.log, { whom, ms: SUMMARY_MS, lost: "unavailable" }, () =>
+    door.ports.shard({ tenant, queue, shard }).summary({ v: 1 }),
+  );
+  return answer.ok ? answer.summary : null;
 }
 
 function sumUp(summaries: readonly ShardSummary[]) {

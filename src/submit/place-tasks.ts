@@ -46,10 +46,8 @@ function send(door: Door, load: Load, shard: number, withSettings: boolean): Pro
   const { tenant, entry, tasks, atomic, deadline } = load;
   const { queue, settings } = entry;
   const request = { v: 1 as const, settingsVersion: settings.version, atomic, tasks: packTasks(tasks) };
-  return ask(door.ports, door.log, {
-    whom: `shard ${shard} of ${queue}`,
-    ms: timeLeft(door.ports, deadline),
-    lost: "outcome-unknown",
-    ask: () => door.ports.shard({ tenant, queue, shard }).submit(withSettings ? { ...request, settings } : request),
-  });
+  const ms = timeLeft(door.ports, deadline);
+  return ask(door.ports, door.log, { whom: `Shard ${shard} of ${queue}`, ms, lost: "outcome-unknown" }, () =>
+    door.ports.shard({ tenant, queue, shard }).submit(withSettings ? { ...request, settings } : request),
+  );
 }
