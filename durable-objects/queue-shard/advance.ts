@@ -32,6 +32,8 @@ export function advance(shard: Shard, request: AdvanceRequest, respond: (answer:
     const handout = storedHandout(shard, session, now);
     if (isEmpty(handout, poll.heard)) park(shard, session, poll, request.waitMs);
     else respond({ v: 1, ok: true, handout });
+    // Work that came since the turn was taken answers the poll at once.
+    afterOperation(shard, now);
     return;
   }
 
