@@ -1,8 +1,8 @@
 /**
  * Keeps the documents and the tests to each other. docs/spec.md has rules numbered like **101**, each observable: each
  * has a test whose name begins with the number. docs/requirements.md has a table whose first column is the row (A1) and
- * where a cell `done` claims it: each such row has a test whose name begins with it. Names begin with rule numbers, then
- * rows, then words: "101 B1 a submission is …"; a number after a row is a word (an HTTP status, say).
+ * where a cell `done` claims it: each such row has a test whose name begins with it. Names begin with rows, then rule
+ * numbers, then words: "B1 D4 101 a submission is …". Numbers may stand first; what follows rows after them is a word.
  */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,8 +39,8 @@ export function checkDocs(root: string, isStrict: boolean): { faults: string[]; 
 export function citationsOf(file: string, text: string): Cited[] {
   const cited: Cited[] = [];
   for (const { name, line } of readModule(text).testNames) {
-    const leading = /^((?:\d(?:\d\d|xx) )*)((?:[A-Z]\d{1,2} )*)/.exec(`${name} `);
-    const ids = `${leading?.[1] ?? ""}${leading?.[2] ?? ""}`.split(" ").filter((id) => id !== "");
+    const [leading = ""] = /^(?:[A-Z]\d{1,2} )*(?:\d(?:\d\d|xx) )*(?:[A-Z]\d{1,2} )*/.exec(`${name} `) ?? [];
+    const ids = leading.split(" ").filter((id) => id !== "");
     for (const id of ids) cited.push({ id, at: `${file}:${line}` });
   }
   return cited;
