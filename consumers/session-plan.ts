@@ -284,7 +284,7 @@ export class SessionPlan {
 
   #handBackWaiting(now: number): void {
     for (const { seq, attempt } of this.#waiting)
-      this.#tell({ kind: "returned", seq, attempt, startedAt: now, endedAt: now }, now);
+      this.#tell({ kind: "returned", hasBegun: false, seq, attempt, startedAt: now, endedAt: now }, now);
     if (this.#waiting.length > 0 && this.#stop === "no") this.#runMs = AHEAD_MS + 1;
     this.#waiting = [];
   }

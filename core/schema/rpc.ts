@@ -155,8 +155,8 @@ export type Outcome =
   | (OutcomeOf & { readonly kind: "failed"; readonly error: AttemptError; readonly retryable: boolean })
   /** The handler asked for later: no attempt is spent. */
   | (OutcomeOf & { readonly kind: "snoozed"; readonly delayMs: number })
-  /** Handed back (drain): no attempt is spent. */
-  | (OutcomeOf & { readonly kind: "returned" });
+  /** Handed back: no attempt is spent; where it did not begin, whatever slot the shard meant it for, there was none. */
+  | (OutcomeOf & { readonly kind: "returned"; readonly hasBegun?: boolean });
 
 export interface AdvanceRequest extends Versioned {
   readonly session: number;

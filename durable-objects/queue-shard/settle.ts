@@ -119,7 +119,9 @@ function settleOthers(
         );
         break;
       case "returned":
-        giveBack(shard, session, row, held, "handed back unfinished", now);
+        if (outcome.hasBegun === false)
+          giveBack(shard, session, row, { ...held, startedAt: null }, "handed back before it began", now);
+        else giveBack(shard, session, row, held, "handed back unfinished", now);
         break;
     }
   }
