@@ -84,7 +84,7 @@ function randomBody(draw: () => number): Record<string, unknown> {
 }
 
 describe("isAcceptable", () => {
-  it("1xx agrees with the schema about each value of each field", () => {
+  it("102 agrees with the schema about each value of each field", () => {
     const right = { type: "echo", payload: 1 };
     let accepted = 0;
     for (const [field, values] of Object.entries(VALUES))
@@ -97,7 +97,7 @@ describe("isAcceptable", () => {
     expect(accepted).toBeGreaterThan(30);
   });
 
-  it("1xx agrees with the schema about 20,000 random bodies", () => {
+  it("102 agrees with the schema about 20,000 random bodies", () => {
     const draw = draws(20_261_124);
     let accepted = 0;
     for (let i = 0; i < 20_000; i++) {
@@ -125,7 +125,7 @@ describe("isAcceptable", () => {
     expect(SubmittedTaskSchema.safeParse(raw).success).toBe(false);
   });
 
-  it("1xx delaySeconds and runAt exclude each other, and a missing payload is not null", () => {
+  it("102 106 delaySeconds and runAt exclude each other, and a missing payload is not null", () => {
     const both = { type: "echo", payload: 1, delaySeconds: 1, runAt: "2027-01-01T00:00:00Z" };
     expect(isAcceptable(both)).toBe(false);
     expect(SubmittedTaskSchema.safeParse(both).error?.issues).toMatchObject([{ path: ["delaySeconds"] }]);

@@ -33,11 +33,11 @@ function nested(depth: number): unknown {
 }
 
 describe("payloads", () => {
-  it("1xx keeps what was sent, not what the schema made of it", () => {
+  it("103 keeps what was sent, not what the schema made of it", () => {
     expect(made({ payload: { amount: 2 } }, strict).payload).toBe('{"amount":2}');
   });
 
-  it("1xx names each fault below /payload", () => {
+  it("103 names each fault below /payload", () => {
     const { code, errors } = fault({ payload: { amount: -1, "a/b~c": 1 } }, strict);
     expect(code).toBe("payload-invalid");
     expect(errors.map((error) => error.pointer)).toEqual(["/payload/amount", "/payload/a~1b~0c"]);
@@ -49,7 +49,7 @@ describe("payloads", () => {
     ["a key with half a pair", { "\udc00": 1 }, "/payload"],
     ["a number beyond safe integers", { n: 2 ** 53 }, "/payload/n"],
     ["infinity", [JSON.parse("1e400")], "/payload/0"],
-  ])("1xx refuses %s", (_, payload, pointer) => {
+  ])("153 refuses %s", (_, payload, pointer) => {
     expect(fault({ payload })).toMatchObject({ code: "payload-invalid", errors: [{ pointer }] });
   });
 
@@ -59,11 +59,11 @@ describe("payloads", () => {
     ["null", null],
     ["a pair", "\ud83d\ude00"],
     ["its own __proto__", JSON.parse('{"__proto__": 1}')],
-  ])("1xx takes %s and gives it back unchanged", (_, payload) => {
+  ])("153 takes %s and gives it back unchanged", (_, payload) => {
     expect(JSON.parse(made({ payload }).payload)).toEqual(payload);
   });
 
-  it("1xx counts 256 KiB in UTF-8 bytes of the text, quotes included", () => {
+  it("152 counts 256 KiB in UTF-8 bytes of the text, quotes included", () => {
     const limit = 256 * 1024;
     expect(made({ payload: "x".repeat(limit - 2) }).payload.length).toBe(limit);
     expect(fault({ payload: "x".repeat(limit - 1) }).code).toBe("payload-too-large");
@@ -79,13 +79,13 @@ describe("payloads", () => {
 });
 
 describe("times", () => {
-  it("1xx delaySeconds counts from now, 0 is at once", () => {
+  it("106 delaySeconds counts from now, 0 is at once", () => {
     expect(made({ delaySeconds: 0.5 }).runAt).toBe(NOW + 500);
     expect(made({ delaySeconds: 0 }).runAt).toBeNull();
     expect(made({}).runAt).toBeNull();
   });
 
-  it("1xx a runAt in the past is at once, one more than a year ahead is refused", () => {
+  it("106 a runAt in the past is at once, one more than a year ahead is refused", () => {
     expect(made({ runAt: "2026-11-24T11:59:59Z" }).runAt).toBeNull();
     expect(made({ runAt: "2026-11-24T14:00:01+02:00" }).runAt).toBe(NOW + 1_000);
     expect(made({ runAt: "2027-11-24T12:00:00Z" }).runAt).toBe(NOW + 365 * 86_400_000);
@@ -97,7 +97,7 @@ describe("times", () => {
 });
 
 describe("options and priority", () => {
-  it("1xx names of priorities", () => {
+  it("107 names of priorities", () => {
     const { low, normal, high, critical } = { low: 2, normal: 5, high: 7, critical: 9 };
     expect(made({}).priority).toBe(normal);
     expect(made({ priority: "low" }).priority).toBe(low);
@@ -106,7 +106,7 @@ describe("options and priority", () => {
     expect(made({ priority: 0 }).priority).toBe(0);
   });
 
-  it("1xx a task's own options go before its type's, retry field by field", () => {
+  it("108 a task's own options go before its type's, retry field by field", () => {
     expect(made({ payload: { amount: 1 } }, strict)).toMatchObject({
       version: 3,
       options: '{"timeoutMs":5000,"retry":{"maxAttempts":2,"backoff":"fixed"}}',

@@ -7,7 +7,7 @@ it.each([
   ["2026-12-24T18:00:00.123456789+01:30", Date.UTC(2026, 11, 24, 16, 30, 0, 123)],
   ["2028-02-29T23:59:59-00:00", Date.UTC(2028, 1, 29, 23, 59, 59)],
   ["0099-01-01T00:00:00Z", Date.parse("0099-01-01T00:00:00Z")],
-])("reads %s", (text, ms) => {
+])("106 reads %s", (text, ms) => {
   expect(parseTime(text)).toBe(ms);
 });
 
@@ -28,6 +28,6 @@ it.each([
   "+002026-12-24T18:00:00Z",
   "tomorrow",
   "",
-])("refuses %s", (text) => {
+])("106 refuses %s", (text) => {
   expect(parseTime(text)).toBeNull();
 });

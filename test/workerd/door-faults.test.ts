@@ -58,7 +58,7 @@ beforeAll(async () => {
 });
 
 describe("a shard", () => {
-  it("A5 that never answers a submission: 503 outcome-unknown within 3 s, and no Retry-After that would submit twice", async () => {
+  it("113 190 A5 that never answers a submission: 503 outcome-unknown within 3 s, and no Retry-After that would submit twice", async () => {
     const startedAt = Date.now();
     const reply = await submit(withShard(() => ({ submit: silence })));
     expect(Date.now() - startedAt).toBeLessThan(3_000);
@@ -66,7 +66,7 @@ describe("a shard", () => {
     expect(reply.headers.get("retry-after")).toBeNull();
   });
 
-  it("1xx whose answer is lost after the commit: outcome-unknown, and the task is not submitted again", async () => {
+  it("113 whose answer is lost after the commit: outcome-unknown, and the task is not submitted again", async () => {
     const before = await depth();
     let asked = 0;
     const reply = await submit(
@@ -83,7 +83,7 @@ describe("a shard", () => {
     expect(await depth()).toBe(before + 1);
   });
 
-  it("1xx that is overloaded: 503 overloaded with Retry-After, nothing tried again", async () => {
+  it("190 that is overloaded: 503 overloaded with Retry-After, nothing tried again", async () => {
     let asked = 0;
     const service = withShard(() => ({
       submit() {
@@ -97,7 +97,7 @@ describe("a shard", () => {
     expect(asked).toBe(1);
   });
 
-  it("1xx that fails a read once is read again, on a new stub", async () => {
+  it("190 that fails a read once is read again, on a new stub", async () => {
     const { body } = await submit(serviceWith());
     let stubs = 0;
     const service = withShard((real) => {
@@ -112,7 +112,7 @@ describe("a shard", () => {
     expect(stubs).toBe(2);
   });
 
-  it("A5 that hangs: a read is 503 unavailable within 3 s, never 404", async () => {
+  it("190 A5 that hangs: a read is 503 unavailable within 3 s, never 404", async () => {
     const { body } = await submit(serviceWith());
     const startedAt = Date.now();
     const reply = await call("GET", `/tasks/submissions/${body.id}`, undefined, {
@@ -122,7 +122,7 @@ describe("a shard", () => {
     expect(reply).toMatchObject({ status: 503, body: { code: "unavailable", retryable: true } });
   });
 
-  it("1xx that is away is missing from a queue's counts, and `shards` says so", async () => {
+  it("183 that is away is missing from a queue's counts, and `shards` says so", async () => {
     await call("PUT", "/queues/three", { shards: 3 });
     const service = serviceWith((real) => ({
       shard: (address) =>
@@ -132,7 +132,7 @@ describe("a shard", () => {
     expect(body).toMatchObject({ counts: { depth: 0 }, shards: { asked: 3, answered: 2 } });
   });
 
-  it("1xx one bad answer among several reads spoils its own place alone", async () => {
+  it("161 one bad answer among several reads spoils its own place alone", async () => {
     const good = (await submit(serviceWith())).body.id;
     await call("PUT", "/queues/lost", {});
     await call("POST", "/queues/lost/pause");
@@ -155,7 +155,7 @@ describe("the Directory", () => {
     ["hangs", silence],
     ["throws", () => Promise.reject(new Error("reset"))],
     ["is overloaded", overloaded],
-  ])("A5 that %s: what is remembered serves for 10 minutes, then 503", async (_, fault) => {
+  ])("191 A5 that %s: what is remembered serves for 10 minutes, then 503", async (_, fault) => {
     const { state, service } = fragile(fault);
     expect((await submit(service)).status).toBe(202);
     state.away = true;
@@ -171,7 +171,7 @@ describe("the Directory", () => {
     expect((await submit(service)).status).toBe(202);
   });
 
-  it("1xx is asked every 5 s and not with every request, by one request of many", async () => {
+  it("191 is asked every 5 s and not with every request, by one request of many", async () => {
     const { state, service } = fragile(silence);
     await submit(service);
     const once = state.lookups;
@@ -182,7 +182,7 @@ describe("the Directory", () => {
     expect(state.lookups).toBe(once + 1);
   });
 
-  it("1xx that hangs is asked again by one request a second, the others do not wait for it", async () => {
+  it("191 that hangs is asked again by one request a second, the others do not wait for it", async () => {
     const { state, service } = fragile(silence);
     await submit(service);
     state.away = true;
@@ -193,7 +193,7 @@ describe("the Directory", () => {
     expect(state.lookups).toBe(before + 1);
   });
 
-  it("A5 that hangs and is not remembered: 503 unavailable, readiness too, liveness not", async () => {
+  it("190 193 A5 that hangs and is not remembered: 503 unavailable, readiness too, liveness not", async () => {
     const { state, service } = fragile(silence);
     state.away = true;
     expect(await submit(service)).toMatchObject({ status: 503, body: { code: "unavailable", retryable: true } });
@@ -202,7 +202,7 @@ describe("the Directory", () => {
     expect(await call("GET", "/health/live", undefined, { fetch: service })).toMatchObject({ status: 200 });
   });
 
-  it("C3 200 first requests at once: every one is accepted, though nobody knows the queue yet", async () => {
+  it("101 C3 200 first requests at once: every one is accepted, though nobody knows the queue yet", async () => {
     const service = serviceWith();
     const replies = await Promise.all(
       Array.from({ length: 200 }, (_, i) => submit(service, { type: "echo", payload: i })),
@@ -212,7 +212,7 @@ describe("the Directory", () => {
 });
 
 describe("the deployment", () => {
-  it("C6 a missing binding: readiness is 503 misconfigured and names the remedy, liveness stays", async () => {
+  it("194 C6 a missing binding: readiness is 503 misconfigured and names the remedy, liveness stays", async () => {
     const service = serviceWith(undefined, { env: { TICKETS_2: undefined } });
     const reply = await call("GET", "/health/ready", undefined, { fetch: service });
     expect(reply).toMatchObject({ status: 503, body: { code: "misconfigured", retryable: false } });
@@ -220,14 +220,14 @@ describe("the deployment", () => {
     expect((await call("GET", "/health/live", undefined, { fetch: service })).status).toBe(200);
   });
 
-  it("C6 a wrong var is a warning", async () => {
+  it("194 C6 a wrong var is a warning", async () => {
     const service = serviceWith(undefined, { env: { BODY_LIMIT: "lots" } });
     const { status, body } = await call("GET", "/health/ready", undefined, { fetch: service });
     expect(status).toBe(200);
     expect(body.warnings).toMatchObject([expect.stringContaining("BODY_LIMIT")]);
   });
 
-  it("A10 readiness shows D1 away, and is ready all the same", async () => {
+  it("193 A10 readiness shows D1 away, and is ready all the same", async () => {
     const service = serviceWith(() => ({ history: () => null }));
     const { status, body } = await call("GET", "/health/ready", undefined, { fetch: service });
     expect(status).toBe(200);

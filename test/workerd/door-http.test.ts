@@ -33,14 +33,14 @@ describe("X-Request-Id", () => {
     ["DELETE", "/queues"],
     ["OPTIONS", "/queues"],
     ["POST", PATH],
-  ])("A9 is made on %s %s, and is in the problem where there is one", async (method, path) => {
+  ])("186 A9 is made on %s %s, and is in the problem where there is one", async (method, path) => {
     const { headers, body } = await call(method, path);
     expect(headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
     if (headers.get("content-type") === "application/problem+json")
       expect(body.requestId).toBe(headers.get("x-request-id"));
   });
 
-  it("A9 a well-formed one is echoed, any other replaced", async () => {
+  it("186 A9 a well-formed one is echoed, any other replaced", async () => {
     const sent = async (id: string) =>
       (await call("GET", "/nowhere", undefined, { headers: { "x-request-id": id } })).headers.get("x-request-id");
     expect(await sent("order-17/retry~2")).toBe("order-17/retry~2");
@@ -56,7 +56,7 @@ describe("bodies", () => {
     "application/json; charset=utf-8",
     "Application/JSON;charset=UTF-8",
     'application/json; charset="utf-8"',
-  ])("A9 %s is JSON", async (type) => {
+  ])("188 A9 %s is JSON", async (type) => {
     expect((await post(task, type)).status).toBe(202);
   });
 
@@ -67,11 +67,11 @@ describe("bodies", () => {
     "application/jsonp",
     "multipart/form-data",
     "text/plain; application/json",
-  ])("A9 %s is 415", async (type) => {
+  ])("188 A9 %s is 415", async (type) => {
     expect(await post(task, type)).toMatchObject({ status: 415, body: { code: "unsupported-media-type" } });
   });
 
-  it("A9 a body of no stated type is 415, or a page of another origin could send one unasked", async () => {
+  it("188 A9 a body of no stated type is 415, or a page of another origin could send one unasked", async () => {
     expect(await post(new TextEncoder().encode(task), null)).toMatchObject({ status: 415 });
   });
 
@@ -81,21 +81,21 @@ describe("bodies", () => {
     ["half an object", '{"type": "echo"'],
     ["two values", "{} {}"],
     ["NaN", '{"type": "echo", "payload": NaN}'],
-  ])("1xx %s is 422 invalid-json", async (_, raw) => {
+  ])("188 %s is 422 invalid-json", async (_, raw) => {
     expect(await post(raw, "application/json")).toMatchObject({ status: 422, body: { code: "invalid-json" } });
   });
 
-  it("1xx bytes that are not UTF-8 are refused, not replaced", async () => {
+  it("188 bytes that are not UTF-8 are refused, not replaced", async () => {
     const bytes = new TextEncoder().encode('{"type": "echo", "payload": "?"}');
     bytes[bytes.indexOf(0x3f)] = 0xff;
     expect(await post(bytes, "application/json")).toMatchObject({ status: 422, body: { code: "invalid-json" } });
   });
 
-  it("1xx a byte order mark is no fault", async () => {
+  it("188 a byte order mark is no fault", async () => {
     expect((await post(`\ufeff${task}`, "application/json")).status).toBe(202);
   });
 
-  it("A8 10 MB are 413, told or not", async () => {
+  it("188 A8 10 MB are 413, told or not", async () => {
     const large = JSON.stringify({ type: "echo", payload: "x".repeat(10_000_000) });
     expect(await post(large, "application/json")).toMatchObject({ status: 413, body: { code: "body-too-large" } });
     expect(await post(streamOf(large), "application/json")).toMatchObject({
@@ -104,7 +104,7 @@ describe("bodies", () => {
     });
   });
 
-  it("1xx a body of exactly BODY_LIMIT is read, one byte more is not, in pieces or whole", async () => {
+  it("188 a body of exactly BODY_LIMIT is read, one byte more is not, in pieces or whole", async () => {
     const service = serviceWith(undefined, { env: { BODY_LIMIT: String(2_000) } });
     const padded = (bytes: number) => task + " ".repeat(bytes - task.length);
     expect((await post(padded(2_000), "application/json", service)).status).toBe(202);
@@ -115,7 +115,7 @@ describe("bodies", () => {
 });
 
 describe("methods and paths", () => {
-  it("1xx an unknown path is 404 not-found", async () => {
+  it("189 an unknown path is 404 not-found", async () => {
     expect(await call("GET", "/tasks/a/b/c")).toMatchObject({ status: 404, body: { code: "not-found" } });
     expect(await call("GET", "/queues/")).toMatchObject({ status: 404, body: { code: "not-found" } });
   });
@@ -126,14 +126,14 @@ describe("methods and paths", () => {
     ["DELETE", "/queues/x", "GET, PUT, PATCH, HEAD, OPTIONS"],
     ["PROPFIND", "/queues/x", "GET, PUT, PATCH, HEAD, OPTIONS"],
     ["POST", "/types/a/b", "GET, PUT, HEAD, OPTIONS"],
-  ])("1xx %s %s is 405 with Allow", async (method, path, allow) => {
+  ])("189 %s %s is 405 with Allow", async (method, path, allow) => {
     const { status, headers, body } = await call(method, path);
     expect(status).toBe(405);
     expect(headers.get("allow")).toBe(allow);
     expect(body.code).toBe("method-not-allowed");
   });
 
-  it("1xx OPTIONS names the methods, HEAD is GET without its body", async () => {
+  it("189 OPTIONS names the methods, HEAD is GET without its body", async () => {
     const options = await call("OPTIONS", PATH);
     expect(options).toMatchObject({ status: 204, body: null });
     expect(options.headers.get("allow")).toBe("GET, POST, HEAD, OPTIONS");
@@ -145,7 +145,7 @@ describe("methods and paths", () => {
 });
 
 describe("problems", () => {
-  it("1xx have the members of RFC 9457 and nothing of the inside", async () => {
+  it("187 have the members of RFC 9457 and nothing of the inside", async () => {
     const { headers, body } = await call("GET", "/tasks/nothing");
     expect(headers.get("content-type")).toBe("application/problem+json");
     expect(body).toEqual({
@@ -159,7 +159,7 @@ describe("problems", () => {
     });
   });
 
-  it("1xx what nobody expected is 500 without its stack, message or name", async () => {
+  it("187 what nobody expected is 500 without its stack, message or name", async () => {
     const service = serviceWith(() => ({
       shard: () => {
         throw new TypeError("secret of the inside");

@@ -7,7 +7,7 @@ const submit = (body: object, fetch?: (request: Request) => Promise<Response>): 
   call("POST", "/tasks/submissions", body, fetch ? { fetch } : {});
 
 describe("queues", () => {
-  it("1xx PUT makes one with defaults, PATCH changes what is named, PUT puts the rest back", async () => {
+  it("179 180 PUT makes one with defaults, PATCH changes what is named, PUT puts the rest back", async () => {
     const made = await call("PUT", "/queues/mail", { concurrency: 3 });
     expect(made).toMatchObject({
       status: 200,
@@ -19,7 +19,7 @@ describe("queues", () => {
     expect((await call("PUT", "/queues/mail", {})).body).toMatchObject({ settings: { concurrency: null, slots: 6 } });
   });
 
-  it("1xx GET has settings and live counts, the list has each queue", async () => {
+  it("183 GET has settings and live counts, the list has each queue", async () => {
     await call("PUT", "/queues/counted", {});
     await call("POST", "/queues/counted/pause");
     await submit({ type: "echo", payload: 1, queue: "counted" });
@@ -42,7 +42,7 @@ describe("queues", () => {
     expect(list.body.queues).toContainEqual(expect.objectContaining({ queue: "counted", paused: true }));
   });
 
-  it("1xx a paused queue takes tasks and starts none; resumed it runs them", async () => {
+  it("120 a paused queue takes tasks and starts none; resumed it runs them", async () => {
     await call("PUT", "/queues/stopped", {});
     expect((await call("POST", "/queues/stopped/pause")).body).toMatchObject({ queue: "stopped", paused: true });
     const { body } = await submit({ type: "echo", payload: 1, queue: "stopped" });
@@ -69,13 +69,13 @@ describe("queues", () => {
       "invalid-request",
       "/depthLimit",
     ],
-  ])("1xx %s: %s %s is refused", async (_, method, path, body, status, code, pointer) => {
+  ])("181 %s: %s %s is refused", async (_, method, path, body, status, code, pointer) => {
     const reply = await call(method, path, body);
     expect(reply).toMatchObject({ status, body: { code } });
     if (pointer !== null) expect(reply.body.errors?.map((error) => error.pointer)).toEqual([pointer]);
   });
 
-  it("1xx keyShards and history are fixed once the queue is there", async () => {
+  it("180 keyShards and history are fixed once the queue is there", async () => {
     await call("PUT", "/queues/fixed", { keyShards: 2 });
     expect(await call("PATCH", "/queues/fixed", { keyShards: 3 })).toMatchObject({
       status: 409,
@@ -83,7 +83,7 @@ describe("queues", () => {
     });
   });
 
-  it("1xx shards raised: the next submissions spread, by a door that knew fewer too", async () => {
+  it("123 182 shards raised: the next submissions spread, by a door that knew fewer too", async () => {
     const other = serviceWith((real) => ({ now: () => real.now() }));
     await call("PUT", "/queues/wide", {});
     await call("POST", "/queues/wide/pause");
@@ -103,7 +103,7 @@ describe("queues", () => {
 });
 
 describe("types", () => {
-  it("C2 are listed with their JSON Schemas, and where they go", async () => {
+  it("184 C2 are listed with their JSON Schemas, and where they go", async () => {
     const { body } = await call("GET", "/types");
     const factorial = Array.from(body.types ?? []).find((type) => type.type === "factorial");
     expect(factorial).toMatchObject({
@@ -115,7 +115,7 @@ describe("types", () => {
     });
   });
 
-  it("C2 routing is changed at run time: the next submission goes there, and makes the queue", async () => {
+  it("105 179 184 C2 routing is changed at run time: the next submission goes there, and makes the queue", async () => {
     expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("default");
     const put = await call("PUT", "/types/sleep", { queue: "slow" });
     expect(put).toMatchObject({ status: 200, body: { type: "sleep", queue: "slow", known: "handled" } });
@@ -123,7 +123,7 @@ describe("types", () => {
     expect((await call("GET", "/types/sleep")).body.queue).toBe("slow");
   });
 
-  it("C2 PUT makes known what only workers elsewhere run: any JSON is its payload", async () => {
+  it("184 C2 PUT makes known what only workers elsewhere run: any JSON is its payload", async () => {
     expect((await submit({ type: "video/encode:v2", payload: {} })).body.code).toBe("type-unknown");
     expect((await call("PUT", "/types/video/encode:v2", { queue: "video" })).status).toBe(200);
     expect((await call("GET", "/types/video%2Fencode:v2")).body).toMatchObject({
@@ -141,7 +141,7 @@ describe("types", () => {
     ["a name with a blank", "PUT", "/types/a%20b", { queue: "x" }, 422, "invalid-request"],
     ["a queue's name that is none", "PUT", "/types/echo", { queue: "a.b" }, 422, "invalid-request"],
     ["a field too many", "PUT", "/types/echo", { queue: "a", weight: 1 }, 422, "invalid-request"],
-  ])("1xx %s: %s %s is refused", async (_, method, path, body, status, code) => {
+  ])("184 %s: %s %s is refused", async (_, method, path, body, status, code) => {
     expect(await call(method, path, body)).toMatchObject({ status, body: { code } });
   });
 });

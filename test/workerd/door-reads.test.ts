@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 describe("a task that runs", () => {
-  it("B1 D4 is waited for, then gives its result", async () => {
+  it("159 B1 D4 is waited for, then gives its result", async () => {
     const id = await submit({ type: "compound-interest", payload: { amount: 1_000, rate: 0.05, years: 2 } });
     const status = await wait(id);
     expect(status.body).toMatchObject({
@@ -37,13 +37,13 @@ describe("a task that runs", () => {
     [null, "null"],
     [[1, "2"], "array"],
     [{ a: { b: '"' } }, "object"],
-  ])("1xx a result comes back as it was: %j", async (payload, resultType) => {
+  ])("160 a result comes back as it was: %j", async (payload, resultType) => {
     const id = await submit({ type: "echo", payload });
     await wait(id);
     expect((await result(id)).body).toEqual({ id, status: "SUCCEEDED", result: payload, resultType, attempts: 1 });
   });
 
-  it("B1 a FAILED one is 200 with its error, and without its stack", async () => {
+  it("160 163 B1 a FAILED one is 200 with its error, and without its stack", async () => {
     const id = await submit({ type: "fail", payload: { times: 9 }, retry: { maxAttempts: 1 } });
     expect((await wait(id)).body).toMatchObject({ status: "FAILED", error: { code: "handler-error" } });
     const { status, body } = await result(id);
@@ -52,7 +52,7 @@ describe("a task that runs", () => {
     expect(JSON.stringify(body)).not.toContain("stack");
   });
 
-  it("1xx a result past its resultTtlSeconds is 410, its status still there", async () => {
+  it("160 a result past its resultTtlSeconds is 410, its status still there", async () => {
     const id = await submit({ type: "echo", payload: 1, resultTtlSeconds: 0 });
     expect((await wait(id)).body.status).toBe("SUCCEEDED");
     expect(await result(id)).toMatchObject({ status: 410, body: { code: "result-expired" } });
@@ -60,18 +60,18 @@ describe("a task that runs", () => {
 });
 
 describe("a task that waits", () => {
-  it("B1 is 409 with Retry-After where its result is asked for", async () => {
+  it("160 B1 is 409 with Retry-After where its result is asked for", async () => {
     const reply = await result(await submit({ type: "echo", payload: 1, queue: "held" }));
     expect(reply).toMatchObject({ status: 409, body: { code: "task-unfinished", retryable: true } });
     expect(reply.headers.get("retry-after")).toBe("1");
   });
 
-  it("1xx one that is put off says so in Retry-After", async () => {
+  it("160 one that is put off says so in Retry-After", async () => {
     const reply = await result(await submit({ type: "echo", payload: 1, queue: "held", delaySeconds: 90 }));
     expect(Number(reply.headers.get("retry-after"))).toBeGreaterThan(80);
   });
 
-  it("1xx ?wait=1 answers after a second with what it is then", async () => {
+  it("159 ?wait=1 answers after a second with what it is then", async () => {
     const { status, body } = await call(
       "GET",
       `/tasks/submissions/${await submit({ type: "echo", payload: 1, queue: "held" })}?wait=1`,
@@ -80,14 +80,14 @@ describe("a task that waits", () => {
     expect(body.status).toBe("QUEUED");
   });
 
-  it.each(["61", "-1", "1.5", "x", ""])("1xx ?wait=%s is refused", async (seconds) => {
+  it.each(["61", "-1", "1.5", "x", ""])("159 ?wait=%s is refused", async (seconds) => {
     const reply = await call("GET", `/tasks/submissions/held.0.06aa9ng0000?wait=${seconds}`);
     expect(reply).toMatchObject({ status: 422, body: { code: "invalid-request", errors: [{ pointer: "?wait" }] } });
   });
 });
 
 describe("several at once", () => {
-  it("1xx each in its place, over queues, what is nowhere with its problem", async () => {
+  it("161 each in its place, over queues, what is nowhere with its problem", async () => {
     const held = await submit({ type: "echo", payload: 1, queue: "held" });
     const done = await submit({ type: "echo", payload: "x".repeat(200_000) });
     await wait(done);
@@ -102,7 +102,7 @@ describe("several at once", () => {
     ]);
   });
 
-  it("1xx 100 at most, and one of ids and batch", async () => {
+  it("161 at most 100, and one of ids and batch", async () => {
     const ids = Array.from({ length: 101 }, () => "a").join(",");
     expect(await call("GET", `/tasks/submissions?ids=${ids}`)).toMatchObject({
       status: 422,
@@ -111,7 +111,7 @@ describe("several at once", () => {
     expect(await call("GET", "/tasks/submissions")).toMatchObject({ status: 422 });
   });
 
-  it("1xx a batch is counted while it runs and after history has taken it", async () => {
+  it("161 a batch is counted while it runs and after history has taken it", async () => {
     const tasks = [
       ...Array.from({ length: 9 }, (_, i) => ({ type: "echo", payload: i })),
       { type: "fail", payload: { times: 9 }, retry: { maxAttempts: 1 } },
@@ -131,7 +131,7 @@ describe("several at once", () => {
   });
 
   it.each(["nonsense", "held.0.06aa9ng0000", "held.0.06aa9ng0000.5", "nowhere.0.06aa9ng0000.5"])(
-    "1xx batch %s is 404",
+    "161 batch %s is 404",
     async (batch) => {
       expect(await call("GET", `/tasks/submissions?batch=${batch}`)).toMatchObject({
         status: 404,
@@ -142,7 +142,7 @@ describe("several at once", () => {
 });
 
 describe("ids that nobody gave out", () => {
-  it("1xx are 404 and wake no object: queue, shard and moment must be real", async () => {
+  it("116 are 404 and wake no object: queue, shard and moment must be real", async () => {
     const real = parseTaskId(await submit({ type: "echo", payload: 1, queue: "held" }));
     if (real === null) throw new Error("the service gave out an id that is none");
     const tomorrow = taskId(real, (real.seq + 2 * 86_400_000 * 4_096) as Seq);
@@ -164,7 +164,7 @@ describe("ids that nobody gave out", () => {
     expect((await listDurableObjectIds(env.QUEUE_SHARD)).length).toBe(before);
   });
 
-  it("1xx one older than the queue's retention is 410, a newer one 404", async () => {
+  it("162 one older than the queue's retention is 410, a newer one 404", async () => {
     const at = { queue: "held" as QueueName, shard: 0 };
     const aged = (days: number) =>
       call(
@@ -175,7 +175,7 @@ describe("ids that nobody gave out", () => {
     expect(await aged(29)).toMatchObject({ status: 404, body: { code: "task-unknown" } });
   });
 
-  it("1xx with history away they are 503, never 404", async () => {
+  it("166 with history away they are 503, never 404", async () => {
     const hanging = serviceWith((real) => ({
       later: (ms, run) => real.later(ms / 50, run),
       history: (database) => {
@@ -193,7 +193,7 @@ describe("ids that nobody gave out", () => {
     expect(reply.headers.get("retry-after")).toBe("1");
   });
 
-  it("1xx a live task is read without D1", async () => {
+  it("166 a live task is read without D1", async () => {
     const id = await submit({ type: "echo", payload: 1, queue: "held" });
     const without = serviceWith(() => ({ history: () => null }));
     expect((await call("GET", `/tasks/submissions/${id}`, undefined, { fetch: without })).status).toBe(200);

@@ -5,7 +5,7 @@ import { call } from "../support/workerd/call.ts";
 const daily = { type: "echo", payload: { report: true }, cron: "0 6 * * *", timezone: "Europe/Vienna" };
 
 describe("schedules", () => {
-  it("C1 E1 are made, read, listed, changed and deleted", async () => {
+  it("169 C1 E1 are made, read, listed, changed and deleted", async () => {
     const made = await call("POST", "/schedules", { id: "daily", ...daily, priority: "high", tags: ["r"] });
     expect(made).toMatchObject({
       status: 201,
@@ -27,7 +27,7 @@ describe("schedules", () => {
     expect(await call("GET", "/schedules/daily")).toMatchObject({ status: 404, body: { code: "schedule-unknown" } });
   });
 
-  it("1xx PUT to a new id makes it, POST to a known one is refused", async () => {
+  it("169 PUT to a new id makes it, POST to a known one is refused", async () => {
     expect((await call("PUT", "/schedules/twice", daily)).status).toBe(201);
     expect(await call("POST", "/schedules", { id: "twice", ...daily })).toMatchObject({
       status: 409,
@@ -36,7 +36,7 @@ describe("schedules", () => {
     await call("DELETE", "/schedules/twice");
   });
 
-  it("1xx the list goes on from its cursor", async () => {
+  it("169 the list goes on from its cursor", async () => {
     for (const id of ["a", "b", "c"]) await call("PUT", `/schedules/page-${id}`, daily);
     const first = await call("GET", "/schedules?limit=2");
     expect(first.body.schedules?.map((schedule) => schedule.id)).toEqual(["page-a", "page-b"]);
@@ -49,7 +49,7 @@ describe("schedules", () => {
     for (const id of ["a", "b", "c"]) await call("DELETE", `/schedules/page-${id}`);
   });
 
-  it("E1 run-now makes one task more, whose result is there; the next fire stays", async () => {
+  it("176 E1 run-now makes one task more, whose result is there; the next fire stays", async () => {
     const { body: schedule } = await call("PUT", "/schedules/now", daily);
     const run = await call("POST", "/schedules/now/run-now");
     expect(run).toMatchObject({ status: 202, body: { schedule: "now" } });
@@ -62,7 +62,7 @@ describe("schedules", () => {
     expect((await call("GET", "/schedules/now")).body).toMatchObject({ nextAt: String(schedule.nextAt), fires: 0 });
   });
 
-  it("E1 pause and resume, and a preview that says when", async () => {
+  it("175 176 E1 pause and resume, and a preview that says when", async () => {
     await call("PUT", "/schedules/held", daily);
     expect((await call("POST", "/schedules/held/pause")).body).toMatchObject({ paused: true, nextAt: null });
     const preview = await call("GET", "/schedules/held/preview?n=3");
@@ -75,7 +75,7 @@ describe("schedules", () => {
     });
   });
 
-  it("E1 a one-time schedule fires by the Directory's own alarm", async () => {
+  it("170 E1 a one-time schedule fires by the Directory's own alarm", async () => {
     await call("PUT", "/schedules/soon", {
       type: "echo",
       payload: "fired",
@@ -104,13 +104,13 @@ describe("schedules", () => {
       "payload-invalid",
       "/payload/n",
     ],
-  ])("1xx refuses %s", async (_, body, code, pointer) => {
+  ])("169 refuses %s", async (_, body, code, pointer) => {
     const reply = await call("POST", "/schedules", body);
     expect(reply).toMatchObject({ status: 422, body: { code } });
     expect(reply.body.errors?.map((error) => error.pointer)).toEqual([pointer]);
   });
 
-  it("1xx a PATCH of the type alone is checked against the payload that is there", async () => {
+  it("169 a PATCH of the type alone is checked against the payload that is there", async () => {
     await call("PUT", "/schedules/typed", daily);
     expect(await call("PATCH", "/schedules/typed", { type: "factorial" })).toMatchObject({
       status: 422,
@@ -123,7 +123,7 @@ describe("schedules", () => {
     await call("DELETE", "/schedules/typed");
   });
 
-  it.each(["GET", "PATCH", "DELETE"])("1xx %s of an unknown or ill-named one is 404", async (method) => {
+  it.each(["GET", "PATCH", "DELETE"])("169 %s of an unknown or ill-named one is 404", async (method) => {
     for (const id of ["none", "no:colon"])
       expect(await call(method, `/schedules/${id}`, method === "PATCH" ? {} : undefined)).toMatchObject({
         status: 404,
