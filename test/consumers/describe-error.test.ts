@@ -56,7 +56,7 @@ describe("the error of an attempt", () => {
   });
 });
 
-describe("the fingerprint", () => {
+describe("163 the fingerprint", () => {
   const stack = (frames: string[]) => ["Error: x", ...frames.map((frame) => `    at ${frame}`)].join("\n");
   const here = stack(["fetchUser (/app/index.js:10:5)", "run (/app/index.js:20:5)"]);
 

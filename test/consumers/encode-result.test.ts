@@ -9,7 +9,7 @@ function nested(depth: number): unknown {
   return value;
 }
 
-describe("what becomes a result", () => {
+describe("139 what becomes a result", () => {
   test.each([
     [undefined, "null"],
     [null, "null"],
@@ -36,13 +36,13 @@ describe("what becomes a result", () => {
     expect(encodeResult('"'.repeat(MAX_RESULT_BYTES / 2))).toMatchObject({ ok: false, code: "result-too-large" });
   });
 
-  test("depth 100 is a result, depth 101 is none", () => {
+  test("153 depth 100 is a result, depth 101 is none", () => {
     expect(encodeResult(nested(100))).toMatchObject({ ok: true });
     expect(encodeResult(nested(101))).toMatchObject({ ok: false, code: "handler-error" });
   });
 });
 
-describe("what does not, with its place", () => {
+describe("139 153 what does not, with its place", () => {
   const cyclic: Record<string, unknown> = {};
   cyclic.self = cyclic;
   test.each([

@@ -42,7 +42,7 @@ describe("registry", () => {
     expect(Object.keys(workerTypes(composeRegistry(many)))).toHaveLength(90);
   });
 
-  test("each payload schema can be shown as JSON Schema", () => {
+  test("184 each payload schema can be shown as JSON Schema", () => {
     for (const { type, payload } of HANDLERS)
       expect(z.toJSONSchema(payload, { io: "input" }), type).toHaveProperty("$schema");
   });

@@ -21,7 +21,7 @@ afterEach(() => {
 /** Rejections nobody heard are told after the microtasks of a turn: one turn of the loop shows them all. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-describe("timeout", () => {
+describe("138 timeout", () => {
   test("a handler that never settles ends as timeout, tried again, and its signal fires", async () => {
     let signal: AbortSignal | null = null;
     const bench = benchOf((_, ctx) => {
@@ -53,7 +53,7 @@ describe("timeout", () => {
     expect(await seen.promise).toBe(true);
   });
 
-  test("what the handler answers or throws after its time is dropped, and no rejection goes unheard", async () => {
+  test("137 what the handler answers or throws after its time is dropped, and no rejection goes unheard", async () => {
     for (const settle of ["resolve", "reject"] as const) {
       const late = Promise.withResolvers<unknown>();
       const bench = benchOf(() => late.promise);
@@ -128,7 +128,7 @@ describe("cancelled while it runs", () => {
   });
 });
 
-describe("its worker has to stop", () => {
+describe("197 its worker has to stop", () => {
   test("the task is handed back at once, its signal fires, and what comes later is dropped", async () => {
     let signal: AbortSignal | null = null;
     const late = Promise.withResolvers<unknown>();

@@ -11,7 +11,7 @@ function handlerOf(run: (payload: unknown, ctx: TaskContext) => unknown): Handle
 const benchOf = (run: (payload: unknown, ctx: TaskContext) => unknown) => taskBench(handlerOf(run));
 
 describe("an attempt that succeeds", () => {
-  test("the outcome has the handler's answer as JSON text, the attempt, and when it began and ended", async () => {
+  test("137 the outcome has the handler's answer as JSON text, the attempt, and when it began and ended", async () => {
     const { promise, resolve } = Promise.withResolvers<object>();
     const bench = benchOf(() => promise);
     const began = bench.clock.now();
@@ -33,7 +33,7 @@ describe("an attempt that succeeds", () => {
     expect(resultOf(await benchOf(async () => {}).run({}))).toBe("null");
   });
 
-  test("the handler gets the payload as its schema parses it, defaults applied", async () => {
+  test("103 136 the handler gets the payload as its schema parses it, defaults applied", async () => {
     const payload = z.strictObject({ n: z.int(), unit: z.string().default("ms") });
     const handler = defineHandler({ type: "t", version: 1, payload, run: ({ n, unit }) => `${n * 2} ${unit}` });
     expect(resultOf(await taskBench(handler).run({ n: 4 }))).toBe('"8 ms"');
@@ -69,7 +69,7 @@ describe("an attempt that fails", () => {
     }
   });
 
-  test("NonRetryableError is not tried again, nor is one of another bundle's class", async () => {
+  test("143 NonRetryableError is not tried again, nor is one of another bundle's class", async () => {
     class NonRetryableCopy extends Error {
       override name = "NonRetryableError";
     }
@@ -80,7 +80,7 @@ describe("an attempt that fails", () => {
     }
   });
 
-  test("a payload that its schema refuses is payload-invalid with the pointer, and is not tried again", async () => {
+  test("143 a payload that its schema refuses is payload-invalid with the pointer, and is not tried again", async () => {
     const payload = z.strictObject({ list: z.array(z.strictObject({ n: z.int() })) });
     const handler = defineHandler({ type: "t", version: 1, payload, run: () => "ran" });
     const failure = failureOf(await taskBench(handler).run({ list: [{ n: 1 }, { n: "x" }] }));
@@ -90,7 +90,7 @@ describe("an attempt that fails", () => {
     expect(unread).toMatchObject({ code: "payload-invalid", retryable: false });
   });
 
-  test("a type or a version that is not here is handed back, and said", async () => {
+  test("132 a type or a version that is not here is handed back, and said", async () => {
     const bench = benchOf(() => "ran");
     for (const claim of [{ type: "other" }, { version: 3 }])
       expect(await bench.run({}, claim)).toMatchObject({ kind: "returned" });
@@ -98,7 +98,7 @@ describe("an attempt that fails", () => {
     expect(resultOf(await bench.run({}, { version: 1 }))).toBe('"ran"');
   });
 
-  test("a result that is no JSON fails for good, and one over 1 MiB is result-too-large", async () => {
+  test("139 143 a result that is no JSON fails for good, and one over 1 MiB is result-too-large", async () => {
     expect(failureOf(await benchOf(() => ({ n: 1n })).run({}))).toMatchObject({
       code: "handler-error",
       retryable: false,
@@ -111,7 +111,7 @@ describe("an attempt that fails", () => {
 });
 
 describe("retryLater", () => {
-  test("the outcome is snoozed by so many ms; what is no duration fails for good", async () => {
+  test("144 the outcome is snoozed by so many ms; what is no duration fails for good", async () => {
     const bench = benchOf(async (seconds, ctx) => ctx.retryLater(Number(seconds)));
     expect(await bench.run(1.5)).toMatchObject({ kind: "snoozed", delayMs: 1_500 });
     expect(await bench.run(0)).toMatchObject({ kind: "snoozed", delayMs: 0 });
@@ -120,7 +120,7 @@ describe("retryLater", () => {
 });
 
 describe("what a handler is told", () => {
-  test("its task, its attempt, and a key that is the same in every attempt and in no other task", async () => {
+  test("136 its task, its attempt, and a key that is the same in every attempt and in no other task", async () => {
     const bench = benchOf((_, { taskId, attempt, idempotencyKey }) => [taskId, attempt, idempotencyKey]);
     const seq = seqAt(bench.clock.now());
     const told = async (claim: object) => JSON.parse(resultOf(await bench.run({}, claim)));
@@ -132,7 +132,7 @@ describe("what a handler is told", () => {
     expect(otherKey).not.toBe(key);
   });
 
-  test("progress goes out as JSON text while the task runs; what does not fit is logged and left out", async () => {
+  test("140 progress goes out as JSON text while the task runs; what does not fit is logged and left out", async () => {
     let late: TaskContext["progress"] = () => {};
     const bench = benchOf((_, { progress }) => {
       late = progress;

@@ -11,7 +11,7 @@ function fires(expression: string, timezone: string, from: string, count: number
 }
 
 // 2026-03-29 01:00 UTC: 02:00 → 03:00. 2026-10-25 01:00 UTC: 03:00 → 02:00.
-describe("cron in Vienna where clocks change", () => {
+describe("171 cron in Vienna where clocks change", () => {
   const zone = "Europe/Vienna";
 
   it("a time of day in the gap fires once that day, at its end", () => {
@@ -66,7 +66,7 @@ describe("cron in Vienna where clocks change", () => {
 });
 
 // 2026-03-08 07:00 UTC: 02:00 → 03:00. 2026-11-01 06:00 UTC: 02:00 → 01:00.
-describe("cron in New York where clocks change", () => {
+describe("171 cron in New York where clocks change", () => {
   const zone = "America/New_York";
 
   it("a time of day in the gap fires once that day, at its end", () => {
@@ -93,7 +93,7 @@ describe("cron in New York where clocks change", () => {
   });
 });
 
-describe("cron where clocks change by half an hour", () => {
+describe("171 cron where clocks change by half an hour", () => {
   // Lord Howe, 2026-10-04 02:00 → 02:30 (15:30 UTC the day before); 10.5 and 11 hours ahead.
   it("a time of day in the gap fires at its end", () => {
     expect(fires("15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", 2)).toEqual([

@@ -15,13 +15,13 @@ function fires(expression: string, timezone: string, from: string, count: number
 }
 
 describe("cron", () => {
-  it("E1 five fields fire on the minute, six on the second, strictly after", () => {
+  it("E1 169 five fields fire on the minute, six on the second, strictly after", () => {
     expect(nextCron("* * * * *", "UTC", at("2026-05-01T10:00:00Z"))).toBe(at("2026-05-01T10:01:00Z"));
     expect(nextCron("* * * * *", "UTC", at("2026-05-01T09:59:59.999Z"))).toBe(at("2026-05-01T10:00:00Z"));
     expect(nextCron("*/10 * * * * *", "UTC", at("2026-05-01T10:00:00.001Z"))).toBe(at("2026-05-01T10:00:10Z"));
   });
 
-  it("is read in its zone", () => {
+  it("169 is read in its zone", () => {
     expect(fires("0 9 * * *", "Europe/Vienna", "2026-01-10T00:00:00Z", 1)).toEqual(["2026-01-10T08:00Z"]);
     expect(fires("0 9 * * *", "Europe/Vienna", "2026-07-10T00:00:00Z", 1)).toEqual(["2026-07-10T07:00Z"]);
     expect(fires("0 9 * * *", "Asia/Kathmandu", "2026-07-10T00:00:00Z", 1)).toEqual(["2026-07-10T03:15Z"]);
@@ -75,7 +75,7 @@ describe("cron", () => {
     ["2026-01-01T00:00:00 1 1 1 1", /no field/],
     ["0 0 * * 1;DROP", /no field/],
     [`0 0 * * ${"1,".repeat(200)}1`, /longer/],
-  ])("%j can't be read", (expression, why) => {
+  ])("169 %j can't be read", (expression, why) => {
     expect(cronProblem(expression)).toMatch(why);
     expect(() => nextCron(expression, "UTC", 0)).toThrow(why);
   });
@@ -84,7 +84,7 @@ describe("cron", () => {
     expect(fires("  0\t9  * * * ", "UTC", "2026-05-01T10:00:00Z", 1)).toEqual(["2026-05-02T09:00Z"]);
   });
 
-  it("zones are IANA names, fixed offsets are none", () => {
+  it("169 zones are IANA names, fixed offsets are none", () => {
     expect(["Europe/Vienna", "UTC", "America/New_York", "Etc/GMT+3"].every(isTimeZone)).toBe(true);
     expect(["Mars/Olympus", "+02:00", "", "Europe/Vienna; DROP"].some(isTimeZone)).toBe(false);
   });

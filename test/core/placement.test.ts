@@ -3,7 +3,7 @@ import { anotherShard, hashKey, placementKey, placeTask } from "../../core/place
 
 describe("placement", () => {
   // Worked out apart, in Python. Never to be changed: a key's tasks would be at two shards.
-  it("the hash of a key is what it always was", () => {
+  it("123 the hash of a key is what it always was", () => {
     expect(["", "a", "ab", "schedule-1", "ü🙂"].map(hashKey)).toEqual([
       2872998923, 2448022055, 4121897818, 1588803310, 1491068425,
     ]);
@@ -27,12 +27,12 @@ describe("placement", () => {
     expect(new Set([at(1, 0), at(8, 0.5), at(64, 0.99)]).size).toBe(1);
   });
 
-  it("unkeyed tasks go to every shard below `shards`, and to no other", () => {
+  it("123 unkeyed tasks go to every shard below `shards`, and to no other", () => {
     const draws = [0, 0.2499, 0.25, 0.5, 0.75, 0.999999];
     expect(draws.map((random) => placeTask({ shards: 4, keyShards: 1 }, null, random))).toEqual([0, 0, 1, 2, 3, 3]);
   });
 
-  it("another shard than the full one is any of the rest; alone there is none", () => {
+  it("123 another shard than the full one is any of the rest; alone there is none", () => {
     const others = [0, 0.34, 0.67, 0.999].map((random) => anotherShard({ shards: 4 }, 2, random));
     expect(others).toEqual([3, 0, 1, 1]);
     expect(anotherShard({ shards: 1 }, 0, 0.5)).toBeNull();

@@ -31,7 +31,7 @@ const record: ScheduleRecord = {
   updatedAt: Date.UTC(2026, 4, 1),
 };
 
-describe("a schedule as it is sent", () => {
+describe("169 a schedule as it is sent", () => {
   it.each([
     { ...base, cron: "*/5 * * * *" },
     { ...base, cron: "0 0 9 * * MON", timezone: "America/New_York", missed: "all" },
@@ -101,7 +101,7 @@ describe("a schedule as it is sent", () => {
   });
 });
 
-describe("a PATCH of a schedule", () => {
+describe("169 a PATCH of a schedule", () => {
   const patch = (body: object, current = record) =>
     makeDefinitionPatch(SchedulePatchSchema.parse(body), current, type, null);
 

@@ -24,7 +24,7 @@ const cron = (expression: string, more: Partial<FireRule> = {}) =>
   rule({ kind: "cron", cron: expression, timezone: "UTC" }, more);
 const once = (at: number) => rule({ kind: "at", at });
 
-describe("when a schedule fires", () => {
+describe("172 when a schedule fires", () => {
   it("everySeconds counts from its making, to the millisecond, however late it is asked", () => {
     expect(firstFire(every(10), T0)).toBe(T0 + 10 * SECOND);
     expect(nextFire(every(10), T0 + 10 * SECOND)).toBe(T0 + 20 * SECOND);
@@ -56,7 +56,7 @@ describe("when a schedule fires", () => {
     expect(nextFire(once(T0 + 5), T0 + 5)).toBeNull();
   });
 
-  it("E1 a preview is the next fires, fewer where they end", () => {
+  it("E1 176 a preview is the next fires, fewer where they end", () => {
     expect(previewFires(cron("0 0 1 1 *"), T0, 3).map((at) => new Date(at).getUTCFullYear())).toEqual([
       2027, 2028, 2029,
     ]);
@@ -65,7 +65,7 @@ describe("when a schedule fires", () => {
   });
 });
 
-describe("fires that are due", () => {
+describe("173 fires that are due", () => {
   it("on time there is one", () => {
     const due = dueFires(every(10), T0 + 10 * SECOND, T0 + 10 * SECOND);
     expect(due).toEqual({ count: 1, exact: true, latest: [T0 + 10 * SECOND], next: T0 + 20 * SECOND });
@@ -117,7 +117,7 @@ describe("fires that are due", () => {
   });
 });
 
-describe("fires that were missed", () => {
+describe("173 fires that were missed", () => {
   const late = dueFires(every(3_600), T0 + 3_600 * SECOND, T0 + 5 * 3_600 * SECOND + GRACE_MS + 1);
   const now = T0 + 5 * 3_600 * SECOND + GRACE_MS + 1;
 

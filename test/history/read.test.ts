@@ -38,7 +38,7 @@ describe("reading by id", () => {
     });
   });
 
-  test("an expired result is null and its expiry tells; an expired task is none, whether retention came by or not", async () => {
+  test("160 162 an expired result is null and its expiry tells; an expired task is none, whether retention came by or not", async () => {
     const expiry = T0 + 7 * DAY_MS;
     await writeHistory(d1, AT, packBodies([rowFor(1)]), clock);
     clock.advance(expiry - clock.now() - 1);
@@ -95,7 +95,7 @@ describe("counting a batch", () => {
   });
 });
 
-describe("a database that does not answer", () => {
+describe("166 a database that does not answer", () => {
   test("is told, when it throws and when it hangs", async () => {
     d1.fault = () => {
       throw new Error("D1_ERROR: Network connection lost.");

@@ -6,7 +6,7 @@ import { finished, laden, rowFor, seqOf, T0 } from "../support/node/history-rows
 
 const throughText = (row: HistoryRow) => JSON.parse(JSON.stringify(row)) as HistoryRow;
 
-describe("a task as an array", () => {
+describe("164 a task as an array", () => {
   test.each([
     ["plain", finished(1)],
     ["laden", laden(2)],
@@ -44,7 +44,7 @@ describe("bodies", () => {
     expect(body && unpackBody(body)).toEqual(rows);
   });
 
-  test("no body is over 1 MiB of UTF-8, whatever its rows are made of", () => {
+  test("155 no body is over 1 MiB of UTF-8, whatever its rows are made of", () => {
     const text = JSON.stringify('"é\\'.repeat(10_000));
     const rows = Array.from({ length: 60 }, (_, n) => rowFor(n, { payload: text, result: text }));
     const bodies = packBodies(rows);
@@ -53,7 +53,7 @@ describe("bodies", () => {
     expect(bodies.flatMap(unpackBody)).toEqual(rows);
   });
 
-  test("a task with a text over 64 KiB is a body of its own, its texts beside it", () => {
+  test("155 a task with a text over 64 KiB is a body of its own, its texts beside it", () => {
     const large = JSON.stringify("x".repeat(LARGE_ROW_BYTES));
     const rows = [rowFor(1), rowFor(2, { payload: large }), rowFor(3), rowFor(4, { result: large })];
     const bodies = packBodies(rows);

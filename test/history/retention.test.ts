@@ -41,7 +41,7 @@ async function walk(portions: number) {
 }
 const count = (where = "true") => d1.rows(`SELECT count(*) AS n FROM history WHERE ${where}`)[0]?.n;
 
-describe("retention", () => {
+describe("168 retention", () => {
   test("deletes what is past its time, keeps the rest, and walks all of it in portions", async () => {
     await fill(2_500, undefined, (n) => (n % 2 === 0 ? EXPIRY : EXPIRY + 1));
     clock.advance(EXPIRY - T0 - 1);

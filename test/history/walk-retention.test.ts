@@ -15,7 +15,7 @@ beforeEach(async () => {
   expect(await writeHistory(d1, AT, packBodies(rows), clock)).toMatchObject({ ok: true, refused: [] });
 });
 
-describe("the walk of retention", () => {
+describe("168 the walk of retention", () => {
   test("goes on where the last call left it, rests an hour at the end, and begins again", async () => {
     expect(await walkRetention(d1, clock)).toMatchObject({ walked: 10_000, deleted: 0 });
     clock.advance(DAY_MS);

@@ -32,7 +32,7 @@ describe("writing", () => {
     });
   });
 
-  test("the same again changes nothing; a newer revision replaces, an older one does not", async () => {
+  test("164 the same again changes nothing; a newer revision replaces, an older one does not", async () => {
     await write([rowFor(1, { rev: 3 })]);
     expect(await write([rowFor(1, { rev: 3, result: '"other"' })])).toMatchObject({ ok: true, rowsWritten: 0 });
     await write([rowFor(1, { rev: 2, result: '"older"' })]);
@@ -41,12 +41,12 @@ describe("writing", () => {
     expect(d1.rows("SELECT rev, result FROM history")).toEqual([{ rev: 5, result: '"newer"' }]);
   });
 
-  test("two revisions of one task in one flush: the newer stays, whichever comes first", async () => {
+  test("164 two revisions of one task in one flush: the newer stays, whichever comes first", async () => {
     await write([rowFor(1, { rev: 4, result: '"newer"' }), rowFor(1, { rev: 3 }), rowFor(2), rowFor(2, { rev: 9 })]);
     expect(d1.rows("SELECT rev FROM history ORDER BY seq")).toEqual([{ rev: 4 }, { rev: 9 }]);
   });
 
-  test("statements keep below 1 MiB of text and calls below 8 MiB, large tasks bind their texts apart", async () => {
+  test("155 statements keep below 1 MiB of text and calls below 8 MiB, large tasks bind their texts apart", async () => {
     const text = JSON.stringify("é".repeat(20_000));
     const large = JSON.stringify('"'.repeat(400_000));
     const rows = Array.from({ length: 300 }, (_, n) => rowFor(n, { result: n % 10 === 0 ? large : text }));
@@ -63,7 +63,7 @@ describe("writing", () => {
     }
   });
 
-  test("100 results of 1 MiB of quotes arrive", async () => {
+  test("155 100 results of 1 MiB of quotes arrive", async () => {
     const result = JSON.stringify('"'.repeat(524_000));
     expect(await write(Array.from({ length: 100 }, (_, n) => rowFor(n, { result })))).toMatchObject({
       ok: true,
@@ -92,7 +92,7 @@ describe("writing", () => {
   });
 });
 
-describe("a row that D1 refuses", () => {
+describe("167 a row that D1 refuses", () => {
   test.each([
     [1, 1],
     [2, 2],
@@ -165,7 +165,7 @@ describe("a row that D1 refuses", () => {
   });
 });
 
-describe("a database that is not there", () => {
+describe("165 a database that is not there", () => {
   test.each([
     "D1_ERROR: Network connection lost.",
     "D1_ERROR: D1 DB is overloaded. Requests queued for too long.",

@@ -21,7 +21,7 @@ async function makeQueue(world: DirectoryWorld, name: string, patch: object): Pr
 }
 
 describe("a fire becomes a task", () => {
-  it("E1 at its exact moment, each moment once, with what the schedule says", async () => {
+  it("E1 170 at its exact moment, each moment once, with what the schedule says", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(10, { payload: '{"n":7}', priority: 8, type: "sleep" }));
     await world.pass(35_000);
@@ -37,7 +37,7 @@ describe("a fire becomes a task", () => {
     expect(seen.lastTaskId).toMatch(/^default\.0\.[0-9a-v]{11}$/);
   });
 
-  it("E1 cron in its zone, and a moment", async () => {
+  it("E1 169 170 cron in its zone, and a moment", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", cron("30 12 * * *", {}, "Europe/Vienna"));
     await add(world, "b", at(START + 1_234));
@@ -46,7 +46,7 @@ describe("a fire becomes a task", () => {
     expect(await see(world, "b")).toMatchObject({ nextAt: null, fires: 1, lastFireAt: START + 1_234 });
   });
 
-  it("C2 goes where its type is routed when it fires, or to its own queue", async () => {
+  it("C2 105 goes where its type is routed when it fires, or to its own queue", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(10));
     await add(world, "b", every(10, { queue: q("default") }));
@@ -57,7 +57,7 @@ describe("a fire becomes a task", () => {
     expect(times(world, "other")).toEqual([20_000]);
   });
 
-  it("goes to the shard that its id has among keyShards, whatever `shards` is", async () => {
+  it("123 goes to the shard that its id has among keyShards, whatever `shards` is", async () => {
     const world = new DirectoryWorld();
     await makeQueue(world, "k", { keyShards: 8, shards: 2 });
     const shard = placeTask({ shards: 2, keyShards: 8 }, "some-id", 0);
@@ -67,7 +67,7 @@ describe("a fire becomes a task", () => {
     expect(times(world, "k", shard)).toEqual([10_000, 20_000]);
   });
 
-  it("brings the settings to a shard that has none, and a change before the next fire", async () => {
+  it("182 brings the settings to a shard that has none, and a change before the next fire", async () => {
     const world = new DirectoryWorld();
     await makeQueue(world, "k", { slots: 3 });
     await add(world, "a", every(10, { queue: q("k") }));
@@ -92,7 +92,7 @@ describe("a fire becomes a task", () => {
     expect(world.rows("default", "SELECT * FROM pending")).toEqual([]);
   });
 
-  it("large payloads are cut into calls by bytes", async () => {
+  it("155 large payloads are cut into calls by bytes", async () => {
     const world = new DirectoryWorld();
     const payload = JSON.stringify("x".repeat(255 * 1024));
     for (let i = 0; i < 50; i++) await add(world, `s${i}`, at(START + 5_000, { payload }));
@@ -113,7 +113,7 @@ describe("a fire becomes a task", () => {
 });
 
 describe("a fire that does not get through", () => {
-  it("an answer that was lost makes no second task", async () => {
+  it("112 170 an answer that was lost makes no second task", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(600));
     await world.pass(601_000);
@@ -128,7 +128,7 @@ describe("a fire that does not get through", () => {
     expect(world.rows("default", "SELECT * FROM pending")).toEqual([]);
   });
 
-  it("is tried again after 2, 4, 8 … 60 s", async () => {
+  it("174 is tried again after 2, 4, 8 … 60 s", async () => {
     const world = new DirectoryWorld();
     world.faults.set("default:", { v: 1, ok: false, code: "history-backlog", detail: "full" });
     await add(world, "a", at(START));
@@ -141,7 +141,7 @@ describe("a fire that does not get through", () => {
     expect(await see(world, "a")).toMatchObject({ fires: 1, missedCount: 0, lastFireAt: START });
   });
 
-  it("a full queue takes it when it has room, and its neighbours' fires meanwhile", async () => {
+  it("174 a full queue takes it when it has room, and its neighbours' fires meanwhile", async () => {
     const world = new DirectoryWorld();
     await makeQueue(world, "k", { depthLimit: 1 });
     await add(world, "a", at(START + 1_000, { queue: q("k") }));
@@ -155,7 +155,7 @@ describe("a fire that does not get through", () => {
     expect([(await see(world, "a")).fires, (await see(world, "b")).fires]).toEqual([1, 1]);
   });
 
-  it("refused until the next one is due, it is missed, and an operator is told why", async () => {
+  it("174 refused until the next one is due, it is missed, and an operator is told why", async () => {
     const world = new DirectoryWorld();
     await makeQueue(world, "k", { depthLimit: 1 });
     await add(world, "full", at(START, { queue: q("k") }));
@@ -169,7 +169,7 @@ describe("a fire that does not get through", () => {
     expect(world.logs.some((line) => JSON.parse(line).event === "fire-missed")).toBe(true);
   });
 
-  it("refused for ever, it is missed at once", async () => {
+  it("174 refused for ever, it is missed at once", async () => {
     const world = new DirectoryWorld();
     world.faults.set("default:", { v: 1, ok: false, code: "type-unknown", detail: "no such type" });
     await add(world, "a", at(START + 1_000));
@@ -178,7 +178,7 @@ describe("a fire that does not get through", () => {
     expect(await see(world, "a")).toMatchObject({ fires: 0, missedCount: 1 });
   });
 
-  it("a shard that is silent holds no other fire back, not even its own schedule's", async () => {
+  it("174 a shard that is silent holds no other fire back, not even its own schedule's", async () => {
     const world = new DirectoryWorld();
     await makeQueue(world, "k", {});
     world.faults.set("default:k:", "hang");
@@ -194,7 +194,7 @@ describe("a fire that does not get through", () => {
     expect(seen.fires).toBe(5);
   });
 
-  it("on its way when the next one is due, it is not missed before its call has ended", async () => {
+  it("174 on its way when the next one is due, it is not missed before its call has ended", async () => {
     const world = new DirectoryWorld();
     await makeQueue(world, "k", {});
     world.faults.set("default:k:", "hang");
@@ -205,7 +205,7 @@ describe("a fire that does not get through", () => {
     expect(await see(world, "a")).toMatchObject({ missedCount: 1 });
   });
 
-  it("survives the death of the object between record and call", async () => {
+  it("170 survives the death of the object between record and call", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(600));
     world.faults.set("default:", "hang");
@@ -219,7 +219,7 @@ describe("a fire that does not get through", () => {
 });
 
 describe("run-now", () => {
-  it("E1 makes one task more at once, paused or not, and leaves the next fire", async () => {
+  it("E1 176 makes one task more at once, paused or not, and leaves the next fire", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(600));
     const ran = await runNow(world, "a");
@@ -231,7 +231,7 @@ describe("run-now", () => {
     expect(await runNow(world, "none")).toMatchObject({ code: "schedule-unknown" });
   });
 
-  it("a lost answer is asked for again, and makes no second task", async () => {
+  it("176 a lost answer is asked for again, and makes no second task", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(600));
     await runNow(world, "a");
@@ -241,7 +241,7 @@ describe("run-now", () => {
     expect(times(world)).toEqual([0, 0]);
   });
 
-  it("is refused as the shard refuses it", async () => {
+  it("176 is refused as the shard refuses it", async () => {
     const world = new DirectoryWorld();
     await makeQueue(world, "k", { depthLimit: 1 });
     await add(world, "a", every(600, { queue: q("k") }));
@@ -249,7 +249,7 @@ describe("run-now", () => {
     expect(await runNow(world, "a")).toMatchObject({ ok: false, code: "queue-full" });
   });
 
-  it("answers within 2 s where the shard is silent", async () => {
+  it("190 answers within 2 s where the shard is silent", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(600));
     world.faults.set("default:", "hang");

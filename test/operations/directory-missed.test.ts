@@ -18,7 +18,7 @@ const fired = (world: DirectoryWorld) =>
     return (Number(row.key.split(":")[2]) - START) / 1_000;
   });
 
-describe("fires that were missed while the service was away", () => {
+describe("173 fires that were missed while the service was away", () => {
   it.each<[MissedPolicy, number[], number]>([
     ["skip", [], 5],
     ["once", [300], 4],
@@ -79,7 +79,7 @@ describe("fires that were missed while the service was away", () => {
   });
 });
 
-describe("an alarm that was lost", () => {
+describe("170 an alarm that was lost", () => {
   it("is set again when the object starts", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(60));
@@ -119,7 +119,7 @@ describe("an alarm that was lost", () => {
   });
 });
 
-describe("a schedule that can't be worked out", () => {
+describe("178 a schedule that can't be worked out", () => {
   it("is paused and told, and holds no other back", async () => {
     const world = new DirectoryWorld();
     await add(world, "bad", cron("0 * * * *"));

@@ -17,7 +17,7 @@ const change = (world: DirectoryWorld, patch: QueuePatch) =>
 const versions = (world: DirectoryWorld, shards: number) =>
   Array.from({ length: shards }, (_, shard) => world.shard("a", shard).memory.settings?.version ?? null);
 
-describe("how settings come to the shards", () => {
+describe("182 how settings come to the shards", () => {
   it("every change raises the version and goes to every shard that ever was", async () => {
     const world = await made({ shards: 3 });
     expect(await change(world, { shards: 2 })).toMatchObject({ shards: { asked: 3, answered: 3 } });

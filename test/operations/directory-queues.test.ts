@@ -30,7 +30,7 @@ describe("how a queue comes to be", () => {
     expect(world.rows("default", "SELECT name FROM sqlite_master")).toEqual([]);
   });
 
-  it("`default` comes with its first submission", async () => {
+  it("179 `default` comes with its first submission", async () => {
     const world = new DirectoryWorld();
     const answer = await find(world, null, true, "echo");
     expect(answer).toMatchObject({ ok: true, route: null, declared: false });
@@ -40,7 +40,7 @@ describe("how a queue comes to be", () => {
     expect(await find(world, "default", false)).toMatchObject({ entry: { queue: "default" } });
   });
 
-  it("C2 a queue that a type is routed to comes too, any other does not", async () => {
+  it("C2 179 a queue that a type is routed to comes too, any other does not", async () => {
     const world = new DirectoryWorld();
     await putRoute(world.directory(), { type: "mail", queue: q("mails") });
     expect(await find(world, null, false, "mail")).toMatchObject({ route: "mails", entry: null, declared: true });
@@ -48,7 +48,7 @@ describe("how a queue comes to be", () => {
     expect(await find(world, "typo", true, "mail")).toMatchObject({ route: "mails", entry: null });
   });
 
-  it("C2 a route changes at run time", async () => {
+  it("C2 184 a route changes at run time", async () => {
     const world = new DirectoryWorld();
     await putRoute(world.directory(), { type: "mail", queue: q("a") });
     await putRoute(world.directory(), { type: "mail", queue: q("b") });
@@ -62,7 +62,7 @@ describe("how a queue comes to be", () => {
     expect(await find(world, null, true, "mail")).toMatchObject({ entry: { queue: "b" } });
   });
 
-  it("PUT makes one, needs no push, and survives the object", async () => {
+  it("179 PUT makes one, needs no push, and survives the object", async () => {
     const world = new DirectoryWorld();
     const made = await put(world, "big", { shards: 4, keyShards: 8, depthLimit: 100 });
     expect(made).toMatchObject({
@@ -75,7 +75,7 @@ describe("how a queue comes to be", () => {
     expect(await find(world, "big", false)).toMatchObject({ entry: { shardsEver: 8 } });
   });
 
-  it("PATCH and pause of an unknown queue are 404, and write nothing", async () => {
+  it("179 PATCH and pause of an unknown queue are 404, and write nothing", async () => {
     const world = new DirectoryWorld();
     expect(await patch(world, "none", { shards: 2 })).toMatchObject({ ok: false, code: "queue-unknown" });
     expect(await pauseQueue(world.directory(), { queue: q("none"), paused: true })).toMatchObject({
@@ -86,7 +86,7 @@ describe("how a queue comes to be", () => {
 });
 
 describe("what settings may be", () => {
-  it("keyShards and history are fixed once the queue is there", async () => {
+  it("180 keyShards and history are fixed once the queue is there", async () => {
     const world = new DirectoryWorld();
     world.historyDatabases = 2;
     await put(world, "a", { keyShards: 4, history: 1 });
@@ -106,14 +106,14 @@ describe("what settings may be", () => {
     ["concurrency", { concurrency: 1, shards: 2 }],
     ["leaseMs", { leaseMs: 40_000 }],
     ["history", { history: 1 }],
-  ])("%s is refused where it does not fit: %j", async (field, change) => {
+  ])("181 %s is refused where it does not fit: %j", async (field, change) => {
     const world = new DirectoryWorld();
     const refused = await put(world, "a", change);
     expect(refused).toMatchObject({ ok: false, code: "invalid-request", pointer: `/${field}` });
     expect(await find(world, "a", false)).toMatchObject({ entry: null });
   });
 
-  it("their bounds themselves are allowed", async () => {
+  it("181 their bounds themselves are allowed", async () => {
     const world = new DirectoryWorld();
     expect(await put(world, "a", { shards: 2, concurrency: 2, depthLimit: 2, leaseMs: 40_001 })).toMatchObject({
       ok: true,
@@ -121,7 +121,7 @@ describe("what settings may be", () => {
     expect(await patch(world, "a", { shards: 3 })).toMatchObject({ code: "invalid-request", pointer: "/depthLimit" });
   });
 
-  it("PUT gives defaults to what it does not name, PATCH leaves it, retry merged; the pause stays", async () => {
+  it("180 PUT gives defaults to what it does not name, PATCH leaves it, retry merged; the pause stays", async () => {
     const world = new DirectoryWorld();
     await put(world, "a", { slots: 3, maxCrashes: 2, retry: { maxAttempts: 9, baseMs: 5 } });
     await pauseQueue(world.directory(), { queue: q("a"), paused: true });
@@ -135,7 +135,7 @@ describe("what settings may be", () => {
     });
   });
 
-  it("shardsEver is the largest number of objects there ever was", async () => {
+  it("182 shardsEver is the largest number of objects there ever was", async () => {
     const world = new DirectoryWorld();
     await put(world, "a", { shards: 2 });
     await patch(world, "a", { shards: 6 });

@@ -19,7 +19,7 @@ const patch = (world: DirectoryWorld, id: string, change: Partial<ScheduleDefini
 const pause = (world: DirectoryWorld, id: string, paused: boolean) => pauseSchedule(world.directory(), { id, paused });
 
 describe("making, changing and ending schedules", () => {
-  it("E1 one is made with a name of its own or a given one, and reads back whole", async () => {
+  it("E1 169 one is made with a name of its own or a given one, and reads back whole", async () => {
     const world = new DirectoryWorld();
     const told = cron(
       "0 9 * * MON",
@@ -36,7 +36,7 @@ describe("making, changing and ending schedules", () => {
     expect(await getSchedule(world.directory(), { id: "weekly" })).toEqual(named);
   });
 
-  it("an id is taken once", async () => {
+  it("169 an id is taken once", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(60));
     expect(await createSchedule(world.directory(), { id: "a", definition: every(5), paused: false })).toMatchObject({
@@ -56,7 +56,7 @@ describe("making, changing and ending schedules", () => {
     ["/endAt", every(60, { startAt: START + 10, endAt: START + 10 })],
     ["/endAt", every(60, { endAt: START + 60_000 })],
     ["/queue", every(60, { queue: "typo" as QueueName })],
-  ])("what could not be kept or would never fire is refused at %s", async (pointer, told) => {
+  ])("169 what could not be kept or would never fire is refused at %s", async (pointer, told) => {
     const world = new DirectoryWorld();
     const refused = await createSchedule(world.directory(), { id: "a", definition: told, paused: false });
     expect(refused).toMatchObject({ ok: false, pointer });
@@ -64,7 +64,7 @@ describe("making, changing and ending schedules", () => {
     expect(world.rows("default", "SELECT name FROM sqlite_master")).toEqual([]);
   });
 
-  it("the same PUT again neither shifts everySeconds nor loses counts", async () => {
+  it("177 the same PUT again neither shifts everySeconds nor loses counts", async () => {
     const world = new DirectoryWorld();
     expect(await put(world, "a", every(60))).toMatchObject({ created: true });
     await world.pass(90_000);
@@ -85,7 +85,7 @@ describe("making, changing and ending schedules", () => {
     });
   });
 
-  it("PATCH changes what it names; other timing is begun anew", async () => {
+  it("177 PATCH changes what it names; other timing is begun anew", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(60));
     await world.pass(30_000);
@@ -101,7 +101,7 @@ describe("making, changing and ending schedules", () => {
     });
   });
 
-  it("the list is by id, a page at a time", async () => {
+  it("169 the list is by id, a page at a time", async () => {
     const world = new DirectoryWorld();
     for (const id of ["c", "a", "b"]) await add(world, id, every(60));
     const first = await listSchedules(world.directory(), { after: null, limit: 2 });
@@ -121,7 +121,7 @@ describe("making, changing and ending schedules", () => {
     expect(await listSchedules(world.directory(), { after: "s42", limit: 100 })).toMatchObject({ next: null });
   });
 
-  it("deleting ends it", async () => {
+  it("169 deleting ends it", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(60));
     expect(await deleteSchedule(world.directory(), { id: "a" })).toMatchObject({ ok: true });
@@ -131,7 +131,7 @@ describe("making, changing and ending schedules", () => {
     expect(world.alarmOf()).toBeNull();
   });
 
-  it("E1 a preview shows the next fires, also of a paused one", async () => {
+  it("E1 176 a preview shows the next fires, also of a paused one", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", cron("0 12 * * *"));
     await pause(world, "a", true);
@@ -144,7 +144,7 @@ describe("making, changing and ending schedules", () => {
   });
 });
 
-describe("pause and resume", () => {
+describe("175 pause and resume", () => {
   it("E1 a paused schedule does not fire, and nothing is made up for", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(60, { missed: "all" }));

@@ -136,7 +136,7 @@ describe("the drain", () => {
   });
 });
 
-describe("operator events", () => {
+describe("185 operator events", () => {
   it("are kept newest first, a thousand of them, and logged as one line each", async () => {
     const world = new DirectoryWorld();
     expect(await events(world.directory())).toMatchObject({ events: [] });
@@ -157,7 +157,7 @@ describe("operator events", () => {
   });
 });
 
-describe("tables of a Directory", () => {
+describe("195 tables of a Directory", () => {
   it("a migration that fails answers migration-failed, writes nothing, and can be mended", async () => {
     const world = new DirectoryWorld();
     world.migrations = [...DIRECTORY_MIGRATIONS, { id: "199-broken", statements: ["INSERT INTO nowhere VALUES (1)"] }];

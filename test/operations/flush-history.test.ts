@@ -45,7 +45,7 @@ const refuse = (d1: NodeD1) => {
 };
 
 describe("flush", () => {
-  test("finished tasks go to D1, and the outbox is empty then", async () => {
+  test("164 finished tasks go to D1, and the outbox is empty then", async () => {
     const d1 = new NodeD1();
     const world = worldWith(d1);
     const seqs = settle(world, ["1", "2", "3"]);
@@ -54,7 +54,7 @@ describe("flush", () => {
     expect(world.shard.memory.outbox).toMatchObject({ rows: 0, entries: 0, bytes: 0 });
   });
 
-  test("a refused task is kept and read by id; those settled with it and after it are in D1", async () => {
+  test("167 a refused task is kept and read by id; those settled with it and after it are in D1", async () => {
     const d1 = new NodeD1();
     refuse(d1);
     const world = worldWith(d1);
@@ -69,7 +69,7 @@ describe("flush", () => {
     expect(read(world.shard, { v: 1, seqs: first.slice(1, 2) })).toMatchObject({ tasks: [{ result: BAD }] });
   });
 
-  test("so many refused that one search does not find them all: the good ones among them reach D1 all the same", async () => {
+  test("167 so many refused that one search does not find them all: the good ones among them reach D1 all the same", async () => {
     const d1 = new NodeD1();
     refuse(d1);
     const world = worldWith(d1);
@@ -88,7 +88,7 @@ describe("flush", () => {
     expect(world.shard.memory.outbox).toMatchObject({ rows: 0, entries: 0, bytes: 0, refused: bad.size });
   });
 
-  test("a database that is away or hangs loses nothing: all arrives when it is back", async () => {
+  test("165 a database that is away or hangs loses nothing: all arrives when it is back", async () => {
     const d1 = new NodeD1();
     const world = worldWith(d1);
     d1.fault = () => {

@@ -55,20 +55,20 @@ describe("a running service", () => {
   });
   afterAll(async () => await service[Symbol.asyncDispose]());
 
-  it("names a taken port and how to take another", () => {
+  it("196 names a taken port and how to take another", () => {
     const port = new URL(service.url).port;
     expect(refused(["--port", port, "--state", join(scratch, "other")])).toBe(
       `Sluice cannot start. Port ${port} is taken: stop what listens there, or choose another, for example PORT=${Number(port) + 1}.\n`,
     );
   });
 
-  it("names the service that has the state folder", () => {
+  it("196 names the service that has the state folder", () => {
     expect(refused(["--port", "0"], { STATE_DIR: service.state })).toMatch(
       /^Sluice cannot start\. Another Sluice \(process \d+, port \d+, since .*Z\) uses the state folder .*: stop it, or set STATE_DIR to another folder\.\n$/,
     );
   });
 
-  it("passes the Worker's log lines on, one JSON text a line", async () => {
+  it("A10 192 passes the Worker's log lines on, one JSON text a line", async () => {
     await fetch(`${service.url}/nowhere`, { headers: { "x-request-id": "seen-in-the-log" } });
     const line = await waitFor(() => service.logs.out.find((text) => text.includes("seen-in-the-log")), {
       what: "the request's log line",
@@ -76,7 +76,7 @@ describe("a running service", () => {
     expect(JSON.parse(line)).toMatchObject({ event: "request", requestId: "seen-in-the-log", status: 404 });
   });
 
-  it("replaces a runtime that is killed, on the same port, with the data there", async () => {
+  it("198 replaces a runtime that is killed, on the same port, with the data there", async () => {
     const id = await submit(service, { type: "echo", payload: "before" });
     expect((await submission(service, id, 20)).status).toBe("SUCCEEDED");
     await service.killWorkerd();
@@ -86,7 +86,7 @@ describe("a running service", () => {
     expect(service.logs.err.join("\n")).toMatch(/The runtime \(process \d+\) died of SIGKILL/);
   });
 
-  it("keeps what it knew over a stop and a start", async () => {
+  it("196 keeps what it knew over a stop and a start", async () => {
     const id = await submit(service, { type: "echo", payload: "kept" });
     expect((await submission(service, id, 20)).status).toBe("SUCCEEDED");
     expect(await service.stop()).toBe(0);
@@ -112,11 +112,11 @@ describe("what is in the way of a start", () => {
       ["--port", "0", "--state", join(scratch, "s"), "--entry", `${file}.ts`],
       /The Worker does not build: Could not resolve .*file\.ts/,
     ],
-  ])("%s is said in one sentence", (_what, args, sentence) => {
+  ])("C6 196 %s is said in one sentence", (_what, args, sentence) => {
     expect(refused(args)).toMatch(sentence);
   });
 
-  it("a lock that is no lock is said in one sentence", () => {
+  it("196 a lock that is no lock is said in one sentence", () => {
     const state = mkdtempSync(join(scratch, "locked-"));
     writeFileSync(join(state, "service.lock"), "not a database, whatever else it may be ".repeat(100));
     expect(refused(["--port", "0", "--state", state])).toMatch(
@@ -126,7 +126,7 @@ describe("what is in the way of a start", () => {
 });
 
 describe("an end", () => {
-  it("by SIGTERM gives running tasks DRAIN_SECONDS, and exits with 0", async () => {
+  it("D3 197 by SIGTERM gives running tasks DRAIN_SECONDS, and exits with 0", async () => {
     await using service = await startService({ env: { DRAIN_SECONDS: "20" } });
     const id = await submit(service, { type: "sleep", payload: { ms: 1_500 } });
     await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
@@ -136,7 +136,7 @@ describe("an end", () => {
     expect({ status, attempts: attempts.length }).toEqual({ status: "SUCCEEDED", attempts: 1 });
   });
 
-  it("hands back a task that outlasts DRAIN_SECONDS; it runs again without having lost an attempt", async () => {
+  it("D3 197 hands back a task that outlasts DRAIN_SECONDS; it runs again without having lost an attempt", async () => {
     await using service = await startService({ env: { DRAIN_SECONDS: "1" } });
     const id = await submit(service, { type: "sleep", payload: { ms: 4_000 }, retry: { maxAttempts: 1 } });
     await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
@@ -149,7 +149,7 @@ describe("an end", () => {
     expect({ status, outcomes }).toEqual({ status: "SUCCEEDED", outcomes: ["returned", "succeeded"] });
   });
 
-  it("by a second signal is at once", async () => {
+  it("197 by a second signal is at once", async () => {
     await using service = await startService();
     const id = await submit(service, { type: "sleep", payload: { ms: 30_000 } });
     await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
@@ -162,7 +162,7 @@ describe("an end", () => {
     expect(performance.now() - since).toBeLessThan(3_000);
   });
 
-  it("by SIGKILL of the server alone leaves no runtime behind", async () => {
+  it("198 by SIGKILL of the server alone leaves no runtime behind", async () => {
     await using service = await startService();
     const runtime = service.workerdPid() ?? 0;
     expect(isDead(runtime)).toBe(false);
@@ -172,7 +172,7 @@ describe("an end", () => {
     expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
   });
 
-  it("comes through npm as well", async () => {
+  it("197 comes through npm as well", async () => {
     const state = join(scratch, "npm");
     const npm = spawn("npm", ["start", "--", "--port", "0", "--state", state], {
       cwd: ROOT,

@@ -60,7 +60,7 @@ describe("the Directory on workerd", () => {
     });
   });
 
-  it("queues, their settings in the shards, and routes", async () => {
+  it("182 queues, their settings in the shards, and routes", async () => {
     const stub = directory("queues");
     const queue = "a" as QueueName;
     const put = { v: 1, queue, patch: { shards: 2, concurrency: 4 }, replace: true, create: true } as const;
@@ -75,7 +75,7 @@ describe("the Directory on workerd", () => {
     expect(await stub.listRoutes({ v: 1 })).toMatchObject({ routes: [{ type: "echo", queue: "a" }] });
   });
 
-  it("E1 a schedule fires by the object's alarm, and goes on after an eviction", async () => {
+  it("E1 170 a schedule fires by the object's alarm, and goes on after an eviction", async () => {
     const stub = directory("fires");
     const made = await stub.createSchedule({ v: 1, id: "a", definition: every(1), paused: false });
     expect(made).toMatchObject({ ok: true });
@@ -90,7 +90,7 @@ describe("the Directory on workerd", () => {
     await stub.deleteSchedule({ v: 1, id: "a" });
   });
 
-  it("E1 run-now answers with the task, paused or not", async () => {
+  it("E1 176 run-now answers with the task, paused or not", async () => {
     const stub = directory("run-now");
     await stub.createSchedule({ v: 1, id: "a", definition: every(3_600), paused: true });
     const ran = await stub.runSchedule({ v: 1, id: "a" });
@@ -119,7 +119,7 @@ describe("the Directory on workerd", () => {
     expect(await alarm()).toBeNull();
   });
 
-  it("an alarm that is lost is set again when the object starts", async () => {
+  it("170 an alarm that is lost is set again when the object starts", async () => {
     const stub = directory("lost");
     await stub.createSchedule({ v: 1, id: "a", definition: every(2), paused: false });
     await runInDurableObject(stub, (_instance, ctx) => ctx.storage.deleteAlarm());

@@ -34,7 +34,7 @@ function databaseOf(number: number): HistoryDatabase {
 }
 
 describe("history on D1", () => {
-  it("one row is written a task: 1,000 of them are billed as 1,000, and again as none", async () => {
+  it("164 one row is written a task: 1,000 of them are billed as 1,000, and again as none", async () => {
     const at = freshShard();
     const rows = Array.from({ length: 1_000 }, (_, n) => rowFor(n));
     expect(await write(at, rows)).toEqual({ ok: true, refused: [], left: [], rowsWritten: 1_000 });
@@ -45,7 +45,7 @@ describe("history on D1", () => {
     });
   });
 
-  it("tasks come back as they were, the newest revision of each", async () => {
+  it("164 tasks come back as they were, the newest revision of each", async () => {
     const at = freshShard();
     await write(at, [
       rowOfRecord(laden(1), T0 + 1),
@@ -86,7 +86,7 @@ describe("history on D1", () => {
     ]);
   });
 
-  it("a refused row is found, told, and holds up nobody", async () => {
+  it("167 a refused row is found, told, and holds up nobody", async () => {
     const at = freshShard();
     const rows = Array.from({ length: 500 }, (_, n) => (n === 123 || n === 124 ? refusedRow(n) : rowFor(n)));
     const outcome = await write(at, rows);
@@ -97,7 +97,7 @@ describe("history on D1", () => {
     expect(await countHistory(d1, at, seqOf(0), 500, ports, 5_000)).toEqual({ ok: true, counts: { SUCCEEDED: 498 } });
   });
 
-  it("payloads and results of quotes, of control characters and of astral letters, at their limits, arrive whole", async () => {
+  it("155 payloads and results of quotes, of control characters and of astral letters, at their limits, arrive whole", async () => {
     const at = freshShard();
     const quotes = JSON.stringify('"'.repeat(524_287));
     const control = JSON.stringify("\u0000\u0001".repeat(21_800));
@@ -113,7 +113,7 @@ describe("history on D1", () => {
     }
   });
 
-  it("what is past its time is forgotten, by the key, and results before their tasks", async () => {
+  it("168 what is past its time is forgotten, by the key, and results before their tasks", async () => {
     const at = freshShard();
     const old = 40 * DAY_MS;
     const rows = Array.from({ length: 30 }, (_, n) =>
@@ -138,7 +138,7 @@ describe("history on D1", () => {
     expect(left.results).toEqual([{ tasks: 20, results: 10 }]);
   });
 
-  it("a database that was not migrated is unavailable, and no row's fault", async () => {
+  it("166 a database that was not migrated is unavailable, and no row's fault", async () => {
     const unmigrated = {
       prepare: (statement: string) => d1.prepare(statement.replaceAll("history", "absent")),
       batch: (statements: HistoryStatement[]) => d1.batch(statements),
