@@ -20,6 +20,8 @@ import type {
 
 export type Step =
   | { readonly kind: "start"; readonly task: ClaimedTask }
+  /** The shard gave that attempt up (its deadline passed) and hands the task out anew: the old one counts no more. */
+  | { readonly kind: "abandon"; readonly seq: Seq }
   | { readonly kind: "send"; readonly request: AdvanceRequest }
   | { readonly kind: "close"; readonly request: CloseRequest };
 
@@ -56,6 +58,7 @@ export class SessionPlan {
   readonly #terms: SessionTerms;
   readonly #solo: boolean;
   #waiting: ClaimedTask[] = [];
+  #abandoned: Seq[] = [];
   readonly #running = new Map<Seq, Running>();
   #unsent: Outcome[] = [];
   #oldestUnsentAt: number | null = null;
@@ -94,7 +97,7 @@ export class SessionPlan {
   /** A task ended; its outcome is told with the next turn. */
   ended(outcome: Outcome, now: number): void {
     const running = this.#running.get(outcome.seq);
-    if (!running) return;
+    if (running?.task.attempt !== outcome.attempt) return;
     this.#running.delete(outcome.seq);
     this.#progress.delete(outcome.seq);
     const took = now - running.startedAt;
@@ -145,7 +148,8 @@ export class SessionPlan {
    */
   steps(now: number): Step[] {
     if (this.#isDone) return [];
-    const steps: Step[] = [];
+    const steps: Step[] = this.#abandoned.map((seq) => ({ kind: "abandon", seq }));
+    this.#abandoned = [];
     if (this.#stop === "drain" || this.#isStuck(now)) this.#handBackWaiting(now);
     while (this.#waiting.length > 0 && this.#running.size < this.#terms.slots) {
       const task = this.#waiting.shift();
@@ -253,7 +257,7 @@ export class SessionPlan {
   }
 
   #take(handout: Handout, now: number): void {
-    this.#waiting.push(...handout.tasks);
+    for (const task of handout.tasks) this.#replaceEarlier(task);
     if (handout.stop !== "no") this.finish(handout.stop);
     if (handout.tasks.length === 0) return;
     if (this.#endedSinceHandout > 0) {
@@ -263,6 +267,17 @@ export class SessionPlan {
     this.#lastHandoutAt = now;
     this.#lastEndAt = now;
     this.#endedSinceHandout = 0;
+  }
+
+  /** A task comes again while its earlier attempt is still here: the shard has ended that one. */
+  #replaceEarlier(task: ClaimedTask): void {
+    const waiting = this.#waiting.findIndex(({ seq }) => seq === task.seq);
+    if (waiting >= 0) this.#waiting.splice(waiting, 1);
+    if (this.#running.delete(task.seq)) {
+      this.#progress.delete(task.seq);
+      this.#abandoned.push(task.seq);
+    }
+    this.#waiting.push(task);
   }
 
   #ahead(): number {

@@ -71,6 +71,10 @@ class SessionRun {
           this.#start(step.task);
           void this.#pumpSoon();
           break;
+        case "abandon":
+          this.#tasks.get(step.seq)?.stop("returned");
+          void this.#pumpSoon();
+          break;
         case "send":
           void this.#send(step.request, 1);
           break;
@@ -90,7 +94,7 @@ class SessionRun {
     const running = startTask(task, this.#deps);
     this.#tasks.set(task.seq, running);
     void running.outcome.then((outcome) => {
-      this.#tasks.delete(task.seq);
+      if (this.#tasks.get(task.seq) === running) this.#tasks.delete(task.seq);
       this.#plan.ended(outcome, this.#deps.ports.now());
       void this.#pumpSoon();
     });
