@@ -11,7 +11,7 @@ import type { Unstable_MiniflareWorkerOptions } from "wrangler";
 
 export interface WorkerOptions {
   /** As `convertV4MiniflareOptions` takes them, less the module rules that Miniflare 5 refuses. */
-  readonly worker: Omit<Unstable_MiniflareWorkerOptions["workerOptions"], "modulesRules">;
+  readonly worker: Unstable_MiniflareWorkerOptions["workerOptions"];
   /** Absolute path of the entry that ships. */
   readonly main: string;
   readonly databases: readonly DatabaseOptions[];

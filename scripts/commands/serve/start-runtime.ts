@@ -30,7 +30,7 @@ export async function startRuntime(
     convertV4MiniflareOptions({
       ...worker,
       name: WORKER,
-      bindings: Object.assign({}, worker.bindings, settings.vars),
+      bindings: { ...(worker.bindings as Record<string, string>), ...settings.vars },
       modules: [{ type: "ESModule", path: "index.js", contents: script }],
       unsafeDirectSockets: [{ host: HOST, port: settings.port }],
       resourcePersistencePath: persistencePath(settings.state),

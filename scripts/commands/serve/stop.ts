@@ -13,10 +13,7 @@ const SAME_SIGNAL_MS = 500;
 /** For sessions to hand back what did not end in time, after the drain's own seconds. */
 const HAND_BACK_MS = 2_000;
 
-/**
- * Runs `stop` at the first SIGINT, SIGTERM or SIGHUP and exits with 0 after it; a second one exits at once. To be called
- * after Miniflare has started: its own handlers, which end the process at the first signal, are taken off.
- */
+/** Runs `stop` at the first SIGINT, SIGTERM or SIGHUP and exits with 0 after it; a second one exits at once. */
 export function onStopSignal(stop: (signal: StopSignal) => Promise<void>): void {
   let firstAt: number | null = null;
   const onSignal = (signal: StopSignal) => {
@@ -26,6 +23,11 @@ export function onStopSignal(stop: (signal: StopSignal) => Promise<void>): void 
       void stop(signal).finally(() => process.exit(0));
     } else if (now - firstAt > SAME_SIGNAL_MS) process.exit(128 + SIGNALS[signal]);
   };
+  takeSignals(onSignal);
+}
+
+/** To be called after Miniflare has started: its own handlers, which end the process at once, are taken off. */
+export function takeSignals(onSignal: (signal: StopSignal) => void): void {
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const)
     process.removeAllListeners(signal).on(signal, () => onSignal(signal));
 }

@@ -14,11 +14,23 @@ export async function waitUntilReady(url: string): Promise<void> {
       const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(5_000) });
       const body = await answer.text();
       if (answer.status === 200) return;
-      last = `${answer.status} ${body}`;
+      last = detailOf(body);
+      // Waiting mends no binding.
+      if (answer.status === 503 && body.includes('"misconfigured"')) break;
     } catch (error) {
       last = error instanceof Error ? error.message : String(error);
     }
     await pause(ASK_EACH_MS);
   }
-  throw new CannotStart(`The service did not become ready within ${PATIENCE_MS / 1_000} s: ${last}`);
+  throw new CannotStart(`The service does not become ready: ${last}`);
+}
+
+/** What a problem says in words; any other answer as it is. */
+function detailOf(body: string): string {
+  try {
+    const detail: unknown = Reflect.get(Object(JSON.parse(body)), "detail");
+    return typeof detail === "string" ? detail : body;
+  } catch {
+    return body;
+  }
 }
