@@ -111,6 +111,9 @@ describe("bodies", () => {
     expect((await post(streamOf(padded(1_000), " ".repeat(1_000)), "application/json", service)).status).toBe(202);
     expect((await post(padded(2_001), "application/json", service)).status).toBe(413);
     expect((await post(streamOf(padded(1_000), " ".repeat(1_001)), "application/json", service)).status).toBe(413);
+    const understated = { "content-type": "application/json", "content-length": "100" };
+    const options = { raw: padded(2_001), headers: understated, fetch: service };
+    expect((await call("POST", PATH, undefined, options)).status).toBe(413);
   });
 });
 

@@ -126,6 +126,12 @@ describe("several at once", () => {
       10_000,
     );
     expect((await count()).body).toMatchObject(whole);
+    const longer = String(body.batch).replace(/10$/, "50");
+    expect((await call("GET", `/tasks/submissions?batch=${longer}`)).body).toMatchObject({
+      counts: whole.counts,
+      finished: 10,
+      gone: 40,
+    });
     const [first] = Array.from(body.ids ?? [], String);
     expect((await result(String(first))).body).toMatchObject({ id: first, status: "SUCCEEDED", result: 0 });
   });
@@ -146,6 +152,8 @@ describe("ids that nobody gave out", () => {
     const real = parseTaskId(await submit({ type: "echo", payload: 1, queue: "held" }));
     if (real === null) throw new Error("the service gave out an id that is none");
     const tomorrow = taskId(real, (real.seq + 2 * 86_400_000 * 4_096) as Seq);
+    await call("PUT", "/queues/fresh", { shards: 2 });
+    const unborn = taskId({ queue: "fresh" as QueueName, shard: 1 }, (real.seq + 2 * 86_400_000 * 4_096) as Seq);
     const before = (await listDurableObjectIds(env.QUEUE_SHARD)).length;
     for (const id of [
       "x",
@@ -153,6 +161,7 @@ describe("ids that nobody gave out", () => {
       "nowhere.0.06aa9ng0000",
       "held.63.06aa9ng0000",
       tomorrow,
+      unborn,
       "held.0.06aa9ng0000x",
     ]) {
       expect(await call("GET", `/tasks/submissions/${id}`), id).toMatchObject({

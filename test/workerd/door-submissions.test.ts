@@ -228,13 +228,13 @@ describe("a full queue", () => {
     );
   });
 
-  it("123 where one shard is full the other one takes it", async () => {
+  it("123 where one shard is full the other one takes it: 60 fit where each holds 30", async () => {
     await call("PUT", "/queues/pair", { depthLimit: 60, shards: 2 });
     await call("POST", "/queues/pair/pause");
-    const replies = await Promise.all(
-      Array.from({ length: 70 }, (_, i) => submit({ type: "echo", payload: i, queue: "pair" })),
-    );
-    expect(replies.filter((reply) => reply.status === 202)).toHaveLength(60);
+    const one = (payload: number) => submit({ type: "echo", payload, queue: "pair" });
+    const replies = await Promise.all(Array.from({ length: 60 }, (_, i) => one(i)));
+    expect(replies.map((reply) => reply.status)).toEqual(replies.map(() => 202));
+    expect(await one(60)).toMatchObject({ status: 503, body: { code: "queue-full" } });
     const { body } = await call("GET", "/queues/pair");
     expect(body).toMatchObject({ counts: { depth: 60 }, shards: { asked: 2, answered: 2 } });
   });
