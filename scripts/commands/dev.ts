@@ -24,8 +24,8 @@ const QUIET = { WRANGLER_SEND_METRICS: "false", CLOUDFLARE_CF_FETCH_ENABLED: "fa
 const RELOADED = "Local server updated and ready";
 
 async function dev(): Promise<void> {
-  const settings = readSettings(process.argv.slice(2), process.env, ROOT);
-  await checkPort(settings.port);
+  const told = readSettings(process.argv.slice(2), process.env, ROOT);
+  const settings = { ...told, port: await checkPort(told.port) };
   const claim = claimState(settings.state);
   await migrateAlone(settings.state, await readWorkerOptions(WRANGLER_TOML, process.env));
   claim.tell({ port: settings.port });

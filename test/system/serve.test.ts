@@ -1,6 +1,6 @@
 /** `npm start` itself: when it says ready, why it does not start, how it ends, and what survives. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -44,8 +44,12 @@ async function submission(
 
 /** Gone, or dead and not yet fetched by its parent. */
 function isDead(pid: number): boolean {
-  const { stdout } = spawnSync("ps", ["-o", "stat=", "-p", String(pid)], { encoding: "utf8" });
-  return stdout.trim() === "" || stdout.startsWith("Z");
+  try {
+    process.kill(pid, 0);
+    return existsSync("/proc/self/stat") && / Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return true;
+  }
 }
 
 describe("a running service", () => {

@@ -4,8 +4,11 @@ import { CannotStart, codeOf } from "./cannot-start.ts";
 
 export const HOST = "127.0.0.1";
 
-/** @throws CannotStart where nobody could listen on the port. */
-export async function checkPort(port: number): Promise<void> {
+/**
+ * The port; of 0, one that is free.
+ * @throws CannotStart where nobody could listen on it
+ */
+export async function checkPort(port: number): Promise<number> {
   const probe = createServer();
   try {
     await new Promise<void>((listening, failed) => {
@@ -14,7 +17,9 @@ export async function checkPort(port: number): Promise<void> {
   } catch (error) {
     throw new CannotStart(portFault(port, codeOf(error)));
   }
+  const address = probe.address();
   await new Promise((closed) => probe.close(closed));
+  return typeof address === "object" && address !== null ? address.port : port;
 }
 
 export function portFault(port: number, code: string): string {

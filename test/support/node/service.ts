@@ -20,6 +20,8 @@ export interface ServiceOptions {
   /** An existing state folder; otherwise a fresh one, removed with the service. */
   readonly state?: string;
   readonly port?: number;
+  /** `npm start`, unless told otherwise. */
+  readonly script?: "serve" | "dev";
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -53,7 +55,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   process.on("exit", reap);
 
   async function launch(): Promise<ChildProcess> {
-    const args = [join(ROOT, "scripts/serve.ts"), "--port", String(port), "--state", state];
+    const args = [join(ROOT, `scripts/${options.script ?? "serve"}.ts`), "--port", String(port), "--state", state];
     if (options.entry !== undefined) args.push("--entry", resolve(ROOT, options.entry));
     const env = { ...process.env, ...options.env };
     const started = spawn(NODE, args, { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
@@ -61,7 +63,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     port = await new Promise<number>((ready, failed) => {
       eachLine(started.stdout, (line) => {
         out.push(line);
-        const said = /^Sluice is ready on http:\/\/localhost:(\d+)$/.exec(line);
+        const said = /^Sluice is ready on http:\/\/localhost:(\d+)/.exec(line);
         if (said) ready(Number(said[1]));
       });
       const fail = (why: string) => failed(new Error(`The service ${why}:\n${[...err, ...out.slice(-20)].join("\n")}`));
