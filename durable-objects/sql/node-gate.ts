@@ -12,6 +12,8 @@ export interface GatedSql extends Sql {
   readonly database: DatabaseSync;
   /** Whether something was written that is not durable yet. */
   readonly isOpen: boolean;
+  /** Counts statements that may have changed something, rollbacks too. */
+  readonly writes: number;
   /** The alarm (Unix ms) as the object sees it; it is durable with the next commit. */
   alarm: number | null;
   /** Lets a message out: now where nothing waits to be durable, else with the commit. */
@@ -28,11 +30,13 @@ const READS = /^\s*SELECT/i;
 export function gateSql(database: DatabaseSync): GatedSql {
   const inner = nodeSql(database);
   let isOpen = false;
+  let writes = 0;
   let alarm: number | null = null;
   let durableAlarm: number | null = null;
   let waiting: (() => void)[] = [];
 
   function openGate(): void {
+    writes++;
     if (isOpen) return;
     database.exec("BEGIN IMMEDIATE");
     isOpen = true;
@@ -48,6 +52,9 @@ export function gateSql(database: DatabaseSync): GatedSql {
     database,
     get isOpen() {
       return isOpen;
+    },
+    get writes() {
+      return writes;
     },
     get alarm() {
       return alarm;
@@ -82,6 +89,7 @@ export function gateSql(database: DatabaseSync): GatedSql {
       if (kept) keep();
       else {
         if (isOpen) database.exec("ROLLBACK");
+        writes++;
         isOpen = false;
         alarm = durableAlarm;
       }

@@ -1,0 +1,43 @@
+/** What a shard may answer, checked as it does, against what it then holds. */
+import type { Seq } from "../../core/ids.ts";
+import type { CloseAnswer, CloseRequest, ReadAnswer, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
+import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import type { Leases } from "./check-leases.ts";
+import type { SimulatedHistory } from "./history-database.ts";
+import type { Method } from "./operations.ts";
+import { must } from "./violation.ts";
+
+export interface AnswerDeps {
+  readonly history: SimulatedHistory;
+  readonly leases: Leases;
+}
+
+export function checkAnswer(shard: Shard, method: Method, request: unknown, answer: unknown, deps: AnswerDeps): void {
+  if (method === "submit") checkSubmission(shard, request as SubmitRequest, answer as SubmitAnswer);
+  else if (method === "close" && (answer as CloseAnswer).ok) deps.leases.closed((request as CloseRequest).session);
+  else if (method === "read") checkRead((request as { seqs: Seq[] }).seqs, answer as ReadAnswer, deps.history);
+  else if (method === "wait") checkRead([(request as { seq: Seq }).seq], answer as ReadAnswer, deps.history);
+}
+
+/** The depth limit is exact: never more, and no refusal while there is room. */
+function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitAnswer): void {
+  const limit = shard.memory.settings?.depthLimit ?? 0;
+  const depth = depthOf(shard.memory);
+  if (!answer.ok) {
+    if (answer.code === "queue-full")
+      must(depth + tasks.length > limit, () => `queue-full at ${depth} of ${limit} for ${tasks.length} tasks`);
+    return;
+  }
+  const taken = answer.seqs.filter((seq) => seq !== null).length - answer.duplicates.length;
+  if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);
+  if (answer.refused.length > 0) must(depth >= limit, () => `a task was refused at ${depth} of ${limit}`);
+}
+
+/** What the shard does not have, history must. */
+function checkRead(seqs: readonly Seq[], answer: ReadAnswer, history: SimulatedHistory): void {
+  if (!answer.ok) return;
+  for (const [i, seq] of seqs.entries())
+    if (answer.tasks[i] === null)
+      must(history.find(seq) !== null, () => `task ${seq} is neither in the shard nor in D1`);
+}

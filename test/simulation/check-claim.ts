@@ -1,0 +1,75 @@
+/**
+ * Order, checked against a model that knows neither lanes nor windows: at the moment of a claim it sorts all that wait.
+ * What is claimed must be the best that this session may run, and no more than the queue's concurrency lets.
+ */
+import type { Seq } from "../../core/ids.ts";
+import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { Session } from "../../durable-objects/queue-shard/memory.ts";
+import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import type { Sql } from "../../durable-objects/sql/sql.ts";
+import { must } from "./violation.ts";
+
+interface Waiting {
+  readonly seq: Seq;
+  readonly priority: number;
+  readonly type: string;
+  readonly version: number;
+  readonly mode: string;
+}
+
+const WAITING = "SELECT seq, priority, type, version, mode FROM task WHERE status = 'QUEUED'";
+const RUNNING = "SELECT count(*) AS count FROM task WHERE status = 'RUNNING'";
+
+/** Just before the claim is done. */
+export function checkClaim(shard: Shard, sql: Sql, sessionId: number, picked: readonly Seq[]): void {
+  const session = shard.memory.sessions.get(sessionId);
+  const { settings } = shard.memory;
+  must(session !== undefined && settings !== null, () => `a claim for ${sessionId}, which is no session`);
+  must(!settings.paused, () => "a claim while the queue is paused");
+  const best = bestFor(session, sql, picked.length);
+  must(
+    JSON.stringify(best) === JSON.stringify(picked),
+    () => `session ${sessionId} was given ${picked.join(" ")}, the best were ${best.join(" ")}`,
+  );
+  const running = (sql.all<{ count: number }>(RUNNING)[0]?.count ?? 0) + picked.length;
+  must(
+    running <= (settings.concurrency ?? running),
+    () => `${running} run, but the queue's concurrency is ${settings.concurrency}`,
+  );
+  must(session.handed + picked.length <= settings.sessionMaxTasks, () => `session ${sessionId} got too many tasks`);
+}
+
+/** After a step: nobody waits for what is there. */
+export function checkParked(shard: Shard, sql: Sql): void {
+  for (const [id, poll] of shard.parked) {
+    const session = shard.memory.sessions.get(id);
+    const { settings } = shard.memory;
+    if (!session || !settings || poll.want === 0) continue;
+    const [waits] = mayStart(shard, session, settings) ? bestFor(session, sql, 1) : [];
+    must(waits === undefined, () => `session ${id} is parked while task ${waits} could run`);
+  }
+}
+
+function mayStart(shard: Shard, session: Session, settings: QueueSettings): boolean {
+  if (settings.paused || shard.draining || session.handed >= settings.sessionMaxTasks) return false;
+  return shard.memory.running < (settings.concurrency ?? Number.POSITIVE_INFINITY);
+}
+
+function bestFor(session: Session, sql: Sql, count: number): Seq[] {
+  let free = session.slots;
+  for (const claim of session.claims.values()) if (claim.startedAt !== null) free--;
+  const left = sql
+    .all<Waiting>(WAITING)
+    .filter(
+      ({ type, version, mode }) => (mode === "solo") === session.solo && (session.worker.types[type] ?? -1) >= version,
+    )
+    .sort((a, b) => b.priority - a.priority || a.seq - b.seq);
+  const best: Seq[] = [];
+  while (best.length < count) {
+    const next = left.findIndex((task) => task.mode !== "careful" || best.length < free);
+    const [task] = next < 0 ? [] : left.splice(next, 1);
+    if (!task) break;
+    best.push(task.seq);
+  }
+  return best;
+}

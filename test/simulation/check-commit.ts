@@ -1,0 +1,86 @@
+/**
+ * What must be true of everything that becomes durable: each move is in core's table, no number is given twice, what has
+ * ended never moves again, and its record is in the outbox or in D1 until D1 has it.
+ */
+
+import type { Seq } from "../../core/ids.ts";
+import { canMove } from "../../core/moves.ts";
+import type { TaskOptions } from "../../core/schema/rpc.ts";
+import type { GatedSql } from "../../durable-objects/sql/node-gate.ts";
+import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
+import { recordOfRow } from "../../history/record.ts";
+import type { SimulatedHistory } from "./history-database.ts";
+import type { Model } from "./model.ts";
+import type { Script } from "./script.ts";
+import type { Tally } from "./tally.ts";
+import { must } from "./violation.ts";
+import type { SeenFlush, SeenMove } from "./witness.ts";
+
+const OUTBOX = "SELECT body, payload, result FROM outbox WHERE lo <= ? AND hi >= ?";
+
+export interface CommitDeps {
+  readonly model: Model;
+  readonly history: SimulatedHistory;
+  readonly tally: Tally;
+  readonly gate: GatedSql;
+  /** The object's clock, Unix ms. */
+  readonly now: number;
+  readonly historyTtlMs: number;
+}
+
+export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFlush[], deps: CommitDeps): void {
+  const ended: Seq[] = [];
+  for (const move of moves) {
+    deps.tally.count(`${move.was} to ${move.now}`);
+    if (move.was === "NEW") bear(move, deps);
+    else if (checkMove(move, deps)) ended.push(move.seq);
+  }
+  for (const seq of ended) {
+    const status = endOf(seq, deps);
+    const now = deps.model.tasks.get(seq)?.status;
+    must(
+      status === (now === "GONE" ? "SUCCEEDED" : now),
+      () => `task ${seq} is ${now} in the shard, but ${status} in outbox and D1`,
+    );
+  }
+  for (const flush of flushes)
+    for (const [seq] of unpackBody(flush))
+      must(endOf(seq, deps) !== null, () => `task ${seq} left the outbox, but D1 does not have it`);
+}
+
+function bear({ seq, now, payload, options }: SeenMove, { model }: CommitDeps): void {
+  must(!model.numbers.has(seq), () => `number ${seq} was given twice`);
+  must(now !== "GONE" && canMove("NEW", now), () => `task ${seq} was born ${now}`);
+  model.numbers.add(seq);
+  model.tasks.set(seq, {
+    seq,
+    script: JSON.parse(payload) as Script,
+    options: options === null ? {} : (JSON.parse(options) as TaskOptions),
+    executions: [],
+    status: now,
+  });
+}
+
+/** @returns whether the task has ended by it */
+function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boolean {
+  const task = deps.model.tasks.get(seq);
+  must(task !== undefined, () => `task ${seq} moved before it was born`);
+  must(task.status === was, () => `task ${seq} went from ${was} to ${now}, but was ${task.status}`);
+  task.status = now;
+  if (now !== "GONE") {
+    must(canMove(was, now), () => `task ${seq} went from ${was} to ${now}`);
+    return now === "FAILED";
+  }
+  if (was === "RUNNING") return true;
+  must(was === "FAILED", () => `task ${seq} was deleted while ${was}`);
+  const age = deps.now - (ended_at ?? 0);
+  must(age >= deps.historyTtlMs, () => `dead letter ${seq} was forgotten after ${age} ms`);
+  return false;
+}
+
+/** How the task ended, as outbox or D1 tell it; null: neither knows. */
+function endOf(seq: Seq, { gate, history }: CommitDeps): string | null {
+  for (const row of gate.all<HistoryBody>(OUTBOX, seq, seq))
+    for (const record of unpackBody(row).map(recordOfRow)) if (record.seq === seq) return record.status;
+  return history.find(seq)?.status ?? null;
+}

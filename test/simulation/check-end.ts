@@ -1,0 +1,61 @@
+/** When faults have stopped and the clock has run on: every task has ended, once, and D1 has it as it was. */
+import { mergeRetry } from "../../core/retry.ts";
+import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { HistoryRecord } from "../../history/record.ts";
+import { type SimulatedHistory, UNWELCOME } from "./history-database.ts";
+import type { KnownTask, Model } from "./model.ts";
+import { predict } from "./script.ts";
+import { must } from "./violation.ts";
+
+export function checkEnd(
+  model: Model,
+  history: SimulatedHistory,
+  settings: QueueSettings,
+  deadLetters: ReadonlySet<number>,
+): void {
+  for (const seq of model.promised)
+    must(model.tasks.has(seq), () => `task ${seq} was promised to a client and is nowhere`);
+  for (const task of model.tasks.values()) {
+    const { seq, status } = task;
+    must(status === "GONE" || status === "FAILED", () => `task ${seq} is stranded: ${status}`);
+    const row = history.find(seq);
+    if (task.script.note === UNWELCOME) {
+      must(row === null, () => `task ${seq} is in D1, which does not take it`);
+      continue;
+    }
+    must(row !== null, () => `D1 does not have task ${seq}`);
+    checkRecord(task, row);
+    if (row.status === "FAILED") must(deadLetters.has(seq), () => `nobody was told that ${seq} ended FAILED`);
+    if (!model.isDisturbed) checkPrediction(task, row, settings);
+  }
+}
+
+/** The record tells of runs that there were. */
+function checkRecord({ seq, executions }: KnownTask, row: HistoryRecord): void {
+  const { attempts, error } = row;
+  const succeeded = attempts.filter(({ outcome }) => outcome === "succeeded");
+  if (row.status !== "SUCCEEDED") {
+    must(row.status === "FAILED" && error !== null, () => `task ${seq} ended ${row.status} without an error`);
+    must(succeeded.length === 0, () => `task ${seq} is ${row.status}, but has a success`);
+    return;
+  }
+  const [success] = succeeded;
+  must(success !== undefined && succeeded.length === 1, () => `task ${seq} has ${succeeded.length} successes`);
+  must(success === attempts.at(-1), () => `task ${seq} went on after its success`);
+  const run = executions.find(
+    ({ attempt, stay, end }) => attempt === success.attempt && stay.worker === success.worker && end === "ok",
+  );
+  must(run !== undefined, () => `task ${seq} succeeded by a run that there was not: ${JSON.stringify(success)}`);
+  must(row.result === JSON.stringify(run.result), () => `task ${seq} has another run's result`);
+}
+
+/** Where nothing interfered, the script alone says how the task ends and how often it ran. */
+function checkPrediction(
+  { seq, script, options, executions }: KnownTask,
+  row: HistoryRecord,
+  settings: QueueSettings,
+): void {
+  const { status, runs } = predict(script, mergeRetry(options.retry, settings.retry).maxAttempts);
+  must(row.status === status, () => `task ${seq} ended ${row.status}, by its script ${script.acts} it is ${status}`);
+  must(executions.length === runs, () => `task ${seq} ran ${executions.length} times, by its script ${runs}`);
+}

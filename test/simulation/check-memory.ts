@@ -1,0 +1,146 @@
+/**
+ * A shard's memory is a picture of its tables: after each step it must be what a fresh start would read. Where the
+ * picture may be coarser (a deadline that is known too early), it must be coarser on the safe side.
+ */
+import type { Lane } from "../../core/lanes.ts";
+import { deadlineOf } from "../../core/lease.ts";
+import { loadMemory, type Memory, type Session, storeClaims } from "../../durable-objects/queue-shard/memory.ts";
+import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import type { Sql } from "../../durable-objects/sql/sql.ts";
+import { must } from "./violation.ts";
+
+const LAST = `SELECT (SELECT coalesce(max(n), 0) FROM outbox) AS outbox, (SELECT coalesce(max(n), 0) FROM notice) AS notice`;
+const RUNNING =
+  "SELECT group_concat(seq || ' ' || session) AS held FROM (SELECT seq, session FROM task WHERE status = 'RUNNING' ORDER BY seq)";
+const WAITING = `SELECT lane, priority, type, version, mode, group_concat(seq) AS seqs
+  FROM (SELECT lane, seq, priority, type, version, mode FROM task WHERE status = 'QUEUED' ORDER BY lane, seq)
+  GROUP BY lane, priority, type, version, mode`;
+
+/** What the tables say. Read once for all steps that write nothing. */
+export interface Tables {
+  readonly fresh: Memory;
+  readonly last: { readonly outbox: number; readonly notice: number };
+  /** "seq session", by commas. */
+  readonly running: string;
+  readonly waiting: readonly WaitingLane[];
+}
+
+interface WaitingLane {
+  readonly lane: number;
+  readonly priority: number;
+  readonly type: string;
+  readonly version: number;
+  readonly mode: string;
+  /** Ascending, by commas. */
+  readonly seqs: string;
+}
+
+export function readTables(sql: Sql, boot: string | null): Tables {
+  const fresh = loadMemory(sql, boot);
+  if (!fresh.hasTables) return { fresh, last: { outbox: 0, notice: 0 }, running: "", waiting: [] };
+  return {
+    fresh,
+    last: sql.all<Tables["last"]>(LAST)[0] ?? { outbox: 0, notice: 0 },
+    running: sql.all<{ held: string | null }>(RUNNING)[0]?.held ?? "",
+    waiting: sql.all<WaitingLane>(WAITING),
+  };
+}
+
+export function checkMemory({ memory }: Shard, tables: Tables): void {
+  const { fresh, last } = tables;
+  same("hasTables", memory.hasTables, fresh.hasTables);
+  if (!fresh.hasTables) return;
+  same("settings", memory.settings?.version, fresh.settings?.version);
+  same("seqReserved", memory.seqReserved, fresh.seqReserved);
+  must(fresh.lastSeq >= memory.lastSeq, () => `a fresh start would give ${memory.lastSeq} again`);
+  for (const name of ["count", "next"] as const) same(`due.${name}`, memory.due[name], fresh.due[name]);
+  for (const name of ["count", "oldest"] as const) same(`dead.${name}`, memory.dead[name], fresh.dead[name]);
+  for (const name of ["rows", "entries", "bytes", "refused"] as const)
+    same(`outbox.${name}`, memory.outbox[name], fresh.outbox[name]);
+  for (const { outbox } of [memory, fresh])
+    must(outbox.last >= last.outbox, () => `outbox row ${last.outbox} would be written again`);
+  must(memory.notices.last >= last.notice, () => `notice ${last.notice} would be written again`);
+  same("notices", memory.notices.count, fresh.notices.count);
+  same("blocked", memory.blocked, fresh.blocked);
+  same("running", memory.running, fresh.running);
+  atMost("dedupExpiry", memory.dedupExpiry, fresh.dedupExpiry);
+  checkSessions(memory, fresh);
+  checkClaims(memory, tables.running);
+  checkLanes(memory, fresh, tables.waiting);
+}
+
+function checkSessions(memory: Memory, fresh: Memory): void {
+  same("sessions", memory.sessions.size, fresh.sessions.size);
+  let deadline: number | null = null;
+  for (const session of memory.sessions.values()) {
+    const stored = fresh.sessions.get(session.id);
+    must(stored !== undefined, () => `session ${session.id} is not stored`);
+    same(`session ${session.id}`, textOf(session), textOf(stored));
+    must(session.turn >= stored.turn, () => `session ${session.id} went back to turn ${session.turn}`);
+    if (session.turn === stored.turn) same("lost", session.lost.join(), stored.lost.join());
+    let begun = 0;
+    for (const claim of session.claims.values()) {
+      const at = deadlineOf(claim);
+      if (at === null) continue;
+      begun++;
+      deadline = Math.min(deadline ?? at, at);
+    }
+    same(`begun tasks of session ${session.id}`, session.begun, begun);
+  }
+  if (memory.running > 0) atMost("deadlineHint", memory.deadlineHint, deadline);
+}
+
+function textOf({ solo, slots, openedAt, handed, storedLease, worker, claims }: Session): string {
+  return `${worker.name} ${solo} ${slots} ${openedAt} ${handed} ${storedLease} ${storeClaims(claims.values())}`;
+}
+
+function checkClaims(memory: Memory, running: string): void {
+  const held: { seq: number; session: number }[] = [];
+  for (const session of memory.sessions.values())
+    for (const seq of session.claims.keys()) held.push({ seq, session: session.id });
+  held.sort((a, b) => a.seq - b.seq);
+  same("claims and RUNNING rows", held.map(({ seq, session }) => `${seq} ${session}`).join(), running);
+}
+
+function checkLanes(memory: Memory, fresh: Memory, waiting: readonly WaitingLane[]): void {
+  const { lanes } = memory;
+  same("lanes", lanes.size, fresh.lanes.size);
+  same("queued", lanes.queued, fresh.lanes.queued);
+  same("solo", lanes.solo, fresh.lanes.solo);
+  for (const { no, key, count } of lanes.all()) {
+    const stored = fresh.lanes.get(no);
+    must(stored !== undefined && fresh.lanes.find(key) === stored, () => `lane ${no} is not stored as it is`);
+    same(`count of lane ${no}`, count, stored.count);
+  }
+  for (const { lane: no, priority, type, version, mode, seqs } of waiting) {
+    const lane = lanes.get(no);
+    must(lane !== undefined, () => `tasks ${seqs} wait in lane ${no}, which is not there`);
+    const { key } = lane;
+    same(
+      `key of lane ${no}`,
+      `${key.priority} ${key.type} ${key.version} ${key.mode}`,
+      `${priority} ${type} ${version} ${mode}`,
+    );
+    checkWindow(lane, seqs);
+  }
+}
+
+/** The window is the beginning of the lane, and holds everything up to `edge`. */
+function checkWindow(lane: Lane, waiting: string): void {
+  const known = lane.window.slice(lane.next).join();
+  if (known === waiting) return;
+  must(known !== "" && waiting.startsWith(`${known},`), () => `lane ${lane.no} has ${waiting}, its window ${known}`);
+  const beyond = Number.parseInt(waiting.slice(known.length + 1), 10);
+  must(beyond > lane.edge, () => `task ${beyond} is below the edge of lane ${lane.no}, but not in its window`);
+}
+
+function same<T extends string | number | boolean | null | undefined>(what: string, memory: T, table: T): void {
+  must(memory === table, () => `${what}: memory has ${memory}, a fresh start reads ${table}`);
+}
+
+function atMost(what: string, memory: number | null, table: number | null): void {
+  must(
+    table === null || (memory !== null && memory <= table),
+    () => `${what}: memory has ${memory}, the tables ${table}`,
+  );
+}

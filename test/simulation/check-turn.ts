@@ -1,0 +1,86 @@
+/** What must be true of a shard after each step that touched it. */
+import type { Seq } from "../../core/ids.ts";
+import { mergeRetry } from "../../core/retry.ts";
+import type { TaskOptions } from "../../core/schema/rpc.ts";
+import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import type { Sql } from "../../durable-objects/sql/sql.ts";
+import { checkParked } from "./check-claim.ts";
+import { checkMemory, readTables, type Tables } from "./check-memory.ts";
+import type { Host } from "./host.ts";
+import { must } from "./violation.ts";
+
+/** An alarm that rings more often than this within a second of true time, and finds nothing, goes in circles. */
+const MOST_RINGS = 25;
+/** Whatever a shard waits for, it looks after at most so long: the longest patience with tickets, and a lease. */
+const LONGEST_WAIT_MS = 310_000;
+
+export class TurnCheck {
+  #tables: Tables | null = null;
+  #boot: string | null = null;
+
+  /** @param hasWritten whether the tables may have changed since the last time */
+  check(host: Host, shard: Shard, sql: Sql, hasWritten: boolean, hasSteppedClock: boolean): void {
+    const { boot } = shard.ports;
+    if (hasWritten || boot !== this.#boot) this.#tables = null;
+    this.#boot = boot;
+    const isNews = this.#tables === null;
+    this.#tables ??= readTables(sql, boot);
+    checkMemory(shard, this.#tables);
+    if (!host.isHurt) checkParked(shard, sql);
+    checkAlarm(host, shard, hasSteppedClock);
+    if (isNews && shard.memory.hasTables) checkSpent(shard, sql);
+  }
+}
+
+function checkAlarm(host: Host, shard: Shard, hasSteppedClock: boolean): void {
+  const recent = host.idleRings.at(-MOST_RINGS);
+  must(
+    recent === undefined || (host.idleRings.at(-1) ?? 0) - recent > 1_000,
+    () => `the alarm rang ${MOST_RINGS} times within a second for nothing`,
+  );
+  const { memory } = shard;
+  if (!memory.hasTables) return;
+  const { alarm } = host.gate;
+  must(shard.alarmAt === null || shard.alarmAt === alarm, () => `the alarm is ${alarm}, but known as ${shard.alarmAt}`);
+  const now = shard.ports.now();
+  if (memory.due.next !== null && !host.isHurt)
+    must(alarm !== null && alarm <= Math.max(memory.due.next, now), () => "a task is due before the alarm rings");
+  const waits = waitingOf(shard);
+  if (waits === "") return;
+  must(alarm !== null, () => `no alarm is set, but there are${waits}`);
+  if (!hasSteppedClock)
+    must(alarm - now <= LONGEST_WAIT_MS, () => `the alarm rings in ${alarm - now} ms, but there are${waits}`);
+}
+
+/** What the shard must come back to by itself. */
+function waitingOf({ memory, draining, flushing }: Shard): string {
+  let waits = "";
+  if (memory.sessions.size > 0) waits += " sessions";
+  if (memory.lanes.queued > 0 && !memory.settings?.paused && !draining) waits += " queued tasks";
+  if (memory.outbox.rows > 0 && !flushing.has("history")) waits += " history";
+  if (memory.notices.count > 0 && !flushing.has("dead-letters")) waits += " notices";
+  return waits;
+}
+
+const COUNTS = "SELECT seq, spent, crashes, status, options FROM task WHERE spent > 0 OR crashes > 0";
+
+interface Counts {
+  readonly seq: Seq;
+  readonly spent: number;
+  readonly crashes: number;
+  readonly status: string;
+  readonly options: string | null;
+}
+
+/** What has used up its attempts or crashes has ended. */
+function checkSpent(shard: Shard, sql: Sql): void {
+  const { settings } = shard.memory;
+  for (const { seq, spent, crashes, status, options } of sql.all<Counts>(COUNTS)) {
+    const told = options === null ? {} : (JSON.parse(options) as TaskOptions);
+    const { maxAttempts } = mergeRetry(told.retry, settings?.retry);
+    const maxCrashes = told.maxCrashes ?? settings?.maxCrashes ?? 1;
+    const most = status === "FAILED" ? 0 : 1;
+    must(spent <= maxAttempts - most, () => `task ${seq} is ${status} after ${spent} of ${maxAttempts} attempts`);
+    must(crashes <= maxCrashes - most, () => `task ${seq} is ${status} after ${crashes} of ${maxCrashes} crashes`);
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * Who submits, reads and changes settings: as the door does, over the same network. A submission whose answer is lost is
+ * repeated only where every task has a dedup key; else its fate is unknown, and what became of it must end all the same.
+ */
+import type { Seq } from "../../core/ids.ts";
+import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
+import type { Faults } from "./faults.ts";
+import { FRESH_VERSION, type TYPES } from "./handlers.ts";
+import { UNWELCOME } from "./history-database.ts";
+import { SIMULATED } from "./host.ts";
+import type { Model } from "./model.ts";
+import type { Network } from "./network.ts";
+import type { Random } from "./random.ts";
+import { drawScript } from "./script.ts";
+import type { Tally } from "./tally.ts";
+import { Life, type Timeline } from "./timeline.ts";
+import { must } from "./violation.ts";
+
+const MOST_TRIES = 5;
+const PAUSE_MS = 100;
+/** More than the window of a lane holds. */
+const LARGE_BATCH = 150;
+
+export interface ClientDeps {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly tally: Tally;
+  readonly network: Network;
+  readonly model: Model;
+  /** The shard's clock. */
+  readonly now: () => number;
+  readonly mayCrash: boolean;
+}
+
+export class Client {
+  settings: QueueSettings;
+  readonly #life = new Life("client");
+  readonly #deps: ClientDeps;
+
+  constructor(settings: QueueSettings, deps: ClientDeps) {
+    this.settings = settings;
+    this.#deps = deps;
+  }
+
+  submit(): void {
+    const { random, tally } = this.#deps;
+    const size = random.chance(0.6) ? 1 : random.chance(0.995) ? random.between(2, 6) : LARGE_BATCH;
+    const first = this.#drawTask();
+    const tasks = [first];
+    while (tasks.length < size)
+      tasks.push(
+        size === LARGE_BATCH || random.chance(0.5) ? { ...first, payload: this.#drawPayload() } : this.#drawTask(),
+      );
+    const atomic = size === 1 || random.chance(0.6);
+    tally.count(size === 1 ? "single submission" : atomic ? "batch" : "batch, not atomic");
+    this.#submit({ v: 1, settingsVersion: this.settings.version, atomic, tasks }, 1).catch(() => {});
+  }
+
+  /** What a PATCH of the queue brings to its shard; older ones may arrive after newer ones. */
+  change(patch: Partial<QueueSettings>): void {
+    this.settings = { ...this.settings, ...patch, version: this.settings.version + 1 };
+    this.#push(this.settings);
+  }
+
+  read(): void {
+    const { model, random, network, tally } = this.#deps;
+    const [first, ...others] = model.promised;
+    if (first === undefined) return;
+    const seq = random.pick([first, ...others]);
+    const isLong = random.chance(0.4);
+    tally.count(isLong ? "wait" : "read");
+    const answer = isLong
+      ? network.call(this.#life, "wait", { v: 1, seq, waitMs: 5_000 })
+      : network.call(this.#life, "read", { v: 1, seqs: [seq] });
+    answer.catch(() => {});
+  }
+
+  wake(): void {
+    this.#deps.network.call(this.#life, "wake", { v: 1 }).catch(() => {});
+  }
+
+  drain(): void {
+    this.#deps.network.call(this.#life, "drain", { v: 1 }).catch(() => {});
+  }
+
+  /** As consumers/dead-tickets.ts does; tried until it arrives. */
+  deadTicket(ticket: Ticket): void {
+    const { network, timeline } = this.#deps;
+    network.call(this.#life, "deadTicket", { v: 1, ticket }).catch(() => {
+      timeline.after(2_000, this.#life, "dead ticket again", () => this.deadTicket(ticket));
+    });
+  }
+
+  #push(settings: QueueSettings): void {
+    const { network, timeline } = this.#deps;
+    network.call(this.#life, "configure", { v: 1, settings }).catch(() => {
+      timeline.after(2_000, this.#life, "settings again", () => this.#push(settings));
+    });
+  }
+
+  async #submit(request: SubmitRequest, tries: number): Promise<void> {
+    const { network, timeline, tally } = this.#deps;
+    const isSafe = request.tasks.every((task) => task.dedup);
+    try {
+      const answer = await network.call(this.#life, "submit", request, isSafe);
+      if (!answer.ok && answer.code === "settings-needed" && tries < MOST_TRIES)
+        await this.#submit({ ...request, settings: this.settings, settingsVersion: this.settings.version }, tries + 1);
+      else this.#told(request, answer);
+    } catch (error) {
+      if (!String(error).includes(SIMULATED)) throw error;
+      if (!isSafe || tries >= MOST_TRIES) tally.count("outcome unknown");
+      else
+        timeline.after(PAUSE_MS, this.#life, "submit again", () => {
+          this.#submit(request, tries + 1).catch(() => {});
+        });
+    }
+  }
+
+  #told(request: SubmitRequest, answer: SubmitAnswer): void {
+    const { tally } = this.#deps;
+    if (!answer.ok) {
+      tally.count(answer.code);
+      const isExpected =
+        answer.code === "queue-full" || answer.code === "settings-needed" || answer.detail.includes(SIMULATED);
+      must(isExpected, () => `a submission was answered ${answer.code}: ${answer.detail}`);
+      return;
+    }
+    if (answer.duplicates.length > 0) tally.count("known key");
+    must(
+      answer.seqs.length === request.tasks.length,
+      () => `${answer.seqs.length} answers for ${request.tasks.length} tasks`,
+    );
+    for (const seq of answer.seqs) {
+      if (seq === null) must(!request.atomic, () => "an atomic batch was taken in part");
+      else this.#promised(seq);
+    }
+  }
+
+  #promised(seq: Seq): void {
+    const { model } = this.#deps;
+    must(model.tasks.has(seq), () => `task ${seq} was promised, but no commit has it`);
+    model.promised.add(seq);
+  }
+
+  #drawTask(): NewTask {
+    const { random } = this.#deps;
+    const type = random.weighted({ quick: 6, slow: 2, fresh: 2, rare: 1 } satisfies Record<
+      (typeof TYPES)[number],
+      number
+    >);
+    return {
+      type,
+      version: type === "fresh" && random.chance(0.5) ? FRESH_VERSION : 1,
+      priority: random.between(0, 3),
+      payload: this.#drawPayload(),
+      runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
+      options: random.chance(0.3) ? JSON.stringify(this.#drawOptions()) : null,
+      ...(random.chance(0.15) && {
+        dedup: { key: `key ${random.between(0, 5)}`, ttlMs: random.pick([5_000, 3_600_000]) },
+      }),
+    };
+  }
+
+  #drawPayload(): string {
+    const { random, faults, mayCrash } = this.#deps;
+    const script = drawScript(random, mayCrash);
+    return JSON.stringify(faults.strikes("d1-bad-row") ? { ...script, note: UNWELCOME } : script);
+  }
+
+  #drawOptions() {
+    const { random } = this.#deps;
+    return {
+      ...(random.chance(0.5) && { timeoutMs: random.between(4_500, 9_000) }),
+      ...(random.chance(0.3) && { maxCrashes: random.between(1, 4) }),
+      ...(random.chance(0.5) && { retry: { maxAttempts: random.between(1, 4), baseMs: random.pick([0, 100, 5_000]) } }),
+      ...(random.chance(0.15) && { onCrash: "fail" }),
+    };
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * What the world outside the shard knows: which tasks were promised, what ran where, and which ends are durable. The
+ * invariants hold the shard's tables against it.
+ */
+import type { Seq } from "../../core/ids.ts";
+import type { TicketQueue } from "../../core/ports.ts";
+import type { TaskOptions } from "../../core/schema/rpc.ts";
+import type { Status } from "../../core/status.ts";
+import type { Script } from "./script.ts";
+
+/** A worker's stay: one redeemed ticket. */
+export interface Stay {
+  /** As the attempts' log names it. */
+  readonly worker: string;
+  readonly queue: TicketQueue;
+  /** null until the answer to `open` arrived, or where it brought no session. */
+  session: number | null;
+  isOver: boolean;
+}
+
+export interface Execution {
+  readonly attempt: number;
+  readonly stay: Stay;
+  readonly startedAt: number;
+  /** How the handler ended; null: it has not, or its worker died. */
+  end: "ok" | "failed" | "snoozed" | "stopped" | null;
+  result: string | null;
+}
+
+export interface KnownTask {
+  readonly seq: Seq;
+  readonly script: Script;
+  readonly options: TaskOptions;
+  readonly executions: Execution[];
+  /** As the latest commit left it. GONE: not in the shard's task table any more. */
+  status: Status | "GONE";
+}
+
+export class Model {
+  /** Every task of which a commit is known. */
+  readonly tasks = new Map<Seq, KnownTask>();
+  /** Tasks that a client was told of. */
+  readonly promised = new Set<Seq>();
+  /** Seqs and session numbers ever made durable. */
+  readonly numbers = new Set<number>();
+  /** Something in this run may end or repeat a task against its script. */
+  isDisturbed = false;
+
+  taskOf(seq: Seq): KnownTask | undefined {
+    return this.tasks.get(seq);
+  }
+}

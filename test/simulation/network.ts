@@ -1,0 +1,95 @@
+/**
+ * Calls of a shard's object. Requests and answers travel as copies, late, out of order, and some are lost: the caller
+ * then gets an error and cannot know whether the call was done. A few arrive twice.
+ */
+import type { ShardRpc } from "../../core/schema/rpc.ts";
+import type { Faults } from "./faults.ts";
+import { type Host, SIMULATED } from "./host.ts";
+import type { AnswerOf, Method, RequestOf } from "./operations.ts";
+import type { Random } from "./random.ts";
+import type { Tally } from "./tally.ts";
+import { Life, type Timeline } from "./timeline.ts";
+
+/** Asked twice, these are to do what they do once. (`open` asked twice is two tickets.) */
+const MAY_COME_TWICE: ReadonlySet<Method> = new Set(["advance", "close", "configure", "wake", "deadTicket"]);
+
+export class Network {
+  readonly #wire = new Life("network");
+  readonly #timeline: Timeline;
+  readonly #faults: Faults;
+  readonly #random: Random;
+  readonly #tally: Tally;
+  readonly #host: () => Host;
+
+  constructor(timeline: Timeline, faults: Faults, random: Random, tally: Tally, host: () => Host) {
+    this.#timeline = timeline;
+    this.#faults = faults;
+    this.#random = random;
+    this.#tally = tally;
+    this.#host = host;
+  }
+
+  /** @param seen is told each answer as it arrives */
+  stub(caller: Life, seen: (method: Method, answer: unknown) => void = () => {}): ShardRpc {
+    const ask = async <M extends Method>(method: M, request: RequestOf<M>): Promise<AnswerOf<M>> => {
+      const answer = await this.call(caller, method, request);
+      seen(method, answer);
+      return answer;
+    };
+    return {
+      submit: (request) => ask("submit", request),
+      open: (request) => ask("open", request),
+      advance: (request) => ask("advance", request),
+      close: (request) => ask("close", request),
+      read: (request) => ask("read", request),
+      wait: (request) => ask("wait", request),
+      batch: (request) => ask("batch", request),
+      configure: (request) => ask("configure", request),
+      summary: (request) => ask("summary", request),
+      drain: (request) => ask("drain", request),
+      wake: (request) => ask("wake", request),
+      deadTicket: (request) => ask("deadTicket", request),
+    };
+  }
+
+  /** @param mayDouble whether the request is safe to arrive twice */
+  call<M extends Method>(
+    caller: Life,
+    method: M,
+    request: RequestOf<M>,
+    mayDouble = MAY_COME_TWICE.has(method),
+  ): Promise<AnswerOf<M>> {
+    this.#tally.count(`call ${method}`);
+    return new Promise((resolve, reject) => {
+      const fail = (why: string) =>
+        this.#timeline.after(this.#random.between(5, 300), caller, `${method}: ${why}`, () =>
+          reject(new Error(`${SIMULATED}: ${why}`)),
+        );
+      if (this.#faults.strikes("lost-request")) {
+        fail("request lost");
+        return;
+      }
+      const receive = (isCopy: boolean) => {
+        this.#host().receive(method, copy(request), (answer) => {
+          if (isCopy) return;
+          if (answer instanceof Error) fail(answer.message);
+          else if (this.#faults.strikes(method === "open" ? "lost-opening" : "lost-answer")) fail("answer lost");
+          else this.#travel(caller, `${method} answered`, () => resolve(copy(answer)));
+        });
+      };
+      this.#travel(this.#wire, method, () => receive(false));
+      if (mayDouble && this.#faults.strikes("doubled-call"))
+        this.#travel(this.#wire, `${method} again`, () => receive(true));
+    });
+  }
+
+  #travel(to: Life, what: string, arrive: () => void): void {
+    const ms = this.#faults.strikes("late-message") ? this.#random.between(50, 1_000) : this.#random.between(0, 5);
+    this.#timeline.after(ms, to, what, arrive);
+  }
+}
+
+/** What crosses is JSON by contract: what comes out shares nothing with what went in. */
+function copy<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
+}

@@ -1,0 +1,44 @@
+/** What can be asked of a shard, and the operation behind it: the class's table of contents, without Cloudflare. */
+import type { ShardRpc } from "../../core/schema/rpc.ts";
+import { advance } from "../../durable-objects/queue-shard/advance.ts";
+import { doDueWork } from "../../durable-objects/queue-shard/alarm.ts";
+import { close } from "../../durable-objects/queue-shard/close.ts";
+import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
+import { drain } from "../../durable-objects/queue-shard/drain.ts";
+import { open } from "../../durable-objects/queue-shard/open.ts";
+import { countBatch, read, summarize } from "../../durable-objects/queue-shard/read.ts";
+import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import { submit } from "../../durable-objects/queue-shard/submit.ts";
+import { wait } from "../../durable-objects/queue-shard/wait.ts";
+
+export type Method = keyof ShardRpc;
+export type RequestOf<M extends Method> = Parameters<ShardRpc[M]>[0];
+export type AnswerOf<M extends Method> = Awaited<ReturnType<ShardRpc[M]>>;
+type Operation<M extends Method> = (
+  shard: Shard,
+  request: RequestOf<M>,
+  respond: (answer: AnswerOf<M>) => void,
+) => void;
+
+const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
+  submit,
+  advance,
+  wait,
+  open: (shard, request, respond) => respond(open(shard, request)),
+  close: (shard, request, respond) => respond(close(shard, request)),
+  read: (shard, request, respond) => respond(read(shard, request)),
+  batch: (shard, request, respond) => respond(countBatch(shard, request)),
+  configure: (shard, request, respond) => respond(configure(shard, request)),
+  summary: (shard, _request, respond) => respond({ v: 1, ok: true, summary: summarize(shard) }),
+  drain: (shard, _request, respond) => respond(drain(shard)),
+  wake(shard, _request, respond) {
+    doDueWork(shard);
+    respond({ v: 1, ok: true });
+  },
+  deadTicket: (shard, request, respond) => respond(deadTicket(shard, request)),
+};
+
+export function operationOf<M extends Method>(method: M): Operation<M> {
+  return OPERATIONS[method];
+}

@@ -1,0 +1,100 @@
+/**
+ * Sees every move that SQL makes, whoever makes it: triggers of the simulation's own, in the temporary schema, so that a
+ * rollback takes back what they saw. Also stands in the way of statements: to look at claims before they are done, and
+ * to let writes fail.
+ */
+import type { Seq } from "../../core/ids.ts";
+import type { Status } from "../../core/status.ts";
+import type { GatedSql } from "../../durable-objects/sql/node-gate.ts";
+import type { Sql, SqlValue } from "../../durable-objects/sql/sql.ts";
+import type { Faults } from "./faults.ts";
+import { STORAGE_ERROR } from "./host.ts";
+
+export interface SeenMove {
+  readonly seq: Seq;
+  readonly was: Status | "NEW";
+  readonly now: Status | "GONE";
+  /** Of a new task. */
+  readonly payload: string;
+  readonly options: string | null;
+  /** Of a dead letter that went. */
+  readonly ended_at: number | null;
+}
+
+/** A row of the outbox that went: all of it must be in D1 by then, or set aside as refused. */
+export interface SeenFlush {
+  readonly body: string;
+  readonly payload: string | null;
+  readonly result: string | null;
+}
+
+const COLUMNS = "(seq, was, now, payload, options, ended_at)";
+const SETUP = [
+  `CREATE TEMP TABLE seen_move (n INTEGER PRIMARY KEY, seq INTEGER, was TEXT, now TEXT, payload TEXT, options TEXT,
+    ended_at INTEGER)`,
+  "CREATE TEMP TABLE seen_flush (n INTEGER PRIMARY KEY, body TEXT, payload TEXT, result TEXT)",
+  `CREATE TEMP TRIGGER see_insert AFTER INSERT ON main.task BEGIN
+    INSERT INTO seen_move ${COLUMNS} VALUES (NEW.seq, 'NEW', NEW.status, NEW.payload, NEW.options, NULL); END`,
+  `CREATE TEMP TRIGGER see_update AFTER UPDATE OF status ON main.task BEGIN
+    INSERT INTO seen_move ${COLUMNS} VALUES (NEW.seq, OLD.status, NEW.status, '', NULL, NULL); END`,
+  `CREATE TEMP TRIGGER see_delete AFTER DELETE ON main.task BEGIN
+    INSERT INTO seen_move ${COLUMNS} VALUES (OLD.seq, OLD.status, 'GONE', '', NULL, OLD.ended_at); END`,
+  `CREATE TEMP TRIGGER see_flush AFTER DELETE ON main.outbox BEGIN
+    INSERT INTO seen_flush (body, payload, result) VALUES (OLD.body, OLD.payload, OLD.result); END`,
+  // Tasks of the object's very first write, which also made the table.
+  `INSERT INTO seen_move ${COLUMNS} SELECT seq, 'NEW', status, payload, options, NULL FROM task ORDER BY seq`,
+];
+const HAS_TABLE = "SELECT 1 AS one FROM sqlite_master WHERE name = 'task'";
+const IS_SET_UP = "SELECT 1 AS one FROM sqlite_temp_master WHERE name = 'seen_move'";
+
+const MOVES = "SELECT seq, was, now, payload, options, ended_at FROM seen_move ORDER BY n";
+const FLUSHES = "SELECT body, payload, result FROM seen_flush ORDER BY n";
+
+export class Witness {
+  readonly #gate: GatedSql;
+  #isSetUp = false;
+
+  constructor(gate: GatedSql) {
+    this.#gate = gate;
+    gate.database.exec("PRAGMA temp_store = MEMORY");
+  }
+
+  /** Begins to look as soon as there is something to look at, and again after a rollback of that. */
+  attend(): void {
+    if (this.#isSetUp || this.#gate.all(HAS_TABLE).length === 0) return;
+    if (this.#gate.all(IS_SET_UP).length === 0) for (const statement of SETUP) this.#gate.run(statement);
+    this.#isSetUp = true;
+  }
+
+  rolledBack(): void {
+    this.#isSetUp = false;
+  }
+
+  /** What happened since the last time, in order. */
+  collect(): { moves: SeenMove[]; flushes: SeenFlush[] } {
+    this.attend();
+    if (!this.#isSetUp) return { moves: [], flushes: [] };
+    const moves = this.#gate.all<SeenMove>(MOVES);
+    const flushes = this.#gate.all<SeenFlush>(FLUSHES);
+    if (moves.length > 0) this.#gate.run("DELETE FROM seen_move");
+    if (flushes.length > 0) this.#gate.run("DELETE FROM seen_flush");
+    return { moves, flushes };
+  }
+}
+
+const CLAIM = /^UPDATE task SET status = 'RUNNING'/;
+
+/** @param onClaim is told each claim before it is done: the session, and the tasks in the order picked */
+export function watch(gate: GatedSql, faults: Faults, onClaim: (session: number, picked: Seq[]) => void): Sql {
+  return {
+    all<Row extends object>(statement: string, ...values: SqlValue[]): Row[] {
+      if (CLAIM.test(statement)) onClaim(Number(values[0]), JSON.parse(String(values[1])) as Seq[]);
+      return gate.all<Row>(statement, ...values);
+    },
+    run(statement, ...values) {
+      if (faults.strikes("storage-error")) throw new Error(STORAGE_ERROR);
+      return gate.run(statement, ...values);
+    },
+    transaction: (work) => gate.transaction(work),
+  };
+}

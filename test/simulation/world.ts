@@ -1,0 +1,269 @@
+/**
+ * One shard and everything around it, for one seed: workers, queues, D1, clients, clocks, and what goes wrong with them.
+ * A step is one thing that happens; after each, what must stay true is checked. No real clock, no real chance: a seed
+ * is a run.
+ */
+import { parseTaskId, type QueueName, type Seq, type ShardAddress, type TenantName } from "../../core/ids.ts";
+import type { Ports } from "../../core/ports.ts";
+import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
+import { Broker } from "./broker.ts";
+import { Chaos } from "./chaos.ts";
+import { checkAnswer } from "./check-answer.ts";
+import { checkClaim } from "./check-claim.ts";
+import { checkCommit } from "./check-commit.ts";
+import { checkEnd } from "./check-end.ts";
+import { checkAlone, Leases } from "./check-leases.ts";
+import { TurnCheck } from "./check-turn.ts";
+import { Client } from "./client.ts";
+import { drawSettings } from "./draw-settings.ts";
+import { type Fault, Faults } from "./faults.ts";
+import { SimulatedHistory } from "./history-database.ts";
+import { Host } from "./host.ts";
+import { type Execution, Model, type Stay } from "./model.ts";
+import { Network } from "./network.ts";
+import { Random } from "./random.ts";
+import { Runtimes } from "./runtimes.ts";
+import type { Tally } from "./tally.ts";
+import { type Life, Timeline } from "./timeline.ts";
+import { must, takeViolation } from "./violation.ts";
+import { Witness, watch } from "./witness.ts";
+
+/** 2026-01-01, so that ids look as they do in life. */
+const START = Date.UTC(2026, 0, 1);
+/** How often a step is something new, and not the next thing that was to happen anyway. */
+const NEWS = 0.12;
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly without: ReadonlySet<Fault>;
+  readonly tally: Tally;
+}
+
+export class World {
+  readonly address: ShardAddress = { tenant: "default" as TenantName, queue: "q" as QueueName, shard: 0 };
+  readonly timeline = new Timeline();
+  readonly model = new Model();
+  readonly faults: Faults;
+  readonly trace: string[] = [];
+  readonly host: Host;
+  readonly #random: Random;
+  readonly #tally: Tally;
+  readonly #history: SimulatedHistory;
+  readonly #client: Client;
+  readonly #chaos: Chaos;
+  readonly #broker: Broker;
+  readonly #witness: Witness;
+  readonly #leases = new Leases();
+  readonly #turns = new TurnCheck();
+  readonly #deadLetters = new Set<number>();
+  readonly #settings: QueueSettings;
+  /** Writes that had been done when the tables were last looked at. */
+  #writes = 0;
+  #tickets = 0;
+
+  constructor({ seed, without, tally }: WorldOptions) {
+    const streamOf = (name: string) => new Random(seed, name);
+    const { timeline, model } = this;
+    this.#tally = tally;
+    this.#random = streamOf("steps");
+    this.faults = new Faults(seed, tally, without);
+    const { faults } = this;
+    const isLocal = streamOf("mode").chance(0.35);
+    const mayCrash = streamOf("crashes").chance(0.6);
+    model.isDisturbed = mayCrash || !faults.isOrderly;
+    this.#settings = drawSettings(streamOf("settings"));
+    this.#history = new SimulatedHistory(timeline, faults, streamOf("d1"));
+    this.#broker = new Broker(timeline, faults, streamOf("queues"), tally);
+    const network = new Network(timeline, faults, streamOf("network"), tally, () => this.host);
+    const runtimes = new Runtimes({
+      timeline,
+      tally,
+      network,
+      random: streamOf("runtimes"),
+      broker: this.#broker,
+      now: () => this.#now(),
+      boot: () => this.#chaos.boot,
+      begin: (seq, attempt, stay) => this.#begin(seq, attempt, stay),
+      onCrash: (runtime) => this.#chaos.crashed(runtime),
+    });
+    this.host = new Host({
+      address: this.address,
+      timeline,
+      faults,
+      tally,
+      random: streamOf("host"),
+      now: () => this.#now(),
+      ports: (life) => this.#portsOf(life, streamOf("jitter")),
+      watch: (gate) => {
+        return watch(gate, faults, (session, picked) => {
+          const { shard } = this.host;
+          if (shard) checkClaim(shard, gate, session, picked);
+        });
+      },
+      onCommit: () => this.#committed(),
+      onRollback: () => this.#witness.rolledBack(),
+      onAnswer: (method, request, answer) => {
+        const { shard } = this.host;
+        if (shard) checkAnswer(shard, method, request, answer, { history: this.#history, leases: this.#leases });
+      },
+    });
+    this.#witness = new Witness(this.host.gate);
+    this.#client = new Client(this.#settings, {
+      timeline,
+      faults,
+      tally,
+      network,
+      model,
+      random: streamOf("client"),
+      now: () => this.#now(),
+      mayCrash,
+    });
+    this.#chaos = new Chaos({
+      timeline,
+      faults,
+      runtimes,
+      tally,
+      random: streamOf("chaos"),
+      host: this.host,
+      broker: this.#broker,
+      history: this.#history,
+      client: this.#client,
+      isLocal,
+    });
+  }
+
+  /** One thing happens. @returns false: nothing is left that could */
+  async step(): Promise<boolean> {
+    this.#chaos.strike((what) => this.#note(`CHAOS ${what}`));
+    const isNews = !this.faults.isCalm && this.#random.chance(NEWS);
+    const next = isNews ? null : this.timeline.next();
+    if (next) this.#note(`${next.life.name}: ${next.what}`);
+    if (next) next.run();
+    else if (this.faults.isCalm) return false;
+    else this.#act();
+    // A macrotask: by then every microtask that the step began has run.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    this.host.endTurn();
+    this.#check();
+    return true;
+  }
+
+  /** Faults stop, everybody is up, nothing is paused. */
+  calm(): void {
+    this.faults.isCalm = true;
+    this.#note("CALM");
+    this.#chaos.end();
+    this.#client.change({ paused: false, concurrency: null, depthLimit: 10_000 });
+  }
+
+  /** Every task has ended and has been told. */
+  get isDone(): boolean {
+    const memory = this.host.shard?.memory;
+    if (!memory) return this.host.gate.alarm === null && this.model.tasks.size === 0;
+    return depthOf(memory) + memory.outbox.rows + memory.notices.count + memory.sessions.size === 0;
+  }
+
+  checkEnd(): void {
+    checkEnd(this.model, this.#history, this.#settings, this.#deadLetters);
+  }
+
+  #act(): void {
+    const act = this.#random.weighted({ submit: 12, settings: 2, read: 1 });
+    this.#note(act);
+    if (act === "submit") this.#client.submit();
+    else if (act === "read") this.#client.read();
+    else {
+      const patch = this.#random.pick<Partial<QueueSettings>>([
+        { paused: true },
+        { paused: false },
+        { concurrency: this.#random.between(1, 4) },
+        { concurrency: null },
+        { depthLimit: this.#random.between(1, 20) },
+        { depthLimit: 10_000 },
+      ]);
+      this.#tally.count(`setting ${Object.keys(patch)}`);
+      this.#client.change(patch);
+    }
+  }
+
+  #begin(seq: Seq, attempt: number, stay: Stay): { execution: Execution; run: number } {
+    const task = this.model.taskOf(seq);
+    must(task !== undefined, () => `${stay.worker} runs task ${seq}, which no commit has`);
+    checkAlone(task, attempt, stay, this.host.shard);
+    const execution: Execution = { attempt, stay, startedAt: this.timeline.now, end: null, result: null };
+    task.executions.push(execution);
+    this.#note(`  ${stay.worker} begins ${seq}, attempt ${attempt}`);
+    return { execution, run: task.executions.length };
+  }
+
+  #committed(): void {
+    const { moves, flushes } = this.#witness.collect();
+    if (moves.length === 0 && flushes.length === 0) return;
+    for (const { seq, was, now } of moves) this.#note(`  ${seq}: ${was} to ${now}`);
+    checkCommit(moves, flushes, {
+      model: this.model,
+      history: this.#history,
+      tally: this.#tally,
+      gate: this.host.gate,
+      now: this.#now(),
+      historyTtlMs: this.#settings.historyTtlSeconds * 1_000,
+    });
+  }
+
+  #check(): void {
+    const { host } = this;
+    if (host.shard && host.wasTouched) {
+      this.#witness.attend();
+      this.#leases.check(host.shard);
+      this.#turns.check(host, host.shard, host.gate, host.gate.writes !== this.#writes, this.#chaos.hasSteppedClock);
+      this.#writes = host.gate.writes;
+    }
+    host.wasTouched = false;
+    const violation = takeViolation();
+    if (violation) throw violation;
+  }
+
+  /** Everybody's clock; only the shard's jumps, and so does what is compared with it here. */
+  #now(): number {
+    return START + this.timeline.now + this.host.skew;
+  }
+
+  #portsOf(life: Life, jitter: Random): Ports {
+    const { timeline } = this;
+    const world = this;
+    const notHere = () => {
+      throw new Error("a shard does not ask for that");
+    };
+    const held = (run: () => Promise<void>): Promise<void> =>
+      new Promise((resolve, reject) => this.host.gate.release(() => run().then(resolve, reject)));
+    return {
+      now: () => this.#now(),
+      random: () => jitter.next(),
+      uuid: () => `ticket-${++this.#tickets}`,
+      later: (ms, run) =>
+        timeline.after(ms, life, "timer of the object", () => {
+          this.host.wasTouched = true;
+          run();
+        }),
+      shard: notHere,
+      directory: notHere,
+      sendTickets: (queue, tickets) => held(() => this.#broker.send(queue, tickets, life)),
+      ticketBacklog: notHere,
+      sendDeadLetters: (ids) =>
+        held(() =>
+          this.#broker.tell(life, () => {
+            for (const id of ids) this.#deadLetters.add(parseTaskId(id)?.seq ?? 0);
+          }),
+        ),
+      history: () => this.#history.seenBy(life, (message) => this.host.gate.release(message)),
+      get boot() {
+        return world.#chaos.boot;
+      },
+    };
+  }
+
+  #note(what: string): void {
+    this.trace.push(`${String(this.timeline.now).padStart(9)} ${what}`);
+  }
+}
