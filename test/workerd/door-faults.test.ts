@@ -66,6 +66,20 @@ describe("a shard", () => {
     expect(reply.headers.get("retry-after")).toBeNull();
   });
 
+  it("190 A5 that hangs beside a Directory that hangs: still within 3 s, all together", async () => {
+    let away = false;
+    const service = serviceWith((real) => ({
+      now: () => real.now() + (away ? 6_000 : 0),
+      directory: (tenant) => (away ? altered(real.directory(tenant), { lookup: silence }) : real.directory(tenant)),
+      shard: (address) => (away ? altered(real.shard(address), { submit: silence }) : real.shard(address)),
+    }));
+    await submit(service);
+    away = true;
+    const startedAt = Date.now();
+    expect(await submit(service)).toMatchObject({ status: 503, body: { code: "outcome-unknown" } });
+    expect(Date.now() - startedAt).toBeLessThan(3_000);
+  });
+
   it("113 whose answer is lost after the commit: outcome-unknown, and the task is not submitted again", async () => {
     const before = await depth();
     let asked = 0;
