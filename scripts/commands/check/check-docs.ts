@@ -1,7 +1,7 @@
 /**
  * Keeps the documents and the tests to each other. docs/spec.md has rules numbered like **101**, each observable: each
  * has a test whose name begins with the number. docs/requirements.md has a table whose first column is the row (A1) and
- * where a cell `done` claims it: each such row has a test whose name begins with it. Names begin with rows, then rule
+ * where the status, `done` or `part`, claims it: each such row has a test whose name begins with it. Names begin with rows, then rule
  * numbers, then words: "B1 D4 101 a submission is …". Numbers may stand first; what follows rows after them is a word.
  */
 import { existsSync, globSync, readFileSync } from "node:fs";
@@ -57,7 +57,7 @@ export function compare(documents: Documents, cited: readonly Cited[]): { faults
   const rows = rowsOf(documents.requirements ?? "");
   if (documents.requirements === null) pending.push("docs/requirements.md is not written yet");
   for (const [row, isDone] of rows)
-    if (isDone && !has.has(row)) faults.push(`docs/requirements.md: row ${row} is listed as done and has no test`);
+    if (isDone && !has.has(row)) faults.push(`docs/requirements.md: row ${row} is claimed and has no test`);
 
   const unnumbered = new Map<string, number>();
   for (const { id, at } of cited) {
@@ -89,7 +89,7 @@ function rowsOf(requirements: string): Map<string, boolean> {
   for (const line of requirements.split("\n")) {
     const cells = line.split("|").map((cell) => cell.trim().replaceAll("*", ""));
     const row = cells[1] ?? "";
-    if (line.startsWith("|") && /^[A-Z]\d{1,2}$/.test(row)) rows.set(row, cells.includes("done"));
+    if (line.startsWith("|") && /^[A-Z]\d{1,2}$/.test(row)) rows.set(row, /^(done|part)\b/.test(cells[3] ?? ""));
   }
   return rows;
 }
