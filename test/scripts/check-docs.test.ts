@@ -12,6 +12,7 @@ describe("names of tests", () => {
     ['it("101 102 a submission", f)', ["101", "102"]],
     ['it("101 B1 D4 202 with an id", f)', ["101", "B1", "D4"]],
     ['it("B1 D4 101 is on disk", f)', ["B1", "D4", "101"]],
+    ['it("A2 101 100 requests", f)', ["A2", "101"]],
     ['describe("1xx what waits", f)', ["1xx"]],
     ['test.each([[1], [2]])("A10 %s", f)', ["A10"]],
     [`it.only(\`B1 with \${x}\`, f)`, ["B1"]],

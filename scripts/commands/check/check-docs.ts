@@ -1,8 +1,8 @@
 /**
  * Keeps the documents and the tests to each other. docs/spec.md has rules numbered like **101**, each observable: each
- * has a test whose name begins with the number. docs/requirements.md has a table whose first column is the row (A1) and
- * where the status, `done` or `part`, claims it: each such row has a test whose name begins with it. Names begin with rows, then rule
- * numbers, then words: "B1 D4 101 a submission is …". Numbers may stand first; what follows rows after them is a word.
+ * has a test whose name begins with the number. docs/requirements.md has a table whose first column is the row (A1); a
+ * row whose status is `done` or `part` has a test whose name begins with it. Names begin with rows, then rule numbers,
+ * then words: "B1 D4 101 a submission is …". Whole hundreds are words, and so is a number after rows after numbers.
  */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,7 +39,7 @@ export function checkDocs(root: string, isStrict: boolean): { faults: string[]; 
 export function citationsOf(file: string, text: string): Cited[] {
   const cited: Cited[] = [];
   for (const { name, line } of readModule(text).testNames) {
-    const [leading = ""] = /^(?:[A-Z]\d{1,2} )*(?:\d(?:\d\d|xx) )*(?:[A-Z]\d{1,2} )*/.exec(`${name} `) ?? [];
+    const [leading = ""] = /^(?:[A-Z]\d{1,2} )*(?:\d(?!00)(?:\d\d|xx) )*(?:[A-Z]\d{1,2} )*/.exec(`${name} `) ?? [];
     const ids = leading.split(" ").filter((id) => id !== "");
     for (const id of ids) cited.push({ id, at: `${file}:${line}` });
   }
