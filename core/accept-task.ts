@@ -1,7 +1,8 @@
 /**
  * The quick yes to a submitted task. Whatever it accepts, `SubmittedTaskSchema` accepts (a test compares the two over
  * random bodies); what it does not, the schema is asked about and explains. Measured without code generation, as
- * workerd runs: 0.08 µs a small task here, 2.3 µs by zod, where a batch of 100 has 6.7 µs a task for everything.
+ * workerd runs: 0.05 µs a small task here and 0.15 µs one with every field, 1.3 and 4.5 µs by zod, where a batch of 100
+ * has 6.7 µs a task for everything.
  */
 import { exceedsBytes, MAX_TAGS_BYTES } from "./bytes.ts";
 import { QUEUE_NAME, TYPE_NAME } from "./ids.ts";
