@@ -3,8 +3,6 @@
  * wrangler records it, so that `wrangler d1 migrations list NAME --local --persist-to .state` agrees. A migration is
  * applied whole or not at all.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { CannotStart } from "./cannot-start.ts";
 import type { DatabaseOptions } from "./read-worker-options.ts";
 
@@ -16,13 +14,6 @@ export interface Database {
 interface Statement {
   bind(...values: string[]): Statement;
   all(): Promise<{ readonly results: readonly Record<string, unknown>[] }>;
-}
-
-function readMigrations(folder: string): { name: string; sql: string }[] {
-  const names = readdirSync(folder).filter((name) => name.endsWith(".sql"));
-  const numbered = names.map((name) => ({ name, number: Number.parseInt(name, 10) }));
-  numbered.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1));
-  return numbered.map(({ name }) => ({ name, sql: readFileSync(join(folder, name), "utf8") }));
 }
 
 /**
@@ -41,14 +32,11 @@ export async function migrate(database: Database, wanted: DatabaseOptions): Prom
       .all();
     const { results } = await database.prepare(`SELECT name FROM ${table}`).all();
     const known = new Set(results.map((row) => row.name));
-    const missing = readMigrations(wanted.folder).filter(({ name }) => !known.has(name));
-    if (missing.length === 0) return applied;
-    // Loaded only now: most starts have nothing to apply, and wrangler is slow to load.
-    const { unstable_splitSqlQuery } = await import("wrangler");
-    for (const { name, sql } of missing) {
+    for (const { name, statements } of wanted.migrations) {
+      if (known.has(name)) continue;
       doing = `migration ${name}`;
-      const statements = unstable_splitSqlQuery(sql).map((statement) => database.prepare(statement));
-      await database.batch([...statements, database.prepare(`INSERT INTO ${table} (name) VALUES (?)`).bind(name)]);
+      const prepared = statements.map((statement) => database.prepare(statement));
+      await database.batch([...prepared, database.prepare(`INSERT INTO ${table} (name) VALUES (?)`).bind(name)]);
       applied.push(name);
     }
     return applied;

@@ -1,10 +1,10 @@
 /**
- * What wrangler.toml makes of the Worker, read by wrangler itself and kept in .build/ by the hash of all that it was read
- * from: loading wrangler is the slowest part of a start (0.6 s of 1.5 s). Where wrangler would also read files of secrets
+ * What wrangler.toml and the migrations make of the Worker, read by wrangler itself and kept in .build/ by the hash of all
+ * that it was read from: loading wrangler is the slowest part of a start. Where wrangler would also read files of secrets
  * or its own environment variables, nothing is kept.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Unstable_MiniflareWorkerOptions } from "wrangler";
@@ -21,10 +21,13 @@ export interface WorkerOptions {
 export interface DatabaseOptions {
   /** HISTORY_0 … */
   readonly binding: string;
-  /** Absolute path of its migrations folder. */
-  readonly folder: string;
   /** Where applied migrations are noted. */
   readonly table: string;
+  /** In the order in which they are to be applied. */
+  readonly migrations: readonly { readonly name: string; readonly statements: readonly string[] }[];
+  /** Absolute path of the migrations folder, and the hash of what it held. */
+  readonly folder: string;
+  readonly hash: string;
 }
 
 /** Names that wrangler reads secrets from, beside wrangler.toml. */
@@ -34,7 +37,7 @@ export async function readWorkerOptions(wranglerToml: string, env: NodeJS.Proces
   const kept = keptAt(wranglerToml, env);
   if (kept !== null && existsSync(kept)) {
     const options: WorkerOptions = JSON.parse(readFileSync(kept, "utf8"));
-    return options;
+    if (options.databases.every(({ folder, hash }) => hashOf(readMigrations(folder)) === hash)) return options;
   }
   const options = await askWrangler(wranglerToml);
   if (kept !== null) keep(kept, options);
@@ -42,18 +45,35 @@ export async function readWorkerOptions(wranglerToml: string, env: NodeJS.Proces
 }
 
 async function askWrangler(wranglerToml: string): Promise<WorkerOptions> {
-  const { unstable_getMiniflareWorkerOptions, unstable_readConfig } = await import("wrangler");
-  const { workerOptions, main = "" } = unstable_getMiniflareWorkerOptions(wranglerToml);
+  const wrangler = await import("wrangler");
+  const { workerOptions, main = "" } = wrangler.unstable_getMiniflareWorkerOptions(wranglerToml);
   const { modulesRules: _, ...worker } = workerOptions;
   const databases: DatabaseOptions[] = [];
-  for (const database of unstable_readConfig({ config: wranglerToml }, { hideWarnings: true }).d1_databases)
-    if (database.migrations_dir !== undefined)
-      databases.push({
-        binding: database.binding,
-        folder: join(dirname(wranglerToml), database.migrations_dir),
-        table: database.migrations_table ?? "d1_migrations",
-      });
+  for (const database of wrangler.unstable_readConfig({ config: wranglerToml }, { hideWarnings: true }).d1_databases) {
+    if (database.migrations_dir === undefined) continue;
+    const folder = join(dirname(wranglerToml), database.migrations_dir);
+    const files = readMigrations(folder);
+    databases.push({
+      binding: database.binding,
+      table: database.migrations_table ?? "d1_migrations",
+      migrations: files.map(({ name, sql }) => ({ name, statements: wrangler.unstable_splitSqlQuery(sql) })),
+      folder,
+      hash: hashOf(files),
+    });
+  }
   return { worker, main, databases };
+}
+
+/** In wrangler's order: by number, then by name. */
+function readMigrations(folder: string): { name: string; sql: string }[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".sql"));
+  const numbered = names.map((name) => ({ name, number: Number.parseInt(name, 10) }));
+  numbered.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1));
+  return numbered.map(({ name }) => ({ name, sql: readFileSync(join(folder, name), "utf8") }));
+}
+
+function hashOf(files: readonly object[]): string {
+  return createHash("sha256").update(JSON.stringify(files)).digest("hex");
 }
 
 /** Where options of this very input are kept; null: not at all. */
