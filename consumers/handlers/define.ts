@@ -21,7 +21,7 @@ export type HandlerEnv = Readonly<Record<string, unknown>>;
 export interface TaskContext {
   /** Aborted when the attempt has timed out, the task was cancelled, or its worker has to stop. */
   readonly signal: AbortSignal;
-  /** 1 for the first attempt; snoozes and crashes do not count. */
+  /** 1 for the first run, one more for each that began after it, whatever became of that one. */
   readonly attempt: number;
   readonly taskId: TaskId;
   /** The same in every attempt of this task, and in no other task: for the Idempotency-Key of what it calls. */
