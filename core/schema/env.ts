@@ -39,8 +39,8 @@ function binding(kind: BindingKind): z.ZodType {
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** A task may be 256 KiB, a batch is many; RPC carries 32 MiB, of which a body may take half (PLATFORM, 1). */
-const MAX_BODY_LIMIT = 16 * MIB;
+/** RPC carries 32 MiB, and a character may take two bytes there (PLATFORM, 1). */
+const MAX_BODY_LIMIT = 15 * MIB;
 
 const VARS = {
   LOG_LEVEL: z.enum(LOG_LEVELS).default("info"),

@@ -3,11 +3,12 @@
  * the shard lacks, and once at another shard where the first one is full. An answer that was lost is `outcome-unknown`:
  * submissions have no key of their own yet, so a second try could make the tasks twice.
  */
+import { MIB } from "../../core/bytes.ts";
 import type { TenantName } from "../../core/ids.ts";
 import { packTasks } from "../../core/pack-tasks.ts";
 import { anotherShard, placeTask } from "../../core/placement.ts";
 import type { NewTask, QueueEntry, Refusal, SubmitAnswer } from "../../core/schema/rpc.ts";
-import { ask, timeLeft } from "../ask.ts";
+import { ask, refusal, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";
 
 export interface Placed {
@@ -25,9 +26,20 @@ export interface Load {
   readonly deadline: number;
 }
 
+/**
+ * Characters of payload in one call: at two bytes each within the 32 MiB that RPC carries (PLATFORM, 1). BODY_LIMIT keeps
+ * below it, but for numbers that are longer written out: 1e15.
+ */
+const MAX_PAYLOADS = 15 * MIB;
+
 /** Where the tasks are now, or why they are nowhere (or perhaps somewhere: `outcome-unknown`). Never throws. */
 export async function placeTasks(door: Door, load: Load): Promise<Placed | Refusal> {
   const { settings } = load.entry;
+  if (load.tasks.reduce((sum, task) => sum + task.payload.length, 0) > MAX_PAYLOADS)
+    return refusal(
+      "body-too-large",
+      "The payloads of the batch are more than a shard takes at once. Send it in parts.",
+    );
   const shard = placeTask(settings, null, door.ports.random());
   const answer = await submit(door, load, shard);
   if (answer.ok) return { shard, answer };

@@ -165,6 +165,14 @@ describe("batches", () => {
     expect(after.body.counts?.depth).toBe(before.body.counts?.depth);
   });
 
+  it("109 155 payloads that grow when they are written out are refused whole, not sent to be lost", async () => {
+    const payload = `[${Array.from({ length: 15_000 }, () => "1e15").join(",")}]`;
+    const raw = `{"tasks":[${Array.from({ length: 100 }, () => `{"type":"echo","queue":"inbox","payload":${payload}}`).join(",")}]}`;
+    const headers = { "content-type": "application/json" };
+    const reply = await call("POST", "/tasks/submissions", undefined, { raw, headers });
+    expect(reply).toMatchObject({ status: 413, body: { code: "body-too-large" } });
+  });
+
   it("109 all or nothing is of one queue", async () => {
     const { status, body } = await submit({
       tasks: [...echoes(2, { queue: "inbox" }), ...echoes(1, { queue: "outbox" })],
