@@ -36,7 +36,7 @@ describe("checkEnv", () => {
     expect(checkEnv(told)).toEqual({ logLevel: "warn", bodyLimit: 65_536, detach: true, drainMs: 2_000, faults: [] });
   });
 
-  it("194 C6 a missing or wrong binding is fatal and comes with its remedy", () => {
+  it("C6 194 a missing or wrong binding is fatal and comes with its remedy", () => {
     const { DIRECTORY: _, ...rest } = complete;
     const { faults } = checkEnv({ ...rest, TICKETS_2: new Bound("d1"), HISTORY_0: "postgres://x" });
     expect(faults.map(({ name, fatal }) => [name, fatal])).toEqual(
@@ -56,7 +56,7 @@ describe("checkEnv", () => {
     ["BODY_LIMIT", "999999999", { bodyLimit: 8_388_608 }],
     ["DRAIN_SECONDS", "-1", { drainMs: 10_000 }],
     ["DETACH", "yes", { detach: false }],
-  ])("194 C6 a wrong %s (%s) warns once, and its default stands", (name, value, expected) => {
+  ])("C6 194 a wrong %s (%s) warns once, and its default stands", (name, value, expected) => {
     const checked = checkEnv({ ...complete, [name]: value });
     expect(checked).toMatchObject(expected);
     expect(checked.faults).toMatchObject([{ name, fatal: false }]);

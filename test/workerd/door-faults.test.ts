@@ -58,7 +58,7 @@ beforeAll(async () => {
 });
 
 describe("a shard", () => {
-  it("113 190 A5 that never answers a submission: 503 outcome-unknown within 3 s, and no Retry-After that would submit twice", async () => {
+  it("A5 113 190 that never answers a submission: 503 outcome-unknown within 3 s, and no Retry-After that would submit twice", async () => {
     const startedAt = Date.now();
     const reply = await submit(withShard(() => ({ submit: silence })));
     expect(Date.now() - startedAt).toBeLessThan(3_000);
@@ -66,7 +66,7 @@ describe("a shard", () => {
     expect(reply.headers.get("retry-after")).toBeNull();
   });
 
-  it("190 A5 that hangs beside a Directory that hangs: still within 3 s, all together", async () => {
+  it("A5 190 that hangs beside a Directory that hangs: still within 3 s, all together", async () => {
     let away = false;
     const service = serviceWith((real) => ({
       now: () => real.now() + (away ? 6_000 : 0),
@@ -126,7 +126,7 @@ describe("a shard", () => {
     expect(stubs).toBe(2);
   });
 
-  it("190 A5 that hangs: a read is 503 unavailable within 3 s, never 404", async () => {
+  it("A5 190 that hangs: a read is 503 unavailable within 3 s, never 404", async () => {
     const { body } = await submit(serviceWith());
     const startedAt = Date.now();
     const reply = await call("GET", `/tasks/submissions/${body.id}`, undefined, {
@@ -169,7 +169,7 @@ describe("the Directory", () => {
     ["hangs", silence],
     ["throws", () => Promise.reject(new Error("reset"))],
     ["is overloaded", overloaded],
-  ])("191 A5 that %s: what is remembered serves for 10 minutes, then 503", async (_, fault) => {
+  ])("A5 191 that %s: what is remembered serves for 10 minutes, then 503", async (_, fault) => {
     const { state, service } = fragile(fault);
     expect((await submit(service)).status).toBe(202);
     state.away = true;
@@ -207,7 +207,7 @@ describe("the Directory", () => {
     expect(state.lookups).toBe(before + 1);
   });
 
-  it("190 193 A5 that hangs and is not remembered: 503 unavailable, readiness too, liveness not", async () => {
+  it("A5 190 193 that hangs and is not remembered: 503 unavailable, readiness too, liveness not", async () => {
     const { state, service } = fragile(silence);
     state.away = true;
     expect(await submit(service)).toMatchObject({ status: 503, body: { code: "unavailable", retryable: true } });
@@ -216,7 +216,7 @@ describe("the Directory", () => {
     expect(await call("GET", "/health/live", undefined, { fetch: service })).toMatchObject({ status: 200 });
   });
 
-  it("101 C3 200 first requests at once: every one is accepted, though nobody knows the queue yet", async () => {
+  it("C3 101 200 first requests at once: every one is accepted, though nobody knows the queue yet", async () => {
     const service = serviceWith();
     const replies = await Promise.all(
       Array.from({ length: 200 }, (_, i) => submit(service, { type: "echo", payload: i })),
@@ -226,7 +226,7 @@ describe("the Directory", () => {
 });
 
 describe("the deployment", () => {
-  it("194 C6 a missing binding: readiness is 503 misconfigured and names the remedy, liveness stays", async () => {
+  it("C6 194 a missing binding: readiness is 503 misconfigured and names the remedy, liveness stays", async () => {
     const service = serviceWith(undefined, { env: { TICKETS_2: undefined } });
     const reply = await call("GET", "/health/ready", undefined, { fetch: service });
     expect(reply).toMatchObject({ status: 503, body: { code: "misconfigured", retryable: false } });
@@ -234,14 +234,14 @@ describe("the deployment", () => {
     expect((await call("GET", "/health/live", undefined, { fetch: service })).status).toBe(200);
   });
 
-  it("194 C6 a wrong var is a warning", async () => {
+  it("C6 194 a wrong var is a warning", async () => {
     const service = serviceWith(undefined, { env: { BODY_LIMIT: "lots" } });
     const { status, body } = await call("GET", "/health/ready", undefined, { fetch: service });
     expect(status).toBe(200);
     expect(body.warnings).toMatchObject([expect.stringContaining("BODY_LIMIT")]);
   });
 
-  it("193 A10 readiness shows D1 away, and is ready all the same", async () => {
+  it("A10 193 readiness shows D1 away, and is ready all the same", async () => {
     const service = serviceWith(() => ({ history: () => null }));
     const { status, body } = await call("GET", "/health/ready", undefined, { fetch: service });
     expect(status).toBe(200);

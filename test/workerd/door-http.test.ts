@@ -33,14 +33,14 @@ describe("X-Request-Id", () => {
     ["DELETE", "/queues"],
     ["OPTIONS", "/queues"],
     ["POST", PATH],
-  ])("186 A9 is made on %s %s, and is in the problem where there is one", async (method, path) => {
+  ])("A9 186 is made on %s %s, and is in the problem where there is one", async (method, path) => {
     const { headers, body } = await call(method, path);
     expect(headers.get("x-request-id")).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
     if (headers.get("content-type") === "application/problem+json")
       expect(body.requestId).toBe(headers.get("x-request-id"));
   });
 
-  it("186 A9 a well-formed one is echoed, any other replaced", async () => {
+  it("A9 186 a well-formed one is echoed, any other replaced", async () => {
     const sent = async (id: string) =>
       (await call("GET", "/nowhere", undefined, { headers: { "x-request-id": id } })).headers.get("x-request-id");
     expect(await sent("order-17/retry~2")).toBe("order-17/retry~2");
@@ -56,7 +56,7 @@ describe("bodies", () => {
     "application/json; charset=utf-8",
     "Application/JSON;charset=UTF-8",
     'application/json; charset="utf-8"',
-  ])("188 A9 %s is JSON", async (type) => {
+  ])("A9 188 %s is JSON", async (type) => {
     expect((await post(task, type)).status).toBe(202);
   });
 
@@ -67,11 +67,11 @@ describe("bodies", () => {
     "application/jsonp",
     "multipart/form-data",
     "text/plain; application/json",
-  ])("188 A9 %s is 415", async (type) => {
+  ])("A9 188 %s is 415", async (type) => {
     expect(await post(task, type)).toMatchObject({ status: 415, body: { code: "unsupported-media-type" } });
   });
 
-  it("188 A9 a body of no stated type is 415, or a page of another origin could send one unasked", async () => {
+  it("A9 188 a body of no stated type is 415, or a page of another origin could send one unasked", async () => {
     expect(await post(new TextEncoder().encode(task), null)).toMatchObject({ status: 415 });
   });
 
@@ -95,7 +95,7 @@ describe("bodies", () => {
     expect((await post(`\ufeff${task}`, "application/json")).status).toBe(202);
   });
 
-  it("188 A8 10 MB are 413, told or not", async () => {
+  it("A8 188 10 MB are 413, told or not", async () => {
     const large = JSON.stringify({ type: "echo", payload: "x".repeat(10_000_000) });
     expect(await post(large, "application/json")).toMatchObject({ status: 413, body: { code: "body-too-large" } });
     expect(await post(streamOf(large), "application/json")).toMatchObject({

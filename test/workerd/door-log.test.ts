@@ -14,7 +14,7 @@ afterEach(() => vi.restoreAllMocks());
 /** Lines that the door wrote of requests; objects in the same runtime write theirs. */
 const requests = () => lines.filter((line) => line.event === "request");
 
-it("192 A10 each request writes one line: its id, path without query, status, time and tasks", async () => {
+it("A10 192 each request writes one line: its id, path without query, status, time and tasks", async () => {
   const fetch = serviceWith(undefined, { env: { LOG_LEVEL: "info" } });
   const headers = { "x-request-id": "order-17" };
   const { body } = await call(

@@ -103,7 +103,7 @@ describe("queues", () => {
 });
 
 describe("types", () => {
-  it("184 C2 are listed with their JSON Schemas, and where they go", async () => {
+  it("C2 184 are listed with their JSON Schemas, and where they go", async () => {
     const { body } = await call("GET", "/types");
     const factorial = Array.from(body.types ?? []).find((type) => type.type === "factorial");
     expect(factorial).toMatchObject({
@@ -115,7 +115,7 @@ describe("types", () => {
     });
   });
 
-  it("105 179 184 C2 routing is changed at run time: the next submission goes there, and makes the queue", async () => {
+  it("C2 105 179 184 routing is changed at run time: the next submission goes there, and makes the queue", async () => {
     expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("default");
     const put = await call("PUT", "/types/sleep", { queue: "slow" });
     expect(put).toMatchObject({ status: 200, body: { type: "sleep", queue: "slow", known: "handled" } });
@@ -123,7 +123,7 @@ describe("types", () => {
     expect((await call("GET", "/types/sleep")).body.queue).toBe("slow");
   });
 
-  it("184 C2 PUT makes known what only workers elsewhere run: any JSON is its payload", async () => {
+  it("C2 184 PUT makes known what only workers elsewhere run: any JSON is its payload", async () => {
     expect((await submit({ type: "video/encode:v2", payload: {} })).body.code).toBe("type-unknown");
     expect((await call("PUT", "/types/video/encode:v2", { queue: "video" })).status).toBe(200);
     expect((await call("GET", "/types/video%2Fencode:v2")).body).toMatchObject({

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 describe("a task that runs", () => {
-  it("159 B1 D4 is waited for, then gives its result", async () => {
+  it("B1 D4 159 is waited for, then gives its result", async () => {
     const id = await submit({ type: "compound-interest", payload: { amount: 1_000, rate: 0.05, years: 2 } });
     const status = await wait(id);
     expect(status.body).toMatchObject({
@@ -43,7 +43,7 @@ describe("a task that runs", () => {
     expect((await result(id)).body).toEqual({ id, status: "SUCCEEDED", result: payload, resultType, attempts: 1 });
   });
 
-  it("160 163 B1 a FAILED one is 200 with its error, and without its stack", async () => {
+  it("B1 160 163 a FAILED one is 200 with its error, and without its stack", async () => {
     const id = await submit({ type: "fail", payload: { times: 9 }, retry: { maxAttempts: 1 } });
     expect((await wait(id)).body).toMatchObject({ status: "FAILED", error: { code: "handler-error" } });
     const { status, body } = await result(id);
@@ -60,7 +60,7 @@ describe("a task that runs", () => {
 });
 
 describe("a task that waits", () => {
-  it("160 B1 is 409 with Retry-After where its result is asked for", async () => {
+  it("B1 160 is 409 with Retry-After where its result is asked for", async () => {
     const reply = await result(await submit({ type: "echo", payload: 1, queue: "held" }));
     expect(reply).toMatchObject({ status: 409, body: { code: "task-unfinished", retryable: true } });
     expect(reply.headers.get("retry-after")).toBe("1");

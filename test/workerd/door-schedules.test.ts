@@ -5,7 +5,7 @@ import { call } from "../support/workerd/call.ts";
 const daily = { type: "echo", payload: { report: true }, cron: "0 6 * * *", timezone: "Europe/Vienna" };
 
 describe("schedules", () => {
-  it("169 C1 E1 are made, read, listed, changed and deleted", async () => {
+  it("C1 E1 169 are made, read, listed, changed and deleted", async () => {
     const made = await call("POST", "/schedules", { id: "daily", ...daily, priority: "high", tags: ["r"] });
     expect(made).toMatchObject({
       status: 201,
@@ -49,7 +49,7 @@ describe("schedules", () => {
     for (const id of ["a", "b", "c"]) await call("DELETE", `/schedules/page-${id}`);
   });
 
-  it("176 E1 run-now makes one task more, whose result is there; the next fire stays", async () => {
+  it("E1 176 run-now makes one task more, whose result is there; the next fire stays", async () => {
     const { body: schedule } = await call("PUT", "/schedules/now", daily);
     const run = await call("POST", "/schedules/now/run-now");
     expect(run).toMatchObject({ status: 202, body: { schedule: "now" } });
@@ -62,7 +62,7 @@ describe("schedules", () => {
     expect((await call("GET", "/schedules/now")).body).toMatchObject({ nextAt: String(schedule.nextAt), fires: 0 });
   });
 
-  it("175 176 E1 pause and resume, and a preview that says when", async () => {
+  it("E1 175 176 pause and resume, and a preview that says when", async () => {
     await call("PUT", "/schedules/held", daily);
     expect((await call("POST", "/schedules/held/pause")).body).toMatchObject({ paused: true, nextAt: null });
     const preview = await call("GET", "/schedules/held/preview?n=3");
@@ -75,7 +75,7 @@ describe("schedules", () => {
     });
   });
 
-  it("170 E1 a one-time schedule fires by the Directory's own alarm", async () => {
+  it("E1 170 a one-time schedule fires by the Directory's own alarm", async () => {
     await call("PUT", "/schedules/soon", {
       type: "echo",
       payload: "fired",

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 
 describe("one task", () => {
-  it("101 B1 D4 202 with id, queue, status and where to look", async () => {
+  it("B1 D4 101 202 with id, queue, status and where to look", async () => {
     const { status, headers, body } = await submit({ type: "echo", payload: { hello: "world" }, queue: "inbox" });
     expect(status).toBe(202);
     expect(body).toEqual({
@@ -91,7 +91,7 @@ describe("one task", () => {
     ["missing fields", { amount: 1_000 }, "/payload/rate"],
     ["half a surrogate pair", { ...interest, note: "\ud800" }, "/payload/note"],
   ];
-  it.each(ATTACKS)("103 A8 refuses %s", async (_, payload, pointer) => {
+  it.each(ATTACKS)("A8 103 refuses %s", async (_, payload, pointer) => {
     await expectRefused({ type: "compound-interest", payload }, 422, "payload-invalid", pointer);
   });
 
