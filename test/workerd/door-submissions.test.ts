@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 
 describe("one task", () => {
-  it("B1 D4 101 202 with id, queue, status and where to look", async () => {
+  it("B1 D4 101 answers 202 with id, queue, status and where to look", async () => {
     const { status, headers, body } = await submit({ type: "echo", payload: { hello: "world" }, queue: "inbox" });
     expect(status).toBe(202);
     expect(body).toEqual({
