@@ -21,7 +21,7 @@ export async function bundle(entry: string): Promise<string> {
       conditions: ["workerd", "worker", "browser"],
       external: ["cloudflare:*", "node:*"],
       define: { "process.env.NODE_ENV": '"production"', "navigator.userAgent": '"Cloudflare-Workers"' },
-      keepNames: true,
+      keepNames: false,
       logLevel: "silent",
     });
     return built.outputFiles[0]?.text ?? "";
