@@ -1,0 +1,88 @@
+/** An answer that is lost after the commit is an ordinary event: nothing is stranded and nothing is done twice. */
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { Client } from "../support/node/client.ts";
+import { Effects } from "../support/node/effects.ts";
+import type { Service } from "../support/node/service.ts";
+import { setFaults, startFaulty } from "../support/node/steer.ts";
+import { waitFor } from "../support/node/wait-for.ts";
+
+let service: Service;
+let client: Client;
+beforeAll(async () => {
+  service = await startFaulty();
+  client = new Client(service.url);
+});
+afterAll(async () => await service[Symbol.asyncDispose]());
+
+/** All of a queue's tasks had their effect once, in their first attempt; nothing is left. */
+async function allOnce(effects: Effects, queue: string, ids: readonly string[]): Promise<void> {
+  expect(await client.settled(queue)).toMatchObject({ depth: 0, sessions: 0, deadLetters: 0 });
+  expect([effects.done.size, effects.posts]).toEqual([ids.length, ids.length]);
+  const tasks = await client.tasks(ids);
+  expect(tasks.map(({ status, attempts }) => [status, attempts.length])).toEqual(ids.map(() => ["SUCCEEDED", 1]));
+}
+
+describe("answers lost after the commit", () => {
+  it("1xx of submit: 503 outcome-unknown, and the task runs once all the same", async () => {
+    await using effects = await Effects.start();
+    await client.putQueue("submits");
+    // A shard's first submission is refused until it has brought the queue's settings: that is not the answer meant here.
+    await client.ended(await client.submit({ type: "echo", payload: 0, queue: "submits" }));
+    await setFaults(client, "submits", { lose: { submit: 5 } });
+    const send = () =>
+      client.call("POST", "/tasks/submissions", { type: "effect", payload: { url: effects.url }, queue: "submits" });
+    const replies = [];
+    for (let i = 0; i < 10; i++) replies.push(await send());
+    expect(replies.map(({ status }) => status)).toEqual([503, 503, 503, 503, 503, 202, 202, 202, 202, 202]);
+    for (const { body, headers } of replies.slice(0, 5)) {
+      expect(body).toMatchObject({ code: "outcome-unknown", retryable: false });
+      expect(headers.get("retry-after")).toBeNull();
+    }
+    await client.settled("submits");
+    expect([effects.done.size, effects.posts]).toEqual([10, 10]);
+  });
+
+  it.each([
+    ["here and there", 3, 8],
+    ["so many in a row that a turn is given up", 9, 2],
+  ])("1xx of advance, %s", async (name, inARow, rounds) => {
+    await using effects = await Effects.start();
+    const queue = `advances-${inARow}`;
+    await client.putQueue(queue, { maxSessions: 2 });
+    const ids: string[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const tasks = Array.from({ length: 40 }, () => ({ type: "effect", payload: { url: effects.url }, queue }));
+      ids.push(...(await client.submitAll(tasks)).ids);
+      await setFaults(client, queue, { lose: { advance: inARow } });
+      await waitFor(async () => ((await setFaults(client, queue, {})).lose.advance ?? 0) === 0, {
+        what: `${name}: answers are lost`,
+      });
+    }
+    await allOnce(effects, queue, ids);
+  });
+
+  it("1xx of close", async () => {
+    await using effects = await Effects.start();
+    await client.putQueue("closes", { lingerMs: 0 });
+    const ids: string[] = [];
+    await setFaults(client, "closes", { lose: { close: 6 } });
+    for (let i = 0; i < 6; i++) {
+      const id = await client.submit({ type: "effect", payload: { url: effects.url }, queue: "closes" });
+      ids.push(id);
+      await client.ended(id);
+      await client.settled("closes");
+    }
+    expect((await setFaults(client, "closes", {})).lose.close).toBe(0);
+    await allOnce(effects, "closes", ids);
+  });
+
+  it.runIf(inject("full"))("1xx of open: its lease ends, and what it was handed runs again", async () => {
+    await using effects = await Effects.start();
+    await client.putQueue("opens", { leaseMs: 41_000 });
+    await setFaults(client, "opens", { lose: { open: 1 } });
+    const tasks = Array.from({ length: 30 }, () => ({ type: "effect", payload: { url: effects.url }, queue: "opens" }));
+    const { batch } = await client.submitAll(tasks);
+    expect((await client.batchEnded(batch, 90_000)).counts).toMatchObject({ SUCCEEDED: 30 });
+    expect([effects.done.size, effects.posts]).toEqual([30, 30]);
+  });
+});

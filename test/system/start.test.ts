@@ -1,0 +1,53 @@
+/** Several start-ups at once on one state folder: one serves, the others say why they do not. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { expect, it } from "vitest";
+import { Client } from "../support/node/client.ts";
+import { waitFor } from "../support/node/wait-for.ts";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const STARTS = 6;
+
+interface Start {
+  readonly process: ChildProcess;
+  out: string;
+  err: string;
+}
+
+function start(state: string): Start {
+  const args = [join(ROOT, "scripts/serve.ts"), "--port", "0", "--state", state];
+  const child = spawn(join(ROOT, "node_modules/.bin/node"), args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const started: Start = { process: child, out: "", err: "" };
+  child.stdout.on("data", (chunk) => (started.out += chunk));
+  child.stderr.on("data", (chunk) => (started.err += chunk));
+  return started;
+}
+
+it("C3 six start at once on one state folder: one serves, the others end with one sentence and no silent exit", async () => {
+  const state = mkdtempSync(join(tmpdir(), "sluice-starts-"));
+  const starts = Array.from({ length: STARTS }, () => start(state));
+  try {
+    const losers = () => starts.filter(({ process }) => process.exitCode !== null);
+    await waitFor(() => losers().length === STARTS - 1, { what: "all but one have given up", timeoutMs: 60_000 });
+    for (const { process, out, err } of losers()) {
+      expect({ code: process.exitCode, out }).toEqual({ code: 1, out: "" });
+      expect(err).toMatch(
+        /^Sluice cannot start\. Another Sluice .*uses the state folder .*: stop it, or set STATE_DIR to another folder\.\n$/,
+      );
+    }
+    const [winner] = starts.filter((one) => !losers().includes(one));
+    const ready = () => /^Sluice is ready on http:\/\/localhost:(\d+)$/m.exec(winner?.out ?? "")?.[1];
+    const port = await waitFor(ready, { what: "the one that is left serves", timeoutMs: 60_000 });
+    const client = new Client(`http://127.0.0.1:${port}`);
+    expect(await client.ended(await client.submit({ type: "echo", payload: 1 }))).toMatchObject({
+      status: "SUCCEEDED",
+    });
+  } finally {
+    for (const { process } of starts)
+      if (process.exitCode === null && process.kill("SIGTERM")) await once(process, "exit");
+    rmSync(state, { recursive: true, force: true });
+  }
+});
