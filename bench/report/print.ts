@@ -2,12 +2,20 @@
 import type { Figure } from "./figure.ts";
 import type { Goal, Row } from "./row.ts";
 
+/** Of a row's name. */
+const WIDTH = 62;
+
 export function rowLines(row: Row): string[] {
   const cpu = row.cpuUs === null ? "" : `   cpu ${number(row.cpuUs.median)} µs`;
-  const lines = [`  ${row.name.padEnd(58)} ${figure(row.figure).padStart(24)} ${row.unit}${cpu}`];
+  const lines = [`  ${row.name.padEnd(WIDTH)} ${figure(row.figure).padStart(24)} ${row.unit}${cpu}`];
   for (const { name, figure: floor, ratio, cpuUs } of row.beside) {
-    const floorCpu = cpuUs === null ? "" : `   cpu ${number(cpuUs.median)} µs`;
-    lines.push(`      beside ${name.padEnd(47)} ${figure(floor).padStart(24)}   ratio ${figure(ratio)}${floorCpu}`);
+    const floorCpu =
+      cpuUs === null || row.cpuUs === null
+        ? ""
+        : `   cpu ${number(cpuUs.median)} µs (ratio ${number(cpuUs.median / row.cpuUs.median)})`;
+    lines.push(
+      `      beside ${name.padEnd(WIDTH - 11)} ${figure(floor).padStart(24)}   ratio ${figure(ratio)}${floorCpu}`,
+    );
   }
   for (const goal of row.goals) lines.push(`      goal   ${goalText(goal)}`);
   if (row.note !== null) lines.push(`      ${row.note}`);
@@ -21,7 +29,7 @@ export function goalTable(rows: readonly Row[]): string[] {
   const met = goals.filter(({ goal }) => goal.met).length;
   const lines = goals.map(
     ({ name, goal: { what, sign, goal, got, met } }) =>
-      `  ${met ? "met   " : "MISSED"} ${name.padEnd(58)} ${number(got).padStart(9)}  (${sign} ${number(goal)} ${what})`,
+      `  ${met ? "met   " : "MISSED"} ${name.padEnd(WIDTH)} ${number(got).padStart(9)}  (${sign} ${number(goal)} ${what})`,
   );
   return [`Goals: ${met} of ${goals.length} met`, ...lines];
 }
