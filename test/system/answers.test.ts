@@ -23,7 +23,7 @@ async function allOnce(effects: Effects, queue: string, ids: readonly string[]):
 }
 
 describe("answers lost after the commit", () => {
-  it("1xx of submit: 503 outcome-unknown, and the task runs once all the same", async () => {
+  it("113 of submit: 503 outcome-unknown, and the task runs once all the same", async () => {
     await using effects = await Effects.start();
     await client.putQueue("submits");
     // A shard's first submission is refused until it has brought the queue's settings: that is not the answer meant here.
@@ -45,7 +45,7 @@ describe("answers lost after the commit", () => {
   it.each([
     ["here and there", 3, 8],
     ["so many in a row that a turn is given up", 9, 2],
-  ])("1xx of advance, %s", async (name, inARow, rounds) => {
+  ])("128 130 of advance, %s", async (name, inARow, rounds) => {
     await using effects = await Effects.start();
     const queue = `advances-${inARow}`;
     await client.putQueue(queue, { maxSessions: 2 });
@@ -61,7 +61,7 @@ describe("answers lost after the commit", () => {
     await allOnce(effects, queue, ids);
   });
 
-  it("1xx of close", async () => {
+  it("128 of close", async () => {
     await using effects = await Effects.start();
     await client.putQueue("closes", { lingerMs: 0 });
     const ids: string[] = [];
@@ -76,7 +76,7 @@ describe("answers lost after the commit", () => {
     await allOnce(effects, "closes", ids);
   });
 
-  it.runIf(inject("full"))("1xx of open: its lease ends, and what it was handed runs again", async () => {
+  it.runIf(inject("full"))("147 of open: its lease ends, and what it was handed runs again", async () => {
     await using effects = await Effects.start();
     await client.putQueue("opens", { leaseMs: 41_000 });
     await setFaults(client, "opens", { lose: { open: 1 } });

@@ -35,7 +35,7 @@ const AWKWARD: readonly (readonly [string, unknown])[] = [
 ];
 
 describe("payloads", () => {
-  it("1xx of quotes, of control characters, of depth 100 come back as they went, all at once and beside neighbours", async () => {
+  it("155 of quotes, of control characters, of depth 100 come back as they went, all at once and beside neighbours", async () => {
     await client.putQueue("awkward");
     const tasks = times(
       80,
@@ -51,7 +51,7 @@ describe("payloads", () => {
     }
   });
 
-  it("1xx of depth 101, or half a surrogate, or beyond safe integers are refused with their place; a batch tells which", async () => {
+  it("153 of depth 101, or half a surrogate, or beyond safe integers are refused with their place; a batch tells which", async () => {
     const tasks = [nested(101), "\ud800", "fine", { a: [1, 2 ** 53] }].map((payload) => ({
       type: "echo",
       payload,
@@ -68,7 +68,7 @@ describe("payloads", () => {
     expect((await client.ended(each.results[2]?.id ?? "")).status).toBe("SUCCEEDED");
   });
 
-  it("1xx 100 concurrent submissions with one over the limit: that one is 413, the others run at their first attempt", async () => {
+  it("152 155 100 concurrent submissions with one over the limit: that one is 413, the others run at their first attempt", async () => {
     await client.putQueue("large");
     const payloads = times(100, (i) => "y".repeat(i === 42 ? 256 * KIB - 1 : 200 * KIB));
     const replies = await Promise.all(
@@ -92,7 +92,7 @@ describe("payloads", () => {
 });
 
 describe("results", () => {
-  it("1xx 100 of 1 MiB reach D1 whole, those of quotes too; no neighbour loses an attempt", async () => {
+  it("155 100 of 1 MiB reach D1 whole, those of quotes too; no neighbour loses an attempt", async () => {
     await client.putQueue("results");
     const big = times(
       100,
@@ -115,7 +115,7 @@ describe("results", () => {
     });
   });
 
-  it("1xx one that is too large, or too deep, fails its own task for good, and its neighbours end well", async () => {
+  it("139 153 one that is too large, or too deep, fails its own task for good, and its neighbours end well", async () => {
     await client.putQueue("unfit");
     const tasks: NewTask[] = [
       { type: "big-result", payload: { bytes: 1_024 * KIB + 1 }, queue: "unfit" },

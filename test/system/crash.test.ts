@@ -5,7 +5,7 @@ import { Effects, keyOf } from "../support/node/effects.ts";
 import { startFaulty } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-it("1xx SIGKILL of the whole service with 500 waiting and 20 running: started again, with no request, all 520 end, one success each", async () => {
+it("151 SIGKILL of the whole service with 500 waiting and 20 running: started again, with no request, all 520 end, one success each", async () => {
   await using service = await startFaulty();
   await using effects = await Effects.start();
   const client = new Client(service.url);
@@ -32,7 +32,7 @@ it("1xx SIGKILL of the whole service with 500 waiting and 20 running: started ag
   }
 });
 
-it("C4 a dead runtime's tasks run again well within 33 s, with no request; at most once where that was asked for", async () => {
+it("C4 147 148 a dead runtime's tasks run again well within 33 s, with no request; at most once where that was asked for", async () => {
   await using service = await startFaulty();
   await using effects = await Effects.start();
   const client = new Client(service.url);

@@ -5,7 +5,7 @@ import { Effects } from "../support/node/effects.ts";
 import { startFaulty } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-it("D3 graceful shutdown: short tasks end, long ones are handed back, waiting ones wait; a restart finishes all, no attempt is spent", async () => {
+it("D3 197 graceful shutdown: short tasks end, long ones are handed back, waiting ones wait; a restart finishes all, no attempt is spent", async () => {
   await using service = await startFaulty({ DRAIN_SECONDS: "2" });
   await using short = await Effects.start();
   await using long = await Effects.start();

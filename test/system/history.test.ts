@@ -24,7 +24,7 @@ describe.concurrent("while D1", () => {
     ["hangs", "hang"],
     ["writes and loses its answers", "lose"],
   ])(
-    "1xx %s: submissions, runs, due tasks and leases go on; then it catches up and nothing is lost",
+    "165 %s: submissions, runs, due tasks and leases go on; then it catches up and nothing is lost",
     async (_, fault) => {
       await using effects = await Effects.start();
       const queue = `history-${fault}`;
@@ -68,7 +68,7 @@ describe.concurrent("while D1", () => {
   );
 });
 
-it("A10 while D1 is silent, what it alone knows is 503 history-unavailable in time, readiness shows it, the rest works", async () => {
+it("A10 166 193 while D1 is silent, what it alone knows is 503 history-unavailable in time, readiness shows it, the rest works", async () => {
   await client.putQueue("known");
   const old = await client.submit({ type: "echo", payload: "old", queue: "known" });
   await client.ended(old);

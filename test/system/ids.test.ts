@@ -14,7 +14,7 @@ afterAll(async () => await service[Symbol.asyncDispose]());
 
 const HOUR = 3_600_000;
 
-it("1xx no id comes twice over clock steps of an hour, lost memory and an empty table, and each is younger than the last", async () => {
+it("115 no id comes twice over clock steps of an hour, lost memory and an empty table, and each is younger than the last", async () => {
   await client.putQueue("ids");
   const seen: string[] = [];
   const submit = async () => {

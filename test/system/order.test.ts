@@ -18,7 +18,7 @@ const ONE_AT_A_TIME = { maxSessions: 1, slots: 1 };
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 describe("order", () => {
-  it("D1 a critical task behind 1,000 low ones starts next", async () => {
+  it("D1 117 a critical task behind 1,000 low ones starts next", async () => {
     await using effects = await Effects.start();
     const task: NewTask = { type: "effect", payload: { url: effects.url }, queue: "urgent" };
     await client.putQueue("urgent", ONE_AT_A_TIME);
@@ -36,7 +36,7 @@ describe("order", () => {
     await client.settled("urgent");
   });
 
-  it("D1 first in, first out within a priority, whatever the types; priorities in their order", async () => {
+  it("D1 118 first in, first out within a priority, whatever the types; priorities in their order", async () => {
     await using effects = await Effects.start();
     await client.putQueue("fifo", ONE_AT_A_TIME);
     await client.pause("fifo");
@@ -54,7 +54,7 @@ describe("order", () => {
     expect([...effects.seen.keys()]).toEqual(expected.map(keyOf));
   });
 
-  it("1xx quick tasks behind long ones of the same and of another queue end before any long one does", async () => {
+  it("122 quick tasks behind long ones of the same and of another queue end before any long one does", async () => {
     await using effects = await Effects.start();
     for (const queue of ["long", "quick"]) await client.putQueue(queue);
     effects.hold(60);
@@ -72,7 +72,7 @@ describe("order", () => {
 });
 
 describe("how many", () => {
-  it("D1 the depth limit is exact under 200 concurrent submissions, and so is the size that is told", async () => {
+  it("D1 156 the depth limit is exact under 200 concurrent submissions, and so is the size that is told", async () => {
     await client.putQueue("small", { depthLimit: 50 });
     await client.pause("small");
     const send = (i: number) =>
@@ -98,7 +98,7 @@ describe("how many", () => {
     expect((await send(0)).status).toBe(202);
   });
 
-  it("1xx a batch is all or nothing: one wrong task or too little room, and none of it is there", async () => {
+  it("109 110 a batch is all or nothing: one wrong task or too little room, and none of it is there", async () => {
     await client.putQueue("batches", { depthLimit: 30 });
     await client.pause("batches");
     const tasks = times(20, (i): NewTask => ({ type: "factorial", payload: { n: i }, queue: "batches" }));
@@ -129,7 +129,7 @@ describe("how many", () => {
   it.each([
     ["1 x 12", { maxSessions: 1, slots: 12 }],
     ["3 x 4", { maxSessions: 3, slots: 4 }],
-  ])("C3 a pool of %s slots does the work, twelve at a time", async (name, settings) => {
+  ])("C3 125 a pool of %s slots does the work, twelve at a time", async (name, settings) => {
     await using effects = await Effects.start();
     const queue = `pool-${name.replaceAll(" ", "")}`;
     await client.putQueue(queue, settings);
@@ -142,7 +142,7 @@ describe("how many", () => {
     expect([effects.done.size, effects.posts, effects.most]).toEqual([120, 120, 12]);
   });
 
-  it("D3 the pool is configurable while it works", async () => {
+  it("D3 182 the pool is configurable while it works", async () => {
     await using effects = await Effects.start();
     await client.putQueue("grows", { maxSessions: 1, slots: 2 });
     effects.hold(8);

@@ -29,7 +29,7 @@ function deaths(service: Service): number {
   return service.logs.err.filter((line) => /^The runtime \(process \d+\) died/.test(line)).length;
 }
 
-it("1xx poison: a task that gets the runtime killed ends FAILED poisoned; 20 sleepers and 500 waiting ones succeed", async () => {
+it("150 poison: a task that gets the runtime killed ends FAILED poisoned; 20 sleepers and 500 waiting ones succeed", async () => {
   await using service = await startFaulty();
   await using effects = await Effects.start();
   const client = new Client(service.url);
@@ -60,7 +60,7 @@ it("1xx poison: a task that gets the runtime killed ends FAILED poisoned; 20 sle
   expect(effects.done.size).toBe(500);
 });
 
-it.runIf(inject("full"))("1xx poison by real exhaustion of memory", { timeout: 600_000 }, async () => {
+it.runIf(inject("full"))("150 poison by real exhaustion of memory", { timeout: 600_000 }, async () => {
   await using service = await startFaulty();
   await using effects = await Effects.start();
   const client = new Client(service.url);

@@ -16,7 +16,7 @@ afterAll(async () => await service[Symbol.asyncDispose]());
 
 const OBSERVED_MS = 10_000;
 
-it("1xx 10,000 waiting, paused or with no free slot: over 10 s no alarm but the lease's, next to no rows read", async () => {
+it("135 10,000 waiting, paused or with no free slot: over 10 s no alarm but the lease's, next to no rows read", async () => {
   await using effects = await Effects.start();
   const full = { maxSessions: 1, slots: 2, depthLimit: 20_000 };
   await client.putQueue("paused", { depthLimit: 20_000 });

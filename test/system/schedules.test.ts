@@ -42,7 +42,7 @@ describe.concurrent("a schedule", () => {
   it.each([
     ["each second, by interval", "every", { everySeconds: 1 }],
     ["each second, by a cron expression of six fields", "cron", { cron: "* * * * * *", timezone: "Europe/Vienna" }],
-  ])("C1 E1 fires %s, each fire once", async (_, id, when) => {
+  ])("C1 E1 170 fires %s, each fire once", async (_, id, when) => {
     await using effects = await Effects.start();
     await make(id, effects, when);
     const first = await fired(id, 1);
@@ -55,7 +55,7 @@ describe.concurrent("a schedule", () => {
     await eachOnce(effects, last);
   });
 
-  it("E1 one-time: fires at its moment, once, and is finished", async () => {
+  it("E1 170 one-time: fires at its moment, once, and is finished", async () => {
     await using effects = await Effects.start();
     const at = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 1_000).toISOString();
     expect((await make("moment", effects, { at })).nextAt).toBe(at);
@@ -66,7 +66,7 @@ describe.concurrent("a schedule", () => {
     await eachOnce(effects, done);
   });
 
-  it("E1 execution control: paused it does not fire, run-now runs it all the same, preview tells what comes", async () => {
+  it("E1 175 176 execution control: paused it does not fire, run-now runs it all the same, preview tells what comes", async () => {
     await using effects = await Effects.start();
     const made = await make("controlled", effects, {
       cron: "0 12 * * 1-5",
@@ -96,7 +96,7 @@ describe.concurrent("a schedule", () => {
 });
 
 describe("downtime", () => {
-  it("C1 E1 a restart loses no schedule; missed fires are made up for as each one's policy says, none twice", async () => {
+  it("C1 E1 173 a restart loses no schedule; missed fires are made up for as each one's policy says, none twice", async () => {
     await using all = await Effects.start();
     await using once = await Effects.start();
     for (const [id, effects] of [

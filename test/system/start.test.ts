@@ -26,7 +26,7 @@ function start(state: string): Start {
   return started;
 }
 
-it("C3 six start at once on one state folder: one serves, the others end with one sentence and no silent exit", async () => {
+it("C3 196 six start at once on one state folder: one serves, the others end with one sentence and no silent exit", async () => {
   const state = mkdtempSync(join(tmpdir(), "sluice-starts-"));
   const starts = Array.from({ length: STARTS }, () => start(state));
   try {

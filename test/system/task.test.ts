@@ -27,7 +27,7 @@ describe("a submission", () => {
     expect((await client.result(id)).result).toEqual({ total: "1628.89", interest: "628.89" });
   });
 
-  it("B1 D4 is answered 202, and its status is that of this moment until the result is there", async () => {
+  it("B1 D4 101 159 160 is answered 202, and its status is that of this moment until the result is there", async () => {
     await using effects = await Effects.start();
     effects.hold(1);
     await client.putQueue("life");
@@ -57,7 +57,7 @@ describe("a submission", () => {
     });
   });
 
-  it("B1 a failed task is answered 200 too, with its error and without its stack", async () => {
+  it("B1 160 163 a failed task is answered 200 too, with its error and without its stack", async () => {
     const id = await client.submit({
       type: "fail",
       payload: { times: 9, retryable: false, message: "no such account" },
@@ -76,7 +76,7 @@ describe("a submission", () => {
     expect(JSON.stringify(reply.body)).not.toMatch(/stack|\.ts:|at async/);
   });
 
-  it("D3 tells how far it is while it runs", async () => {
+  it("D3 140 tells how far it is while it runs", async () => {
     await using effects = await Effects.start();
     effects.hold(1);
     const progress = { done: 3, of: 10 };
@@ -92,7 +92,7 @@ describe("a submission", () => {
 });
 
 describe("a task that does not succeed at once", () => {
-  it("D2 E2 is tried again after 1, 2 and 4 s, then is a dead letter, and the queue dead-letters has its id", async () => {
+  it("D2 E2 141 142 145 is tried again after 1, 2 and 4 s, then is a dead letter, and the queue dead-letters has its id", async () => {
     await client.putQueue("retries");
     const id = await client.submit({ type: "fail", payload: { times: 9 }, queue: "retries" });
     const planned = new Map<number, number>();
@@ -124,7 +124,7 @@ describe("a task that does not succeed at once", () => {
     });
   });
 
-  it("1xx succeeds when it is asked to wait, and no attempt is spent by that", async () => {
+  it("144 succeeds when it is asked to wait, and no attempt is spent by that", async () => {
     const id = await client.submit({ type: "snooze", payload: { times: 2, seconds: 0.1 }, retry: { maxAttempts: 1 } });
     const { status, attempts } = await client.ended(id);
     expect([status, attempts.map(({ outcome }) => outcome)]).toEqual([
@@ -133,12 +133,12 @@ describe("a task that does not succeed at once", () => {
     ]);
   });
 
-  it("1xx is not tried again where that cannot help", async () => {
+  it("143 is not tried again where that cannot help", async () => {
     const id = await client.submit({ type: "fail", payload: { times: 9, retryable: false } });
     expect(await client.ended(id)).toMatchObject({ status: "FAILED", attempts: [{ attempt: 1, outcome: "failed" }] });
   });
 
-  it("1xx ends as timeout though its handler never settles, while the session's other slots go on", async () => {
+  it("138 ends as timeout though its handler never settles, while the session's other slots go on", async () => {
     await using effects = await Effects.start();
     await client.putQueue("hangs", { maxSessions: 1, slots: 3 });
     const hung = await client.submit({
@@ -166,7 +166,7 @@ describe("a task that does not succeed at once", () => {
 });
 
 describe("the surroundings", () => {
-  it("A9 X-Request-Id is given back as it came, or made, and everything is JSON of a stated type", async () => {
+  it("A9 186 X-Request-Id is given back as it came, or made, and everything is JSON of a stated type", async () => {
     const told = await client.call("GET", "/tasks/nothing", undefined, { "x-request-id": "my-id-42" });
     expect(told).toMatchObject({ status: 404, body: { requestId: "my-id-42" } });
     expect(told.headers.get("x-request-id")).toBe("my-id-42");
@@ -182,7 +182,7 @@ describe("the surroundings", () => {
     expect(plain.status).toBe(415);
   });
 
-  it("A10 a request's log line is found by its id, one JSON text with the task's id", async () => {
+  it("A10 192 a request's log line is found by its id, one JSON text with the task's id", async () => {
     const headers = { "x-request-id": "find-me-in-the-log" };
     const task = { type: "echo", payload: 1 };
     const { body } = await client.call<Task>("POST", "/tasks/submissions", task, headers);

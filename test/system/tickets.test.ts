@@ -29,7 +29,7 @@ async function allOnce(effects: Effects, ids: readonly string[]): Promise<void> 
 
 /** Each in its own queue: most of the time of each is waiting. */
 describe.concurrent("tickets", () => {
-  it("1xx that are lost are issued again, and nothing fails or runs twice", async () => {
+  it("124 that are lost are issued again, and nothing fails or runs twice", async () => {
     await using effects = await Effects.start();
     await client.putQueue("lost");
     await setFaults(client, "lost", { tickets: "dropped" });
@@ -43,7 +43,7 @@ describe.concurrent("tickets", () => {
     await allOnce(effects, ids);
   });
 
-  it("1xx that come twice make nothing run twice", async () => {
+  it("124 that come twice make nothing run twice", async () => {
     await using effects = await Effects.start();
     await client.putQueue("doubled", { maxSessions: 4 });
     await setFaults(client, "doubled", { tickets: "doubled" });
@@ -57,7 +57,7 @@ describe.concurrent("tickets", () => {
     await allOnce(effects, ids);
   });
 
-  it("1xx that come a minute late find nothing, or help: nothing fails or runs twice", async () => {
+  it("124 that come a minute late find nothing, or help: nothing fails or runs twice", async () => {
     await using effects = await Effects.start();
     await client.putQueue("late", { maxSessions: 2 });
     await setFaults(client, "late", { tickets: "hold" });
@@ -75,7 +75,7 @@ describe.concurrent("tickets", () => {
     expect(await sendHeldTickets(client, "late")).toBe(0);
   });
 
-  it("1xx whose session cannot be opened land in dead-tickets, an operator event is written, the task still runs", async () => {
+  it("134 whose session cannot be opened land in dead-tickets, an operator event is written, the task still runs", async () => {
     await using effects = await Effects.start();
     await client.putQueue("unreachable");
     await setFaults(client, "unreachable", { failOpens: 1_000 });

@@ -24,7 +24,7 @@ const PLAIN = Array.from({ length: 90 }, (_, i) => String(i + 1).padStart(2, "0"
 const queueOf = (number: string) => `routed-${Number(number) % 8}`;
 
 describe("task types", () => {
-  it("C2 87 and more are listed, each with the schema of its payload", async () => {
+  it("C2 184 87 and more are listed, each with the schema of its payload", async () => {
     const { types } = await client.expect<{ types: TypeView[] }>(200, "GET", "/types");
     expect(types.length).toBeGreaterThan(90);
     for (const { type, known, payload } of types)
@@ -35,7 +35,7 @@ describe("task types", () => {
     }
   });
 
-  it("C2 go to eight queues by their routes, which can be changed while everything runs", async () => {
+  it("C2 105 184 go to eight queues by their routes, which can be changed while everything runs", async () => {
     for (const number of PLAIN) await client.expect(200, "PUT", `/types/plain-${number}`, { queue: queueOf(number) });
     const send = (number: string) =>
       client.expect<Task>(202, "POST", "/tasks/submissions", {
@@ -70,13 +70,13 @@ describe("task types", () => {
 });
 
 describe("a deployment", () => {
-  it("C4 has probes for liveness, readiness and start-up", async () => {
+  it("C4 193 has probes for liveness, readiness and start-up", async () => {
     expect(await client.call("GET", "/health/live")).toMatchObject({ status: 200, body: { status: "alive" } });
     expect(await client.call("GET", "/health/startup")).toMatchObject({ status: 200, body: { status: "started" } });
     expect(await client.call("GET", "/health/ready")).toMatchObject({ status: 200, body: { status: "ready" } });
   });
 
-  it("C6 that is told nonsense serves all the same, and readiness names the variable and the remedy", async () => {
+  it("C6 194 that is told nonsense serves all the same, and readiness names the variable and the remedy", async () => {
     const { warnings } = await client.expect<{ warnings: string[] }>(200, "GET", "/health/ready");
     expect(warnings).toEqual([expect.stringMatching(/^BODY_LIMIT: .*\. Set BODY_LIMIT to bytes from \d+ to \d+/)]);
   });
