@@ -18,12 +18,12 @@ function handBack(told: Pick<Extract<Outcome, { kind: "returned" }>, "hasBegun">
 }
 
 describe("a task that is handed back", () => {
-  it("130 unfinished: is QUEUED again, and the attempt is told", () => {
+  it("133 unfinished: is QUEUED again, and the attempt is told", () => {
     const { task } = handBack({});
     expect(task).toMatchObject({ status: "QUEUED", attempts: [{ attempt: 1, outcome: "returned" }] });
   });
 
-  it("130 before it began, though it was meant for a free slot: is QUEUED again, and there was no attempt", () => {
+  it("133 before it began, though it was meant for a free slot: is QUEUED again, and there was no attempt", () => {
     const { started, task } = handBack({ hasBegun: false });
     expect(started).toBe(true);
     expect(task).toMatchObject({ status: "QUEUED", attempts: [] });
