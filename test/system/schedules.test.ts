@@ -30,12 +30,16 @@ async function fired(id: string, times: number): Promise<ScheduleView> {
   return await waitFor(enough, { what: `${id} has fired ${times} times`, timeoutMs: 40_000, everyMs: 50 });
 }
 
-/** Every fire is one task that ran once; the schedule has stopped firing. */
-async function eachOnce(effects: Effects, schedule: Pick<ScheduleView, "id" | "fires">): Promise<void> {
-  await waitFor(() => effects.done.size >= schedule.fires, {
-    what: `${schedule.fires} tasks of ${schedule.id} have run`,
-  });
-  expect([effects.done.size, effects.posts]).toEqual([schedule.fires, schedule.fires]);
+/** Every fire is one task, which ran; the schedule has stopped firing. */
+async function oneTaskEach(effects: Effects, { id, fires }: ScheduleView): Promise<void> {
+  await waitFor(() => effects.done.size >= fires, { what: `${fires} tasks of ${id} have run` });
+  expect(effects.done.size).toBe(fires);
+}
+
+/** And ran once. */
+async function eachOnce(effects: Effects, schedule: ScheduleView): Promise<void> {
+  await oneTaskEach(effects, schedule);
+  expect(effects.posts).toBe(schedule.fires);
 }
 
 describe.concurrent("a schedule", () => {
@@ -119,12 +123,13 @@ describe("downtime", () => {
     const [every, latest] = rest;
     if (!every || !latest) throw new Error("both schedules are there");
     // From the first fire on, one second after it was made, each second has one.
-    const due = (schedule: ScheduleView) => (msOf(schedule.lastFireAt) - msOf(schedule.createdAt)) / 1_000;
+    const due = (schedule: ScheduleView) => Math.round((msOf(schedule.lastFireAt) - msOf(schedule.createdAt)) / 1_000);
     expect(caughtUp.missedCount).toBe(0);
     expect([every.fires, every.missedCount]).toEqual([due(every), 0]);
     expect(latest.fires + latest.missedCount).toBe(due(latest));
-    await eachOnce(all, every);
-    await eachOnce(once, latest);
+    // A task that was running when the power went runs again: only as many tasks as fires is promised.
+    await oneTaskEach(all, every);
+    await oneTaskEach(once, latest);
   });
 });
 
