@@ -29,6 +29,8 @@ export function advance(shard: Shard, request: AdvanceRequest, respond: (answer:
   }
   const poll = { turn: request.turn, want: request.want, heard: request.heard ?? "no", respond };
   if (request.turn === session.turn) {
+    // Asked again, so alive: its first answer was lost.
+    if (renewLease(shard, session, now)) shard.transact(() => saveSession(shard, session));
     const handout = storedHandout(shard, session, now);
     if (isEmpty(handout, poll.heard)) park(shard, session, poll, request.waitMs);
     else respond({ v: 1, ok: true, handout });
@@ -57,7 +59,6 @@ function takeTurn(
   request: AdvanceRequest,
   now: number,
 ): { settled: Settled; tasks: ClaimedTask[] } {
-  const { settings } = shard.memory;
   session.turn = request.turn;
   session.lastTurnAt = now;
   const settled = settle(shard, session, request.outcomes, now);
@@ -65,12 +66,17 @@ function takeTurn(
   const hasNews = noteProgress(shard, session, request, now);
   const tasks = claim(shard, session, request.turn, request.want, now);
   session.lost = settled.lost;
-  const leaseMs = settings?.leaseMs ?? 0;
-  session.leaseUntil = now + leaseMs;
-  // A turn that changed nothing need not be kept: taken again, it changes nothing again. Its lease is, now and then.
-  const isStale = session.leaseUntil - session.storedLease > leaseMs / 4;
+  // A turn that changed nothing need not be kept: taken again, it changes nothing again.
+  const isStale = renewLease(shard, session, now);
   if (request.outcomes.length > 0 || tasks.length > 0 || hasReturned || hasNews || isStale) saveSession(shard, session);
   return { settled, tasks };
+}
+
+/** @returns whether the row's lease is so far behind that it is to be written */
+function renewLease(shard: Shard, session: Session, now: number): boolean {
+  const leaseMs = shard.memory.settings?.leaseMs ?? 0;
+  session.leaseUntil = now + leaseMs;
+  return session.leaseUntil - session.storedLease > leaseMs / 4;
 }
 
 /** Claims of answered turns that the session does not know of: their answer was lost. */
