@@ -5,15 +5,13 @@
  * The alarm is part of the commit, as in the storage of an object.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { nodeSql } from "./node.ts";
+import type { NodeSql } from "./node.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 
 export interface GatedSql extends Sql {
   readonly database: DatabaseSync;
   /** Whether something was written that is not durable yet. */
   readonly isOpen: boolean;
-  /** Counts statements that may have changed something, rollbacks too. */
-  readonly writes: number;
   /** The alarm (Unix ms) as the object sees it; it is durable with the next commit. */
   alarm: number | null;
   /** Lets a message out: now where nothing waits to be durable, else with the commit. */
@@ -27,23 +25,20 @@ export interface GatedSql extends Sql {
 const READS = /^\s*SELECT/i;
 
 /** The database outlives the object: after a crash the same gate serves the next one. */
-export function gateSql(database: DatabaseSync): GatedSql {
-  const inner = nodeSql(database);
+export function gateSql({ database, ...inner }: NodeSql): GatedSql {
   let isOpen = false;
-  let writes = 0;
   let alarm: number | null = null;
   let durableAlarm: number | null = null;
   let waiting: (() => void)[] = [];
 
   function openGate(): void {
-    writes++;
     if (isOpen) return;
-    database.exec("BEGIN IMMEDIATE");
+    inner.run("BEGIN IMMEDIATE");
     isOpen = true;
   }
 
   function keep(): void {
-    if (isOpen) database.exec("COMMIT");
+    if (isOpen) inner.run("COMMIT");
     isOpen = false;
     durableAlarm = alarm;
   }
@@ -52,9 +47,6 @@ export function gateSql(database: DatabaseSync): GatedSql {
     database,
     get isOpen() {
       return isOpen;
-    },
-    get writes() {
-      return writes;
     },
     get alarm() {
       return alarm;
@@ -88,8 +80,7 @@ export function gateSql(database: DatabaseSync): GatedSql {
     crash(kept) {
       if (kept) keep();
       else {
-        if (isOpen) database.exec("ROLLBACK");
-        writes++;
+        if (isOpen) inner.run("ROLLBACK");
         isOpen = false;
         alarm = durableAlarm;
       }

@@ -40,11 +40,11 @@ export function nodeSql(database: DatabaseSync): NodeSql {
       // Savepoints, as in a Durable Object: an inner transaction that throws leaves the outer one's writes alone. The
       // outermost may be the output gate's (node-gate.ts).
       const savepoint = database.isTransaction ? `level_${depth}` : null;
-      database.exec(savepoint ? `SAVEPOINT ${savepoint}` : "BEGIN IMMEDIATE");
+      prepare(savepoint ? `SAVEPOINT ${savepoint}` : "BEGIN IMMEDIATE").run();
       depth++;
       try {
         const result = refusePromise(work());
-        database.exec(savepoint ? `RELEASE ${savepoint}` : "COMMIT");
+        prepare(savepoint ? `RELEASE ${savepoint}` : "COMMIT").run();
         return result;
       } catch (error) {
         // SQLite ends the transaction by itself after some errors (a full disk).

@@ -41,6 +41,7 @@ export function checkClaim(shard: Shard, sql: Sql, sessionId: number, picked: re
 
 /** After a step: nobody waits for what is there. */
 export function checkParked(shard: Shard, sql: Sql): void {
+  if (shard.memory.lanes.queued === 0) return;
   for (const [id, poll] of shard.parked) {
     const session = shard.memory.sessions.get(id);
     const { settings } = shard.memory;

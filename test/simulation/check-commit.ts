@@ -5,12 +5,15 @@
 
 import type { Seq } from "../../core/ids.ts";
 import { canMove } from "../../core/moves.ts";
+import { mergeRetry } from "../../core/retry.ts";
+import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { TaskOptions } from "../../core/schema/rpc.ts";
+import type { Status } from "../../core/status.ts";
 import type { GatedSql } from "../../durable-objects/sql/node-gate.ts";
 import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
 import { recordOfRow } from "../../history/record.ts";
 import type { SimulatedHistory } from "./history-database.ts";
-import type { Model } from "./model.ts";
+import type { KnownTask, Model } from "./model.ts";
 import type { Script } from "./script.ts";
 import type { Tally } from "./tally.ts";
 import { must } from "./violation.ts";
@@ -25,7 +28,7 @@ export interface CommitDeps {
   readonly gate: GatedSql;
   /** The object's clock, Unix ms. */
   readonly now: number;
-  readonly historyTtlMs: number;
+  readonly settings: QueueSettings;
 }
 
 export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFlush[], deps: CommitDeps): void {
@@ -68,13 +71,14 @@ function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boo
   must(task.status === was, () => `task ${seq} went from ${was} to ${now}, but was ${task.status}`);
   task.status = now;
   if (now !== "GONE") {
+    if (was === "RUNNING") checkSpent(task, now, deps);
     must(canMove(was, now), () => `task ${seq} went from ${was} to ${now}`);
     return now === "FAILED";
   }
   if (was === "RUNNING") return true;
   must(was === "FAILED", () => `task ${seq} was deleted while ${was}`);
   const age = deps.now - (ended_at ?? 0);
-  must(age >= deps.historyTtlMs, () => `dead letter ${seq} was forgotten after ${age} ms`);
+  must(age >= deps.settings.historyTtlSeconds * 1_000, () => `dead letter ${seq} was forgotten after ${age} ms`);
   return false;
 }
 
@@ -83,4 +87,17 @@ function endOf(seq: Seq, { gate, history }: CommitDeps): string | null {
   for (const row of gate.all<HistoryBody>(OUTBOX, seq, seq))
     for (const record of unpackBody(row).map(recordOfRow)) if (record.seq === seq) return record.status;
   return history.find(seq)?.status ?? null;
+}
+
+const COUNTS = "SELECT spent, crashes FROM task WHERE seq = ?";
+
+/** What has used up its attempts or its crashes has ended. */
+function checkSpent({ seq, options }: KnownTask, now: Status, { gate, settings }: CommitDeps): void {
+  const counts = gate.all<{ spent: number; crashes: number }>(COUNTS, seq)[0];
+  if (!counts) return;
+  const { maxAttempts } = mergeRetry(options.retry, settings.retry);
+  const maxCrashes = options.maxCrashes ?? settings.maxCrashes;
+  const most = now === "FAILED" ? 0 : 1;
+  must(counts.spent <= maxAttempts - most, () => `${seq} is ${now} after ${counts.spent} of ${maxAttempts} attempts`);
+  must(counts.crashes <= maxCrashes - most, () => `${seq} is ${now} after ${counts.crashes} of ${maxCrashes} crashes`);
 }

@@ -1,7 +1,4 @@
 /** What must be true of a shard after each step that touched it. */
-import type { Seq } from "../../core/ids.ts";
-import { mergeRetry } from "../../core/retry.ts";
-import type { TaskOptions } from "../../core/schema/rpc.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { checkParked } from "./check-claim.ts";
@@ -23,12 +20,10 @@ export class TurnCheck {
     const { boot } = shard.ports;
     if (hasWritten || boot !== this.#boot) this.#tables = null;
     this.#boot = boot;
-    const isNews = this.#tables === null;
     this.#tables ??= readTables(sql, boot);
     checkMemory(shard, this.#tables);
     if (!host.isHurt) checkParked(shard, sql);
     checkAlarm(host, shard, hasSteppedClock);
-    if (isNews && shard.memory.hasTables) checkSpent(shard, sql);
   }
 }
 
@@ -60,27 +55,4 @@ function waitingOf({ memory, draining, flushing }: Shard): string {
   if (memory.outbox.rows > 0 && !flushing.has("history")) waits += " history";
   if (memory.notices.count > 0 && !flushing.has("dead-letters")) waits += " notices";
   return waits;
-}
-
-const COUNTS = "SELECT seq, spent, crashes, status, options FROM task WHERE spent > 0 OR crashes > 0";
-
-interface Counts {
-  readonly seq: Seq;
-  readonly spent: number;
-  readonly crashes: number;
-  readonly status: string;
-  readonly options: string | null;
-}
-
-/** What has used up its attempts or crashes has ended. */
-function checkSpent(shard: Shard, sql: Sql): void {
-  const { settings } = shard.memory;
-  for (const { seq, spent, crashes, status, options } of sql.all<Counts>(COUNTS)) {
-    const told = options === null ? {} : (JSON.parse(options) as TaskOptions);
-    const { maxAttempts } = mergeRetry(told.retry, settings?.retry);
-    const maxCrashes = told.maxCrashes ?? settings?.maxCrashes ?? 1;
-    const most = status === "FAILED" ? 0 : 1;
-    must(spent <= maxAttempts - most, () => `task ${seq} is ${status} after ${spent} of ${maxAttempts} attempts`);
-    must(crashes <= maxCrashes - most, () => `task ${seq} is ${status} after ${crashes} of ${maxCrashes} crashes`);
-  }
 }

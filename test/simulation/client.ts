@@ -38,10 +38,17 @@ export class Client {
   settings: QueueSettings;
   readonly #life = new Life("client");
   readonly #deps: ClientDeps;
+  /** Some types are never seen by a seed, some by nearly every task. */
+  readonly #types: Record<(typeof TYPES)[number], number>;
+  readonly #priorities: number;
 
   constructor(settings: QueueSettings, deps: ClientDeps) {
+    const { random } = deps;
     this.settings = settings;
     this.#deps = deps;
+    const weight = () => (random.chance(0.4) ? random.between(1, 4) : 0);
+    this.#types = { quick: random.between(1, 6), slow: weight(), fresh: weight(), rare: weight() };
+    this.#priorities = random.between(0, 3);
   }
 
   submit(): void {
@@ -54,7 +61,7 @@ export class Client {
         size === LARGE_BATCH || random.chance(0.5) ? { ...first, payload: this.#drawPayload() } : this.#drawTask(),
       );
     const atomic = size === 1 || random.chance(0.6);
-    tally.count(size === 1 ? "single submission" : atomic ? "batch" : "batch, not atomic");
+    tally.count(size === 1 ? "single submission" : atomic ? "batch" : "batch; not atomic");
     this.#submit({ v: 1, settingsVersion: this.settings.version, atomic, tasks }, 1).catch(() => {});
   }
 
@@ -146,14 +153,11 @@ export class Client {
 
   #drawTask(): NewTask {
     const { random } = this.#deps;
-    const type = random.weighted({ quick: 6, slow: 2, fresh: 2, rare: 1 } satisfies Record<
-      (typeof TYPES)[number],
-      number
-    >);
+    const type = random.weighted(this.#types);
     return {
       type,
       version: type === "fresh" && random.chance(0.5) ? FRESH_VERSION : 1,
-      priority: random.between(0, 3),
+      priority: random.between(0, this.#priorities),
       payload: this.#drawPayload(),
       runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
       options: random.chance(0.3) ? JSON.stringify(this.#drawOptions()) : null,

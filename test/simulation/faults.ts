@@ -47,23 +47,27 @@ const DISTURBING: ReadonlySet<Fault> = new Set([
   "runtime-crash",
   "runtime-stall",
   "reboot",
-  "crash-before-commit",
+  "crash-after-commit",
 ]);
 
 export class Faults {
   /** The end of a run: nothing goes wrong any more. */
   isCalm = false;
+  /** Nothing in this run disturbs a task: it ends as its script says. */
+  readonly isGentle: boolean;
   readonly #chances = new Map<Fault, { readonly chance: number; readonly random: Random }>();
   readonly #tally: Tally;
 
   /** @param without kinds that this run is not to have, though its seed does */
   constructor(seed: number, tally: Tally, without: ReadonlySet<Fault> = new Set()) {
     this.#tally = tally;
+    this.isGentle = new Random(seed, "gentle").chance(0.25);
     for (const kind of FAULT_KINDS) {
       const random = new Random(seed, kind);
       const isChosen = random.chance(0.35);
       const strength = 0.2 + 0.8 * random.next();
-      if (isChosen && !without.has(kind)) this.#chances.set(kind, { chance: FAULTS[kind] * strength, random });
+      const isLeftOut = without.has(kind) || (this.isGentle && DISTURBING.has(kind));
+      if (isChosen && !isLeftOut) this.#chances.set(kind, { chance: FAULTS[kind] * strength, random });
     }
   }
 

@@ -3,20 +3,21 @@
  * memory when evicted, dies at crashes with what its output gate held back, and is woken by its one alarm. The
  * operations are the real ones.
  */
-import { DatabaseSync } from "node:sqlite";
 import type { ShardAddress } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { Refusal } from "../../core/schema/rpc.ts";
 import { doDueWork, onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { failure, Shard } from "../../durable-objects/queue-shard/shard.ts";
+import type { NodeSql } from "../../durable-objects/sql/node.ts";
 import { type GatedSql, gateSql } from "../../durable-objects/sql/node-gate.ts";
-import type { Sql } from "../../durable-objects/sql/sql.ts";
+import { checkClaim } from "./check-claim.ts";
 import type { Faults } from "./faults.ts";
 import { type AnswerOf, type Method, operationOf, type RequestOf } from "./operations.ts";
 import type { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
 import { Life, type Timeline } from "./timeline.ts";
 import { must } from "./violation.ts";
+import { WatchedSql } from "./witness.ts";
 
 export const SIMULATED = "simulated";
 export const STORAGE_ERROR = `${SIMULATED}: disk I/O error`;
@@ -24,6 +25,7 @@ export const STORAGE_ERROR = `${SIMULATED}: disk I/O error`;
 const ALARM_RETRY_MS = 2_000;
 
 export interface HostDeps {
+  readonly database: NodeSql;
   readonly address: ShardAddress;
   readonly timeline: Timeline;
   readonly faults: Faults;
@@ -32,8 +34,6 @@ export interface HostDeps {
   /** The object's clock, Unix ms. */
   readonly now: () => number;
   readonly ports: (life: Life) => Ports;
-  /** Stands between the operations and the gate: looks at statements, lets writes fail. */
-  readonly watch: (gate: GatedSql) => Sql;
   readonly onCommit: () => void;
   readonly onRollback: () => void;
   readonly onAnswer: (method: Method, request: unknown, answer: unknown) => void;
@@ -45,6 +45,8 @@ interface Caller {
 
 export class Host {
   readonly gate: GatedSql;
+  /** The gate, as the operations have it. */
+  readonly sql: WatchedSql;
   /** Set by whatever ran in the object; the world looks at it after each step, and takes it back. */
   wasTouched = false;
   /** A write failed: what was to follow is made good for by the next alarm. */
@@ -63,13 +65,14 @@ export class Host {
   /** How far the object's clock is from true time, ms. */
   #skew = 0;
   readonly #platform = new Life("platform");
-  readonly #sql: Sql;
   readonly #deps: HostDeps;
 
   constructor(deps: HostDeps) {
     this.#deps = deps;
-    this.gate = gateSql(new DatabaseSync(":memory:"));
-    this.#sql = deps.watch(this.gate);
+    this.gate = gateSql(deps.database);
+    this.sql = new WatchedSql(this.gate, deps.faults, (session, picked) => {
+      if (this.#shard) checkClaim(this.#shard, this.gate, session, picked);
+    });
   }
 
   /** The object in memory; null: evicted, or never called. */
@@ -163,7 +166,7 @@ export class Host {
     this.wasTouched = true;
     if (this.#shard) return this.#shard;
     this.#life = new Life("object");
-    const shard = new Shard(this.#deps.address, this.#sql, this.#deps.ports(this.#life), {
+    const shard = new Shard(this.#deps.address, this.sql, this.#deps.ports(this.#life), {
       setAlarm: (at) => {
         this.gate.alarm = at;
       },
@@ -224,13 +227,9 @@ export class Host {
     const shard = this.#wake();
     this.isHurt = false;
     this.gate.alarm = null;
-    const before = this.#changes();
+    const before = this.sql.writes;
     if (!this.#guard(() => onAlarm(shard))) this.gate.alarm = shard.ports.now() + 1_000;
-    if (this.#changes() === before) this.idleRings.push(timeline.now);
-  }
-
-  #changes(): number {
-    return this.gate.all<{ n: number }>("SELECT total_changes() AS n")[0]?.n ?? 0;
+    if (this.sql.writes === before) this.idleRings.push(timeline.now);
   }
 
   #guard(work: () => void): boolean {

@@ -24,7 +24,7 @@ export function actOf(script: Script, run: number): Act {
 /** A script that ends: "snooze" is never last. */
 export function drawScript(random: Random, mayCrash: boolean): Script {
   const acts: Act[] = [];
-  while (acts.length < 3 && random.chance(0.35))
+  while (acts.length < 3 && random.chance(0.3))
     acts.push(
       random.weighted<Act>({
         fail: 5,

@@ -9,7 +9,7 @@ import { World } from "./world.ts";
 
 /** Steps with faults; as many as it takes follow without. */
 const FEWEST_STEPS = 100;
-const MORE_STEPS = 100;
+const MORE_STEPS = 40;
 /** In which all must have ended. Time is a bound as well: patience with lost tickets grows to 5 minutes. */
 const MOST_CALM_STEPS = 6_000;
 const MOST_CALM_MS = 12 * 3_600_000;
@@ -48,7 +48,7 @@ export async function simulate(seeds: Iterable<number>, tally: Tally): Promise<v
     const run = await runSeed(seed, tally);
     tally.count("seed");
     tally.count("step", run.steps);
-    if (run.error) throw new Error(await describe(seed, run), { cause: run.error });
+    if (run.error) throw new Error(await describe(seed, run));
   }
 }
 

@@ -5,7 +5,6 @@
  */
 import type { Seq } from "../../core/ids.ts";
 import type { Status } from "../../core/status.ts";
-import type { GatedSql } from "../../durable-objects/sql/node-gate.ts";
 import type { Sql, SqlValue } from "../../durable-objects/sql/sql.ts";
 import type { Faults } from "./faults.ts";
 import { STORAGE_ERROR } from "./host.ts";
@@ -51,18 +50,17 @@ const MOVES = "SELECT seq, was, now, payload, options, ended_at FROM seen_move O
 const FLUSHES = "SELECT body, payload, result FROM seen_flush ORDER BY n";
 
 export class Witness {
-  readonly #gate: GatedSql;
+  readonly #sql: Sql;
   #isSetUp = false;
 
-  constructor(gate: GatedSql) {
-    this.#gate = gate;
-    gate.database.exec("PRAGMA temp_store = MEMORY");
+  constructor(sql: Sql) {
+    this.#sql = sql;
   }
 
   /** Begins to look as soon as there is something to look at, and again after a rollback of that. */
   attend(): void {
-    if (this.#isSetUp || this.#gate.all(HAS_TABLE).length === 0) return;
-    if (this.#gate.all(IS_SET_UP).length === 0) for (const statement of SETUP) this.#gate.run(statement);
+    if (this.#isSetUp || this.#sql.all(HAS_TABLE).length === 0) return;
+    if (this.#sql.all(IS_SET_UP).length === 0) for (const statement of SETUP) this.#sql.run(statement);
     this.#isSetUp = true;
   }
 
@@ -74,27 +72,44 @@ export class Witness {
   collect(): { moves: SeenMove[]; flushes: SeenFlush[] } {
     this.attend();
     if (!this.#isSetUp) return { moves: [], flushes: [] };
-    const moves = this.#gate.all<SeenMove>(MOVES);
-    const flushes = this.#gate.all<SeenFlush>(FLUSHES);
-    if (moves.length > 0) this.#gate.run("DELETE FROM seen_move");
-    if (flushes.length > 0) this.#gate.run("DELETE FROM seen_flush");
+    const moves = this.#sql.all<SeenMove>(MOVES);
+    const flushes = this.#sql.all<SeenFlush>(FLUSHES);
+    if (moves.length > 0) this.#sql.run("DELETE FROM seen_move");
+    if (flushes.length > 0) this.#sql.run("DELETE FROM seen_flush");
     return { moves, flushes };
   }
 }
 
+const READS = /^\s*SELECT/;
 const CLAIM = /^UPDATE task SET status = 'RUNNING'/;
 
-/** @param onClaim is told each claim before it is done: the session, and the tasks in the order picked */
-export function watch(gate: GatedSql, faults: Faults, onClaim: (session: number, picked: Seq[]) => void): Sql {
-  return {
-    all<Row extends object>(statement: string, ...values: SqlValue[]): Row[] {
-      if (CLAIM.test(statement)) onClaim(Number(values[0]), JSON.parse(String(values[1])) as Seq[]);
-      return gate.all<Row>(statement, ...values);
-    },
-    run(statement, ...values) {
-      if (faults.strikes("storage-error")) throw new Error(STORAGE_ERROR);
-      return gate.run(statement, ...values);
-    },
-    transaction: (work) => gate.transaction(work),
-  };
+export class WatchedSql implements Sql {
+  /** Statements that may have changed something. */
+  writes = 0;
+  readonly #sql: Sql;
+  readonly #faults: Faults;
+  readonly #onClaim: (session: number, picked: Seq[]) => void;
+
+  /** @param onClaim is told each claim before it is done: the session, and the tasks in the order picked */
+  constructor(sql: Sql, faults: Faults, onClaim: (session: number, picked: Seq[]) => void) {
+    this.#sql = sql;
+    this.#faults = faults;
+    this.#onClaim = onClaim;
+  }
+
+  all<Row extends object>(statement: string, ...values: SqlValue[]): Row[] {
+    if (!READS.test(statement)) this.writes++;
+    if (CLAIM.test(statement)) this.#onClaim(Number(values[0]), JSON.parse(String(values[1])) as Seq[]);
+    return this.#sql.all<Row>(statement, ...values);
+  }
+
+  run(statement: string, ...values: SqlValue[]): number {
+    this.writes++;
+    if (this.#faults.strikes("storage-error")) throw new Error(STORAGE_ERROR);
+    return this.#sql.run(statement, ...values);
+  }
+
+  transaction<T>(work: () => T): T {
+    return this.#sql.transaction(work);
+  }
 }

@@ -10,12 +10,12 @@ import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import { Broker } from "./broker.ts";
 import { Chaos } from "./chaos.ts";
 import { checkAnswer } from "./check-answer.ts";
-import { checkClaim } from "./check-claim.ts";
 import { checkCommit } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
 import { checkAlone, Leases } from "./check-leases.ts";
 import { TurnCheck } from "./check-turn.ts";
 import { Client } from "./client.ts";
+import { databaseFor } from "./databases.ts";
 import { drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { SimulatedHistory } from "./history-database.ts";
@@ -27,12 +27,12 @@ import { Runtimes } from "./runtimes.ts";
 import type { Tally } from "./tally.ts";
 import { type Life, Timeline } from "./timeline.ts";
 import { must, takeViolation } from "./violation.ts";
-import { Witness, watch } from "./witness.ts";
+import { Witness } from "./witness.ts";
 
 /** 2026-01-01, so that ids look as they do in life. */
 const START = Date.UTC(2026, 0, 1);
 /** How often a step is something new, and not the next thing that was to happen anyway. */
-const NEWS = 0.12;
+const NEWS = 0.08;
 
 export interface WorldOptions {
   readonly seed: number;
@@ -58,8 +58,8 @@ export class World {
   readonly #turns = new TurnCheck();
   readonly #deadLetters = new Set<number>();
   readonly #settings: QueueSettings;
-  /** Writes that had been done when the tables were last looked at. */
-  #writes = 0;
+  /** What had been written when the tables were last looked at; -1: a rollback came since. */
+  #writes = -1;
   #tickets = 0;
 
   constructor({ seed, without, tally }: WorldOptions) {
@@ -70,7 +70,7 @@ export class World {
     this.faults = new Faults(seed, tally, without);
     const { faults } = this;
     const isLocal = streamOf("mode").chance(0.35);
-    const mayCrash = streamOf("crashes").chance(0.6);
+    const mayCrash = !faults.isGentle && streamOf("crashes").chance(0.8);
     model.isDisturbed = mayCrash || !faults.isOrderly;
     this.#settings = drawSettings(streamOf("settings"));
     this.#history = new SimulatedHistory(timeline, faults, streamOf("d1"));
@@ -88,6 +88,7 @@ export class World {
       onCrash: (runtime) => this.#chaos.crashed(runtime),
     });
     this.host = new Host({
+      database: databaseFor(seed),
       address: this.address,
       timeline,
       faults,
@@ -95,14 +96,11 @@ export class World {
       random: streamOf("host"),
       now: () => this.#now(),
       ports: (life) => this.#portsOf(life, streamOf("jitter")),
-      watch: (gate) => {
-        return watch(gate, faults, (session, picked) => {
-          const { shard } = this.host;
-          if (shard) checkClaim(shard, gate, session, picked);
-        });
-      },
       onCommit: () => this.#committed(),
-      onRollback: () => this.#witness.rolledBack(),
+      onRollback: () => {
+        this.#writes = -1;
+        this.#witness.rolledBack();
+      },
       onAnswer: (method, request, answer) => {
         const { shard } = this.host;
         if (shard) checkAnswer(shard, method, request, answer, { history: this.#history, leases: this.#leases });
@@ -207,7 +205,7 @@ export class World {
       tally: this.#tally,
       gate: this.host.gate,
       now: this.#now(),
-      historyTtlMs: this.#settings.historyTtlSeconds * 1_000,
+      settings: this.#settings,
     });
   }
 
@@ -216,8 +214,9 @@ export class World {
     if (host.shard && host.wasTouched) {
       this.#witness.attend();
       this.#leases.check(host.shard);
-      this.#turns.check(host, host.shard, host.gate, host.gate.writes !== this.#writes, this.#chaos.hasSteppedClock);
-      this.#writes = host.gate.writes;
+      const { writes } = host.sql;
+      this.#turns.check(host, host.shard, host.gate, writes !== this.#writes, this.#chaos.hasSteppedClock);
+      this.#writes = writes;
     }
     host.wasTouched = false;
     const violation = takeViolation();

@@ -3,7 +3,7 @@
  * value, 100 of them a statement). `fault` is asked before each call, for a test that wants the database away.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { HistoryDatabase, HistoryResult, HistoryStatement } from "../../../core/ports.ts";
 
 type Value = string | number | null;
@@ -21,6 +21,14 @@ export class NodeD1 implements HistoryDatabase {
   constructor() {
     const folder = new URL("../../../migrations/", import.meta.url);
     for (const name of readdirSync(folder).sort()) this.sqlite.exec(readFileSync(new URL(name, folder), "utf8"));
+  }
+
+  readonly #prepared = new Map<string, StatementSync>();
+
+  prepared(statement: string): StatementSync {
+    const known = this.#prepared.get(statement) ?? this.sqlite.prepare(statement);
+    this.#prepared.set(statement, known);
+    return known;
   }
 
   prepare(statement: string): NodeStatement {
@@ -71,15 +79,14 @@ export class NodeStatement implements HistoryStatement {
   }
 
   execute(): HistoryResult {
-    const { sqlite } = this.#database;
     try {
       if (this.values.length > MAX_VALUES) throw new Error("too many SQL variables: SQLITE_ERROR");
       for (const value of this.values)
         if (typeof value === "string" && Buffer.byteLength(value) > MAX_VALUE_BYTES)
           throw new Error("string or blob too big: SQLITE_TOOBIG");
-      const before = changesOf(sqlite);
-      const results = sqlite.prepare(this.sql).all(...this.values);
-      const changes = changesOf(sqlite) - before;
+      const before = changesOf(this.#database);
+      const results = this.#database.prepared(this.sql).all(...this.values);
+      const changes = changesOf(this.#database) - before;
       return { results, meta: { changes, rows_written: changes, rows_read: 0 } };
     } catch (error) {
       throw asD1Error(error);
@@ -87,8 +94,8 @@ export class NodeStatement implements HistoryStatement {
   }
 }
 
-function changesOf(sqlite: DatabaseSync): number {
-  return Number(sqlite.prepare("SELECT total_changes() AS n").get()?.n);
+function changesOf(database: NodeD1): number {
+  return Number(database.prepared("SELECT total_changes() AS n").get()?.n);
 }
 
 function asD1Error(error: unknown): Error {
