@@ -183,8 +183,8 @@ export class SessionPlan {
   }
 
   get #mayClose(): boolean {
-    const isQuiet = this.#running.size === 0 && this.#waiting.length === 0 && this.#fitting() === this.#unsent.length;
-    if (!isQuiet || !(this.#isClosing || this.#stop !== "no")) return false;
+    if (!this.#isClosing && this.#stop === "no") return false;
+    if (this.#running.size > 0 || this.#waiting.length > 0 || this.#fitting() < this.#unsent.length) return false;
     for (const flight of this.#flights.values()) if (flight.request.waitMs === 0) return false;
     return [...this.#flights.values()].every((flight) => flight.request.outcomes.length === 0);
   }
