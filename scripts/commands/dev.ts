@@ -10,7 +10,7 @@ import { sentenceOf } from "./serve/cannot-start.ts";
 import { checkPort, HOST } from "./serve/check-port.ts";
 import { claimState } from "./serve/claim-state.ts";
 import { migrateAlone } from "./serve/migrate-alone.ts";
-import { eachMinute, TICK } from "./serve/poke-cron.ts";
+import { eachMinute, SCHEDULED_PATH, TICK } from "./serve/poke-cron.ts";
 import { readSettings, type ServeSettings } from "./serve/read-settings.ts";
 import { readWorkerOptions } from "./serve/read-worker-options.ts";
 import { takeSignals } from "./serve/stop.ts";
@@ -67,7 +67,7 @@ function startWrangler({ port, state, entry, vars }: ServeSettings): ChildProces
 
 /** wrangler dev fires no cron by itself; this path of its own does. */
 async function fireCron(port: number): Promise<void> {
-  const path = `/cdn-cgi/local/scheduled?cron=${encodeURIComponent(TICK)}`;
+  const path = `${SCHEDULED_PATH}?cron=${encodeURIComponent(TICK)}`;
   try {
     await fetch(`http://${HOST}:${port}${path}`, { signal: AbortSignal.timeout(60_000) });
   } catch {

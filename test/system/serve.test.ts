@@ -99,6 +99,19 @@ describe("a running service", () => {
   });
 });
 
+describe("a Worker that talks too much", () => {
+  it("192 loses no line and holds nobody up, though each burst is forty times what the pipe holds", async () => {
+    await using service = await startService({ entry: "test/support/workerd/chatty.ts" });
+    const LINES = 2_500;
+    const said = await Promise.all([1, 2, 3].map(() => fetch(`${service.url}/chatter?lines=${LINES}`)));
+    expect(said.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const chatter = () => service.logs.out.filter((line) => line.startsWith('{"chatter"'));
+    await waitFor(() => chatter().length === 3 * LINES, { what: "every line has come" });
+    const numbers = chatter().map((line): number => JSON.parse(line).chatter);
+    expect(numbers).toEqual([1, 2, 3].flatMap(() => Array.from({ length: LINES }, (_, n) => n)));
+  });
+});
+
 describe("what is in the way of a start", () => {
   const file = join(scratch, "file");
   writeFileSync(file, "");
@@ -164,6 +177,21 @@ describe("an end", () => {
     const again = setInterval(() => process.kill(service.pid, "SIGTERM"), 200);
     expect(await stopped.finally(() => clearInterval(again))).toBe(128 + 15);
     expect(performance.now() - since).toBeLessThan(3_000);
+  });
+
+  it("197 comes though the runtime computes for ever", async () => {
+    await using service = await startService({
+      entry: "test/support/workerd/chatty.ts",
+      env: { DRAIN_SECONDS: "1" },
+    });
+    fetch(`${service.url}/stuck`).catch(() => {});
+    const isStuck = () =>
+      fetch(`${service.url}/health/live`, { signal: AbortSignal.timeout(500) }).then(
+        () => false,
+        () => true,
+      );
+    await waitFor(isStuck, { what: "nothing answers any more" });
+    expect(await service.stop()).toBe(0);
   });
 
   it("198 by SIGKILL of the server alone leaves no runtime behind", async () => {

@@ -43,9 +43,7 @@ async function serve(): Promise<void> {
   const { startRuntime } = await import("./start-runtime.ts");
 
   const folder = mkdtempSync(join(tmpdir(), "sluice-"));
-  // A reader of our output that went away (npm start | head) is no reason to stop serving.
-  process.stdout.on("error", () => {});
-  const logs = relayLogs(folder, (lines) => void process.stdout.write(lines));
+  const logs = relayLogs(folder);
   let started: Miniflare | undefined;
   const guard = guardRuntime(folder, logs.pipe, {
     onStart: (pid) => claim.tell({ runtime: pid }),
@@ -63,15 +61,15 @@ async function serve(): Promise<void> {
     stopTicking();
     guard.release();
     await stopGently(runtime, settings.drainMs, signal, say);
-    logs.close();
+    await logs.close();
     claim.release();
   });
 
   const url = `http://localhost:${port}`;
-  for (const database of options.databases) await migrate(await runtime.getD1Database(database.binding), database);
+  await migrate(runtime, options.databases);
   await waitUntilReady(url);
   tick();
-  process.stdout.write(`Sluice is ready on ${url}\n`);
+  logs.say(`Sluice is ready on ${url}`);
 }
 
 /** Miniflare starts a new runtime by itself; its cron handler wakes what slept or was cut off. */

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, MiniflareCoreError } from "miniflare";
 import { CannotStart } from "./cannot-start.ts";
 import { HOST, portFault } from "./check-port.ts";
+import { migrator } from "./migrate.ts";
 import type { ServeSettings } from "./read-settings.ts";
 import type { WorkerOptions } from "./read-worker-options.ts";
 
@@ -26,14 +27,19 @@ export async function startRuntime(
   worker: WorkerOptions["worker"],
   script: string,
 ): Promise<{ runtime: Miniflare; port: number }> {
+  const service = {
+    ...worker,
+    name: WORKER,
+    bindings: { ...(worker.bindings as Record<string, string>), ...settings.vars },
+    modules: [{ type: "ESModule" as const, path: "index.js", contents: script }],
+    unsafeDirectSockets: [{ host: HOST, port: settings.port }],
+  };
   const runtime = new Miniflare(
     convertV4MiniflareOptions({
-      ...worker,
-      name: WORKER,
-      bindings: { ...(worker.bindings as Record<string, string>), ...settings.vars },
-      modules: [{ type: "ESModule", path: "index.js", contents: script }],
-      unsafeDirectSockets: [{ host: HOST, port: settings.port }],
+      workers: [service, migrator(worker)],
       resourcePersistencePath: persistencePath(settings.state),
+      // For the cron handler (poke-cron.ts).
+      unsafeTriggerHandlers: true,
       // Otherwise it asks the network where in the world this is.
       cf: false,
       telemetry: { enabled: false },
