@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: what Sluice does on this machine, beside floors of the same run. `--quick`: fewer rows, shorter.
  * `--only name`: those scenarios alone (several: --only a --only b). Prints as it goes; results/latest.json is the same
- * for programs. Exit code 1 where a scenario failed, not where a goal was missed.
+ * for programs (of a part of the bench: results/partial.json.tmp, which git leaves alone). Exit code 1 where a scenario
+ * failed, not where a goal was missed.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -86,7 +87,8 @@ for (const scenario of chosen) {
 }
 say(goalTable(found));
 const report = { machine: { ...machine, loadAfter: loadavg()[0] ?? 0 }, rows: found };
-writeFileSync(join(ROOT, "bench/results/latest.json"), `${JSON.stringify(report, null, 2)}\n`);
+const file = flags.quick || flags.only ? "partial.json.tmp" : "latest.json";
+writeFileSync(join(ROOT, "bench/results", file), `${JSON.stringify(report, null, 2)}\n`);
 process.exitCode = failed ? 1 : 0;
 
 function commitOf(): string {

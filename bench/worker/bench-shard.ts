@@ -7,7 +7,7 @@ import type {
   Answer,
   CloseRequest,
   OpenRequest,
-  SubmitRequest,
+  PackedSubmitRequest,
   Versioned,
 } from "../../core/schema/rpc.ts";
 import { QueueShard } from "../../durable-objects/queue-shard.ts";
@@ -33,9 +33,9 @@ export class BenchShard extends QueueShard implements BenchRpc {
     this.#counts = counts;
   }
 
-  override submit(request: SubmitRequest) {
+  override submit(request: PackedSubmitRequest) {
     this.#counts.requests++;
-    this.#counts.tasks += request.tasks.length;
+    for (const task of request.tasks) this.#counts.tasks += "payloads" in task ? task.payloads.length : 1;
     return super.submit(request);
   }
   override open(request: OpenRequest) {
