@@ -3,9 +3,9 @@
  * once the shard has answered; one whose shard cannot be reached is tried again later, and after `max_retries` lands
  * in `dead-tickets`.
  */
-import { parseShardName } from "../core/ids.ts";
+import { parseShardName, type ShardAddress } from "../core/ids.ts";
 import { type Ports, TICKET_QUEUES, type TicketQueue } from "../core/ports.ts";
-import type { OpenAnswer, Ticket, Worker } from "../core/schema/rpc.ts";
+import type { OpenAnswer, OpenRequest, Ticket, Worker } from "../core/schema/rpc.ts";
 import { callWithin, shardOf } from "../durable-objects/stubs.ts";
 import { type Registry, workerTypes } from "./handlers/compose.ts";
 import type { HandlerEnv, LogSink } from "./handlers/define.ts";
@@ -28,7 +28,11 @@ export interface TicketMessage {
   retry(options: { delaySeconds: number }): void;
 }
 
+/** For all tries of it together. */
 const OPEN_TIMEOUT_MS = 10_000;
+const MOST_OPENS = 4;
+/** 50 ms before the second try, twice as long before each one after it. */
+const OPEN_AGAIN_MS = 25;
 
 /** A session that was opened. A promise inside an object: by itself an async function's caller would wait for it too. */
 export interface Stay {
@@ -45,15 +49,21 @@ export async function redeemTicket(
   const ticket = message.body;
   const address = parseShardName(ticket.object);
   const solo = queue === "solo";
+  const stay = ports.uuid();
   const worker: Worker = {
-    name: `consumer-${ports.uuid().slice(0, 8)}`,
+    name: `consumer-${stay.slice(0, 8)}`,
     kind: "consumer",
     types: workerTypes(deps.registry),
     boot: ports.boot,
+    stay,
   };
-  const answer = await callWithin<OpenAnswer>(ports, OPEN_TIMEOUT_MS, () =>
-    shardOf(ports, address).open({ v: 1, ticket: ticket.ticket, solo, worker, want: MOST_AT_FIRST }),
-  );
+  const answer = await openPatiently(ports, address, {
+    v: 1,
+    ticket: ticket.ticket,
+    solo,
+    worker,
+    want: MOST_AT_FIRST,
+  });
   if (!answer.ok) {
     deps.log("warn", "ticket not redeemed", { object: ticket.object, code: answer.code, detail: answer.detail });
     message.retry({ delaySeconds: Math.min(30, message.attempts) });
@@ -70,6 +80,18 @@ export async function redeemTicket(
     isWanted: async () => (await ports.ticketBacklog(queue)) > 0,
   });
   return { ended };
+}
+
+/** Asks again where no answer came: the session that it may have opened is waiting for its worker. */
+async function openPatiently(ports: Ports, address: ShardAddress, request: OpenRequest): Promise<OpenAnswer> {
+  const giveUpAt = ports.now() + OPEN_TIMEOUT_MS;
+  for (let tries = 1; ; tries++) {
+    const left = Math.max(0, giveUpAt - ports.now());
+    const answer = await callWithin<OpenAnswer>(ports, left, () => shardOf(ports, address).open(request));
+    const isOver = answer.ok || answer.code !== "unavailable" || tries === MOST_OPENS || ports.now() >= giveUpAt;
+    if (isOver) return answer;
+    await new Promise<void>((resolve) => ports.later(OPEN_AGAIN_MS * 2 ** tries, resolve));
+  }
 }
 
 /** The shard cuts it to the session's slots. */

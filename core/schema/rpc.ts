@@ -100,6 +100,8 @@ export interface Worker {
   readonly types: Readonly<Record<string, number>>;
   /** Set by local servers alone: an earlier boot's sessions are known to be dead. */
   readonly boot: string | null;
+  /** Names this one stay: to open again under it, because no answer came, is answered with the session that it has. */
+  readonly stay?: string;
 }
 
 export interface OpenRequest extends Versioned {

@@ -112,7 +112,7 @@ function noteProgress(shard: Shard, session: Session, request: AdvanceRequest, n
 }
 
 /** What the session's latest turn was answered, from its row's claims. */
-function storedHandout(shard: Shard, session: Session, now: number): Handout {
+export function storedHandout(shard: Shard, session: Session, now: number): Handout {
   const seqs: Seq[] = [];
   for (const claim of session.claims.values()) if (claim.turn === session.turn) seqs.push(claim.seq);
   const tasks: ClaimedTask[] = [];

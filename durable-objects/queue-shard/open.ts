@@ -1,14 +1,16 @@
 /**
  * A worker arrives, with a ticket or without: a session where there is work that it can run, and its first tasks with
  * the same answer. With nothing to do nothing is written, so a late or doubled ticket costs a read of memory.
+ * Must stay true: a stay has one session, however often it is asked for (or a lost answer would be a crash of each task).
  */
 import { runnableLanes } from "../../core/pick.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { OpenAnswer, OpenRequest } from "../../core/schema/rpc.ts";
+import type { Handout, OpenAnswer, OpenRequest, Worker } from "../../core/schema/rpc.ts";
 import { ticketPatience } from "../../core/tickets.ts";
+import { storedHandout } from "./advance.ts";
 import { afterOperation } from "./after.ts";
 import { claim, concurrencyLeft, knows } from "./claim.ts";
-import type { Session } from "./memory.ts";
+import type { Memory, Session } from "./memory.ts";
 import { EMPTY_HANDOUT } from "./park.ts";
 import { takeNumber } from "./reserve-seq.ts";
 import { saveSession } from "./session-rows.ts";
@@ -20,6 +22,8 @@ export function open(shard: Shard, request: OpenRequest): OpenAnswer {
   const { memory } = shard;
   if (request.ticket !== null) memory.tickets.delete(request.ticket);
   if (request.worker.kind === "consumer") memory.consumerTypes = request.worker.types;
+  const same = openedBefore(memory, request.worker);
+  if (same) return answerOf(shard, same, storedHandout(shard, same, now));
   const { settings } = memory;
   const opened = settings && hasWorkFor(shard, request) ? openSession(shard, request, settings, now) : null;
   if (opened) {
@@ -30,15 +34,20 @@ export function open(shard: Shard, request: OpenRequest): OpenAnswer {
     memory.probesHeldUntil = now + ticketPatience(memory.unheeded);
   }
   afterOperation(shard, now);
-  return {
-    v: 1,
-    ok: true,
-    session: opened?.session.id ?? null,
-    slots: opened?.session.slots ?? 0,
-    leaseMs: settings?.leaseMs ?? 0,
-    lingerMs: settings?.lingerMs ?? 0,
-    handout: { ...EMPTY_HANDOUT, tasks: opened?.tasks ?? [] },
-  };
+  return answerOf(shard, opened?.session ?? null, { ...EMPTY_HANDOUT, tasks: opened?.tasks ?? [] });
+}
+
+function answerOf({ memory }: Shard, session: Session | null, handout: Handout): OpenAnswer {
+  const { leaseMs = 0, lingerMs = 0 } = memory.settings ?? {};
+  return { v: 1, ok: true, session: session?.id ?? null, slots: session?.slots ?? 0, leaseMs, lingerMs, handout };
+}
+
+/** The session of this very stay, where the answer that opened it was lost. */
+function openedBefore(memory: Memory, { stay }: Worker): Session | null {
+  if (stay === undefined) return null;
+  for (const session of memory.sessions.values())
+    if (session.worker.stay === stay && session.turn === 0) return session;
+  return null;
 }
 
 /** Whether a claim for that worker would find a task, and there is room for one more session. */

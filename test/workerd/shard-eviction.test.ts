@@ -2,7 +2,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import { call } from "../support/workerd/call.ts";
-import { evict, open, read, shardOf, stubOf, submit, succeeded, summary, told } from "../support/workerd/shard.ts";
+import { accepted, evict, open, read, shardOf, stubOf, submit, succeeded, summary } from "../support/workerd/shard.ts";
 
 const PATIENCE = { timeout: 20_000, interval: 20 };
 const tasks = (count: number, task = {}) => Array.from({ length: count }, () => task);
@@ -40,7 +40,7 @@ describe("a shard that is evicted", () => {
 
     const turn = hands.next([first], 1);
     // The answer to this one is lost, with the memory.
-    const lost = told(await shardOf(queue).advance(turn)).handout.tasks;
+    const lost = accepted(await shardOf(queue).advance(turn)).handout.tasks;
     await evict(queue);
     const again = await hands.advance(turn);
     expect(again.tasks).toEqual(lost);
@@ -74,6 +74,22 @@ describe("a shard that is evicted", () => {
     ]);
   });
 
+  it("130 a session whose opening was lost with the memory is given again to the worker that asks for the same stay", async () => {
+    const queue = "ev-open";
+    await submit(queue, tasks(5));
+    const lost = await open(queue, 2, { stay: "this one" });
+    await evict(queue);
+    const again = await open(queue, 2, { stay: "this one" });
+    expect([again.session, again.holding]).toEqual([lost.session, lost.holding]);
+    const other = await open(queue, 2, { stay: "another one" });
+    expect(other.session).not.toBe(again.session);
+    await again.advance(again.next(again.holding.slice(0, 1), 0));
+    // It has spoken since: whoever asks now is a copy that comes late.
+    const late = await open(queue, 1, { stay: "this one" });
+    expect(late.session).not.toBe(again.session);
+    expect(await summary(queue)).toMatchObject({ depth: 4, queued: 0, running: 4, sessions: 3 });
+  });
+
   it("131 an outcome counts for the session that has the task, whatever the shard remembers; any other is told as lost", async () => {
     const queue = "ev-fence";
     await submit(queue, tasks(2));
@@ -94,7 +110,7 @@ describe("a shard that is evicted", () => {
   it("147 the sessions of a runtime that died are over at once: what had begun crashed, what had not goes back", async () => {
     const queue = "ev-boot";
     const seqs = await submit(queue, tasks(3), { slots: 2 });
-    const hands = await open(queue, 2, "a boot that is over");
+    const hands = await open(queue, 2, { kind: "consumer", boot: "one that is over" });
     await hands.advance(hands.next([], 1));
     expect(await summary(queue)).toMatchObject({ running: 3 });
     await evict(queue);

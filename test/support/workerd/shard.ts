@@ -16,6 +16,7 @@ import type {
   Outcome,
   ShardRpc,
   ShardSummary,
+  Worker,
 } from "../../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../../core/task.ts";
 import type { ObjectNamespace } from "../../../ports.ts";
@@ -41,7 +42,7 @@ export async function evict(queue: string): Promise<void> {
 }
 
 /** What an answer tells. @throws where it is a refusal */
-export function told<T>(answer: Answer<T>): T {
+export function accepted<T>(answer: Answer<T>): T {
   if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
   return answer;
 }
@@ -52,7 +53,7 @@ export async function submit(
   settings: Partial<QueueSettings> = {},
 ): Promise<Seq[]> {
   const full: QueueSettings = { ...DEFAULT_SETTINGS, ...settings };
-  const { seqs } = told(
+  const { seqs } = accepted(
     await shardOf(queue).submit({
       v: 1,
       settingsVersion: full.version,
@@ -66,16 +67,11 @@ export async function submit(
 
 const PLAIN: NewTask = { type: MANUAL, version: 1, priority: 5, payload: "{}", runAt: null, options: null };
 
-/** Opens a session that must find work. @param boot of a consumer; null: the worker pulls, from outside */
-export async function open(queue: string, want: number, boot: string | null = null): Promise<Hands> {
-  const request: OpenRequest = {
-    v: 1,
-    ticket: null,
-    solo: false,
-    worker: { name: "hands", kind: boot === null ? "pull" : "consumer", types: { [MANUAL]: 1 }, boot },
-    want,
-  };
-  const { session, handout } = told(await shardOf(queue).open(request));
+/** Opens a session that must find work, as a worker that pulls from outside; `told` makes it another one. */
+export async function open(queue: string, want: number, told: Partial<Worker> = {}): Promise<Hands> {
+  const worker: Worker = { name: "hands", kind: "pull", types: { [MANUAL]: 1 }, boot: null, ...told };
+  const request: OpenRequest = { v: 1, ticket: null, solo: false, worker, want };
+  const { session, handout } = accepted(await shardOf(queue).open(request));
   if (session === null) throw new Error("there was nothing to do");
   return new Hands(queue, session, handout);
 }
@@ -113,14 +109,15 @@ export class Hands {
 
   /** Sends a turn, and takes what it brings. */
   async advance(request: AdvanceRequest): Promise<Handout> {
-    const { handout } = told(await shardOf(this.#queue).advance(request));
+    const { handout } = accepted(await shardOf(this.#queue).advance(request));
     this.holding = [...this.holding, ...handout.tasks];
     return handout;
   }
 
   async close(done: readonly ClaimedTask[]): Promise<readonly Seq[]> {
     const outcomes = done.map(succeeded);
-    return told(await shardOf(this.#queue).close({ v: 1, session: this.session, turn: this.#turn + 1, outcomes })).lost;
+    return accepted(await shardOf(this.#queue).close({ v: 1, session: this.session, turn: this.#turn + 1, outcomes }))
+      .lost;
   }
 }
 
@@ -129,9 +126,9 @@ export function succeeded({ seq, attempt }: ClaimedTask): Outcome {
 }
 
 export async function read(queue: string, seqs: readonly Seq[]): Promise<readonly (TaskRecord | null)[]> {
-  return told(await shardOf(queue).read({ v: 1, seqs })).tasks;
+  return accepted(await shardOf(queue).read({ v: 1, seqs })).tasks;
 }
 
 export async function summary(queue: string): Promise<ShardSummary> {
-  return told(await shardOf(queue).summary({ v: 1 })).summary;
+  return accepted(await shardOf(queue).summary({ v: 1 })).summary;
 }
