@@ -48,7 +48,7 @@ function wantsOf(ms: number, turns = 4): AdvanceRequest[] {
 
 describe("127 how much a session asks for", () => {
   test("of tasks that take longer than 20 ms no more than its free slots", () => {
-    expect(wantsOf(50).map(({ want }) => want)).toEqual([SLOTS, SLOTS, SLOTS, SLOTS]);
+    expect(Math.max(...wantsOf(50, 10).map(({ want }) => want))).toBe(SLOTS);
   });
 
   test("of quick ones as many as a few milliseconds hold, and 128 ahead at most", () => {
