@@ -2,7 +2,7 @@
  * Brings the Worker's log lines to standard output, unchanged and cheaply. workerd writes each line by itself, wrapped
  * in JSON; read through a socket as Miniflare does, every line wakes Node: 8,100 req/s where hello without a line does
  * 12,500 (wrk, 50 connections, 2 cores shared with it; 24 to 38 µs of Node and 115 to 125 of workerd a request). Here
- * workerd writes into a named pipe that is read at most each 5 ms, whole: 9,700 req/s, 5 and 100 µs; what is left is
+ * workerd writes into a named pipe that is read each 5 to 15 ms, whole: 9,700 req/s, 5 and 100 µs; what is left is
  * console.log's own. A pipe holds 64 KiB, about 190 lines: at 5 ms that is room for 38,000 lines a second.
  *
  * It is read by a thread of its own (relay-thread.ts), because workerd stands still while the pipe is full: if the main

@@ -5,7 +5,10 @@ import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import { codeOf } from "./cannot-start.ts";
 import { lineUnwrapper } from "./unwrap-lines.ts";
 
-const PAUSE_MS = 5;
+/** Between two looks into the pipe: short while much comes, so that it is never full; longer when each look costs more than it brings. */
+const BUSY_PAUSE_MS = 5;
+const CALM_PAUSE_MS = 15;
+const BUSY_BYTES = 8 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 const STANDARD_OUTPUT = 1;
 
@@ -24,7 +27,7 @@ function relay(pipe: string): void {
       buffer,
       callback(bytes) {
         unwrap(buffer.subarray(0, bytes));
-        wake = setTimeout(() => socket.resume(), PAUSE_MS);
+        wake = setTimeout(() => socket.resume(), bytes > BUSY_BYTES ? BUSY_PAUSE_MS : CALM_PAUSE_MS);
         return false;
       },
     },
@@ -61,7 +64,7 @@ function writeOut(lines: string): void {
       rest = rest.subarray(writeSync(STANDARD_OUTPUT, rest));
     } catch (error) {
       // A reader that is slow holds up this thread, then the pipe, then the Worker: no line is lost.
-      if (codeOf(error) === "EAGAIN") Atomics.wait(wait, 0, 0, PAUSE_MS);
+      if (codeOf(error) === "EAGAIN") Atomics.wait(wait, 0, 0, BUSY_PAUSE_MS);
       else isReaderGone = true;
     }
 }
