@@ -47,7 +47,8 @@ export interface Service extends AsyncDisposable {
 
 /** @throws with what it printed where it does not become ready */
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
-  const state = options.state ?? mkdtempSync(join(tmpdir(), "sluice-test-"));
+  const scratch = mkdtempSync(join(tmpdir(), "sluice-test-"));
+  const state = options.state ?? join(scratch, "state");
   const out: string[] = [];
   const err: string[] = [];
   let port = options.port ?? 0;
@@ -57,7 +58,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   async function launch(): Promise<ChildProcess> {
     const args = [join(ROOT, `scripts/${options.script ?? "serve"}.ts`), "--port", String(port), "--state", state];
     if (options.entry !== undefined) args.push("--entry", resolve(ROOT, options.entry));
-    const env = { ...process.env, ...options.env };
+    // Whatever is killed leaves its temporary files behind: here, where they are removed with the rest.
+    const env = { ...process.env, TMPDIR: scratch, ...options.env };
     const started = spawn(NODE, args, { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     eachLine(started.stderr, (line) => err.push(line));
     port = await new Promise<number>((ready, failed) => {
@@ -123,7 +125,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     async [Symbol.asyncDispose]() {
       await kill();
       process.off("exit", reap);
-      if (options.state === undefined) rmSync(state, { recursive: true, force: true });
+      rmSync(scratch, { recursive: true, force: true });
     },
   };
 }
