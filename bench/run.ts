@@ -5,7 +5,7 @@
  * failed, not where a goal was missed.
  */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -88,6 +88,7 @@ for (const scenario of chosen) {
 say(goalTable(found));
 const report = { machine: { ...machine, loadAfter: loadavg()[0] ?? 0 }, rows: found };
 const file = flags.quick || flags.only ? "partial.json.tmp" : "latest.json";
+mkdirSync(join(ROOT, "bench/results"), { recursive: true });
 writeFileSync(join(ROOT, "bench/results", file), `${JSON.stringify(report, null, 2)}\n`);
 process.exitCode = failed ? 1 : 0;
 
