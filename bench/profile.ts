@@ -23,6 +23,8 @@ const { values: flags } = parseArgs({
 // By itself a signal would end this process without its exit handlers, which stop the service.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
+// A reader that went away (… | head) has seen enough.
+process.stdout.on("error", () => process.exit(1));
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 const service = await startService({ inspectorPort: INSPECTOR_PORT });

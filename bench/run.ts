@@ -49,6 +49,8 @@ const seconds = Number(flags.seconds ?? (flags.quick ? 1 : 3));
 // By itself a signal would end this process without its exit handlers, which stop the service.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
+// A reader that went away (… | head) has seen enough.
+process.stdout.on("error", () => process.exit(1));
 const say = (lines: readonly string[]) => void process.stdout.write(`${lines.join("\n")}\n`);
 
 const machine = {
