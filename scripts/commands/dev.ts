@@ -6,6 +6,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join, resolve } from "node:path";
+import { withOwnNode } from "./own-node.ts";
 import { sentenceOf } from "./serve/cannot-start.ts";
 import { checkPort, HOST } from "./serve/check-port.ts";
 import { claimState } from "./serve/claim-state.ts";
@@ -60,7 +61,7 @@ function startWrangler({ port, state, entry, vars }: ServeSettings): ChildProces
   for (const [name, value] of Object.entries(vars)) args.push("--var", `${name}:${value}`);
   return spawn(join(ROOT, "node_modules/.bin/wrangler"), args, {
     cwd: ROOT,
-    env: { ...process.env, ...QUIET, ...(process.stdout.isTTY && { FORCE_COLOR: "1" }) },
+    env: withOwnNode(ROOT, { ...process.env, ...QUIET, ...(process.stdout.isTTY && { FORCE_COLOR: "1" }) }),
     stdio: ["ignore", "pipe", "inherit"],
   });
 }

@@ -1,5 +1,6 @@
 /** Runs steps one after the other, tells how long each took, and stops at the first that fails, with what it printed. */
 import { spawn } from "node:child_process";
+import { withOwnNode } from "../own-node.ts";
 
 export interface Step {
   readonly name: string;
@@ -42,7 +43,7 @@ export function command(
     new Promise((done) => {
       const child = spawn(file, args, {
         cwd: root,
-        env: { ...process.env, ...env },
+        env: withOwnNode(root, { ...process.env, ...env }),
         stdio: ["ignore", "pipe", "pipe"],
       });
       let output = "";
