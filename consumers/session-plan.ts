@@ -44,8 +44,13 @@ interface Flight {
   readonly isLinger: boolean;
 }
 
-interface Running {
+/** `turn`: whose answer handed it out. A task handed out again unbegun has the same attempt, so that alone tells no claim. */
+interface Held {
   readonly task: ClaimedTask;
+  readonly turn: number;
+}
+
+interface Running extends Held {
   readonly startedAt: number;
   isReported: boolean;
 }
@@ -57,7 +62,7 @@ export type SessionTerms = Pick<Extract<OpenAnswer, { ok: true }>, "slots" | "le
 export class SessionPlan {
   readonly #terms: SessionTerms;
   readonly #solo: boolean;
-  #waiting: ClaimedTask[] = [];
+  #waiting: Held[] = [];
   #abandoned: Seq[] = [];
   readonly #running = new Map<Seq, Running>();
   #unsent: Outcome[] = [];
@@ -80,7 +85,7 @@ export class SessionPlan {
     this.#solo = solo;
     this.#lastHandoutAt = now;
     this.#lastEndAt = now;
-    this.#take(handout, now);
+    this.#take(handout, 0, now);
   }
 
   /** Closed, or given up: nothing more is to be done. */
@@ -104,7 +109,7 @@ export class SessionPlan {
     this.#runMs = this.#runMs === null ? took : this.#runMs * (1 - NEWEST) + took * NEWEST;
     this.#endedSinceHandout++;
     this.#lastEndAt = now;
-    this.#tell(outcome, now);
+    this.#tell({ ...outcome, turn: running.turn }, now);
   }
 
   /** @param progress JSON text */
@@ -127,7 +132,7 @@ export class SessionPlan {
     this.#flights.delete(turn);
     const { handout } = answer;
     if (flight.isLinger && handout.tasks.length === 0 && this.#isIdle) this.#isClosing = true;
-    this.#take(handout, now);
+    this.#take(handout, turn, now);
   }
 
   /**
@@ -152,9 +157,10 @@ export class SessionPlan {
     this.#abandoned = [];
     if (this.#stop === "drain" || this.#isStuck(now)) this.#handBackWaiting(now);
     while (this.#waiting.length > 0 && this.#running.size < this.#terms.slots) {
-      const task = this.#waiting.shift();
-      if (!task) break;
-      this.#running.set(task.seq, { task, startedAt: now, isReported: task.started });
+      const held = this.#waiting.shift();
+      if (!held) break;
+      const { task } = held;
+      this.#running.set(task.seq, { ...held, startedAt: now, isReported: task.started });
       steps.push({ kind: "start", task });
     }
     if (steps.length > 0) return steps;
@@ -218,7 +224,7 @@ export class SessionPlan {
     const started = this.#unreported;
     for (const running of started) running.isReported = true;
     const isLinger = this.#isIdle;
-    const holding = [...this.#running.keys(), ...this.#waiting.map((task) => task.seq)];
+    const holding = [...this.#running.keys(), ...this.#waiting.map(({ task }) => task.seq)];
     for (const { seq } of this.#unsent) holding.push(seq);
     for (const flight of this.#flights.values()) for (const { seq } of flight.request.outcomes) holding.push(seq);
     const request: AdvanceRequest = {
@@ -256,8 +262,8 @@ export class SessionPlan {
     return outcomes;
   }
 
-  #take(handout: Handout, now: number): void {
-    for (const task of handout.tasks) this.#replaceEarlier(task);
+  #take(handout: Handout, turn: number, now: number): void {
+    for (const task of handout.tasks) this.#hold({ task, turn });
     if (handout.stop !== "no") this.finish(handout.stop);
     if (handout.tasks.length === 0) return;
     if (this.#endedSinceHandout > 0) {
@@ -269,15 +275,16 @@ export class SessionPlan {
     this.#endedSinceHandout = 0;
   }
 
-  /** A task comes again while its earlier attempt is still here: the shard has ended that one. */
-  #replaceEarlier(task: ClaimedTask): void {
-    const waiting = this.#waiting.findIndex(({ seq }) => seq === task.seq);
+  /** A task may come again while an earlier claim of it is still here: the shard has ended that one. */
+  #hold(held: Held): void {
+    const { seq } = held.task;
+    const waiting = this.#waiting.findIndex(({ task }) => task.seq === seq);
     if (waiting >= 0) this.#waiting.splice(waiting, 1);
-    if (this.#running.delete(task.seq)) {
-      this.#progress.delete(task.seq);
-      this.#abandoned.push(task.seq);
+    if (this.#running.delete(seq)) {
+      this.#progress.delete(seq);
+      this.#abandoned.push(seq);
     }
-    this.#waiting.push(task);
+    this.#waiting.push(held);
   }
 
   #ahead(): number {
@@ -298,8 +305,10 @@ export class SessionPlan {
   }
 
   #handBackWaiting(now: number): void {
-    for (const { seq, attempt } of this.#waiting)
-      this.#tell({ kind: "returned", hasBegun: false, seq, attempt, startedAt: now, endedAt: now }, now);
+    for (const { task, turn } of this.#waiting) {
+      const { seq, attempt } = task;
+      this.#tell({ kind: "returned", hasBegun: false, seq, attempt, turn, startedAt: now, endedAt: now }, now);
+    }
     if (this.#waiting.length > 0 && this.#stop === "no") this.#runMs = AHEAD_MS + 1;
     this.#waiting = [];
   }

@@ -148,6 +148,11 @@ export type OpenAnswer = Answer<{
 interface OutcomeOf {
   readonly seq: Seq;
   readonly attempt: number;
+  /**
+   * The turn whose answer handed the task out (0: `open`). With session and attempt the fence: a claim that went back
+   * unbegun and comes again has the same attempt. Absent (an older worker): not checked.
+   */
+  readonly turn?: number;
   /** Unix ms, the worker's clock. */
   readonly startedAt: number;
   readonly endedAt: number;

@@ -34,8 +34,8 @@ export function settle(shard: Shard, session: Session, outcomes: readonly Outcom
   const others = new Map<Seq, Exclude<Outcome, SucceededOutcome>>();
   for (const outcome of outcomes) {
     const held = session.claims.get(outcome.seq);
-    if (held?.attempt !== outcome.attempt || succeeded.has(outcome.seq) || others.has(outcome.seq))
-      lost.push(outcome.seq);
+    const isHeld = held?.attempt === outcome.attempt && held.turn === (outcome.turn ?? held.turn);
+    if (!isHeld || succeeded.has(outcome.seq) || others.has(outcome.seq)) lost.push(outcome.seq);
     else if (outcome.kind !== "succeeded") others.set(outcome.seq, outcome);
     else if (exceedsBytes(outcome.result, MAX_RESULT_BYTES)) others.set(outcome.seq, tooLarge(outcome));
     else succeeded.set(outcome.seq, outcome);
