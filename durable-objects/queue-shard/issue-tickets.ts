@@ -45,7 +45,10 @@ function readyFor(memory: Memory, solo: boolean): number {
   return ready;
 }
 
-/** A session with free slots asks again within a few milliseconds; one silent for longer is not counted on. */
+/**
+ * A session with free slots asks again within a few milliseconds; one silent for longer is not counted on, nor one heard
+ * in the future, before the clock stepped back.
+ */
 const TRUST_MS = 1_000;
 
 function staysOf(shard: Shard, solo: boolean, now: number): Pick<Demand, "freeSlots" | "openSessions" | "unredeemed"> {
@@ -58,7 +61,7 @@ function staysOf(shard: Shard, solo: boolean, now: number): Pick<Demand, "freeSl
     const slots = freeSlots(session);
     if (slots === 0) continue;
     if (parked.has(session.id)) free += slots;
-    else if (now - session.lastTurnAt < TRUST_MS) {
+    else if (Math.abs(now - session.lastTurnAt) < TRUST_MS) {
       free += slots;
       memory.ticketLookAt = Math.min(memory.ticketLookAt ?? now + TRUST_MS, now + TRUST_MS);
     }
