@@ -4,7 +4,7 @@
  */
 import { type Seq, type TaskId, taskId } from "../../core/ids.ts";
 import { armAlarm } from "./arm-alarm.ts";
-import { backoffOf } from "./outbox.ts";
+import { backoffOf, FLUSH_DELAY_MS } from "./outbox.ts";
 import type { FlushSink, Shard } from "./shard.ts";
 
 const APPEND = "INSERT INTO notice (n, sink, body) VALUES (?, ?, ?)";
@@ -16,7 +16,9 @@ export function appendNotice(shard: Shard, sink: Exclude<FlushSink, "history">, 
   const { memory } = shard;
   shard.sql.run(APPEND, ++memory.notices.last, sink, taskId(shard.address, seq));
   memory.notices.count++;
-  memory.noticeFlush.at = Math.min(memory.noticeFlush.at ?? now, now);
+  // With history's flush, so that one alarm serves both; never before a backoff is over.
+  const at = now + FLUSH_DELAY_MS;
+  if (memory.noticeFlush.failures === 0) memory.noticeFlush.at = Math.min(memory.noticeFlush.at ?? at, at);
 }
 
 /** Sends what is due. Started by the alarm, which has marked it as under way. Never throws. */
@@ -34,6 +36,8 @@ export async function flushNotices(shard: Shard): Promise<void> {
       });
       shard.memory.noticeFlush.failures = 0;
     }
+    // What came during the flush has gone with it.
+    shard.memory.noticeFlush.at = null;
   } catch {
     const { noticeFlush } = shard.memory;
     noticeFlush.at = shard.ports.now() + backoffOf(++noticeFlush.failures);
