@@ -4,6 +4,7 @@ import type { Client } from "./client.ts";
 import type { Faults } from "./faults.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { Host } from "./host.ts";
+import type { Network } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { Runtime, Runtimes } from "./runtimes.ts";
 import type { Tally } from "./tally.ts";
@@ -20,6 +21,7 @@ export interface ChaosDeps {
   readonly broker: Broker;
   readonly runtimes: Runtimes;
   readonly history: SimulatedHistory;
+  readonly network: Network;
   readonly client: Client;
   /** One process holds everything, and a boot id says which run of it. */
   readonly isLocal: boolean;
@@ -45,7 +47,7 @@ export class Chaos {
 
   /** @param note is told what happened */
   strike(note: (what: string) => void): void {
-    const { faults, random, host, runtimes, history, timeline, tally, isLocal } = this.#deps;
+    const { faults, random, host, runtimes, history, network, timeline, tally, isLocal } = this.#deps;
     if (faults.isCalm) return;
     if (faults.strikes("clock-step")) {
       const ms = random.pick([-HOUR_MS, HOUR_MS]);
@@ -65,6 +67,10 @@ export class Chaos {
     if (faults.strikes("d1-down")) {
       history.downUntil = timeline.now + random.between(1_000, 120_000);
       note("D1 is down");
+    }
+    if (faults.strikes("outage")) {
+      network.downUntil = timeline.now + random.between(5_000, 150_000);
+      note("the network is down");
     }
     const [first, ...others] = runtimes.all;
     if (!first) return;
@@ -96,8 +102,9 @@ export class Chaos {
 
   /** Nothing goes wrong any more, and every worker knows every type. */
   end(): void {
-    const { runtimes, history } = this.#deps;
+    const { runtimes, history, network } = this.#deps;
     history.downUntil = 0;
+    network.downUntil = 0;
     for (const runtime of runtimes.all) {
       runtime.life.frozenUntil = 0;
       runtime.isOldDeploy = false;

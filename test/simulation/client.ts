@@ -112,9 +112,10 @@ export class Client {
     const isSafe = request.tasks.every((task) => task.dedup);
     try {
       const answer = await network.call(this.#life, "submit", request, isSafe);
-      if (!answer.ok && answer.code === "settings-needed" && tries < MOST_TRIES)
+      if (!answer.ok && answer.code === "settings-needed" && tries < MOST_TRIES) {
+        tally.count(answer.code);
         await this.#submit({ ...request, settings: this.settings, settingsVersion: this.settings.version }, tries + 1);
-      else this.#told(request, answer);
+      } else this.#told(request, answer);
     } catch (error) {
       if (!String(error).includes(SIMULATED)) throw error;
       if (!isSafe || tries >= MOST_TRIES) tally.count("outcome unknown");

@@ -32,6 +32,8 @@ export const FAULTS = {
   restart: 0.02,
   "runtime-crash": 0.01,
   "runtime-stall": 0.02,
+  /** No call of anybody arrives for a while. */
+  outage: 0.01,
   /** The local service stops (first told to, or not) and starts again; queues keep nothing. */
   reboot: 0.02,
 } as const;
@@ -46,6 +48,7 @@ const DISTURBING: ReadonlySet<Fault> = new Set([
   "clock-step",
   "runtime-crash",
   "runtime-stall",
+  "outage",
   "reboot",
   "crash-after-commit",
 ]);

@@ -14,6 +14,8 @@ import { Life, type Timeline } from "./timeline.ts";
 const MAY_COME_TWICE: ReadonlySet<Method> = new Set(["advance", "close", "configure", "wake", "deadTicket"]);
 
 export class Network {
+  /** No request arrives before this moment of the timeline. */
+  downUntil = 0;
   readonly #wire = new Life("network");
   readonly #timeline: Timeline;
   readonly #faults: Faults;
@@ -65,7 +67,7 @@ export class Network {
         this.#timeline.after(this.#random.between(5, 300), caller, `${method}: ${why}`, () =>
           reject(new Error(`${SIMULATED}: ${why}`)),
         );
-      if (this.#faults.strikes("lost-request")) {
+      if (this.#timeline.now < this.downUntil || this.#faults.strikes("lost-request")) {
         fail("request lost");
         return;
       }

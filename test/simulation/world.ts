@@ -126,6 +126,7 @@ export class World {
       host: this.host,
       broker: this.#broker,
       history: this.#history,
+      network,
       client: this.#client,
       isLocal,
     });
@@ -204,7 +205,7 @@ export class World {
       history: this.#history,
       tally: this.#tally,
       gate: this.host.gate,
-      now: this.#now(),
+      now: this.#chaos.hasSteppedClock ? null : this.#now(),
       settings: this.#settings,
     });
   }
