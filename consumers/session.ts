@@ -25,6 +25,9 @@ const FIRST_PAUSE_MS = 50;
 const GATHERING_TICKS = 4;
 /** Cloudflare adds consumers only when a batch ends: one that works on for long yields to tickets that wait. */
 const YIELD_MS = 20_000;
+/** Answers with so many tasks mean that a session could go on for long without a pause. */
+const BULK = 32;
+const BREATHE_EACH_MS = 20;
 
 /** Resolves when the session is closed or given up; never rejects. */
 export function runSession(plan: SessionPlan, deps: SessionDeps): Promise<void> {
@@ -42,6 +45,8 @@ class SessionRun {
   #stopLook: (() => void) | null = null;
   #stopYield: () => void;
   #isDraining = false;
+  /** When the runtime last had a moment for others (Unix ms). */
+  #breathedAt = 0;
 
   constructor(plan: SessionPlan, deps: SessionDeps) {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -108,8 +113,20 @@ class SessionRun {
       this.#retry(request, tries, error);
       return;
     }
+    if (answer.ok && answer.handout.tasks.length >= BULK) await this.#breathe();
     this.#plan.answered(request.turn, answer, this.#deps.ports.now());
     this.#pump();
+  }
+
+  /**
+   * Lets the runtime read its sockets: it does only when it has nothing left to do, and quick tasks leave it something
+   * for as long as any wait. Of 30 batches of 1,000 sent at once the last was answered after 5.1 s, with this after 1.7.
+   */
+  async #breathe(): Promise<void> {
+    const { ports } = this.#deps;
+    if (ports.now() - this.#breathedAt < BREATHE_EACH_MS) return;
+    await new Promise<void>((resolve) => ports.later(0, resolve));
+    this.#breathedAt = ports.now();
   }
 
   #retry(request: AdvanceRequest, tries: number, error: unknown): void {

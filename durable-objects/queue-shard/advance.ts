@@ -64,6 +64,7 @@ function takeTurn(
   const settled = settle(shard, session, request.outcomes, now);
   const hasReturned = returnUnheld(shard, session, request, now);
   const hasNews = noteProgress(shard, session, request, now);
+  session.window = session.claims.size + request.want;
   const tasks = claim(shard, session, request.turn, request.want, now);
   session.lost = settled.lost;
   // A turn that changed nothing need not be kept: taken again, it changes nothing again.

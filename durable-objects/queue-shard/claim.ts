@@ -7,23 +7,24 @@ import type { Seq } from "../../core/ids.ts";
 import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../core/lease.ts";
 import { pickLane, runnableLanes } from "../../core/pick.ts";
 import { shareOf } from "../../core/schema/queue-settings.ts";
-import type { ClaimedTask, Handout, TaskOptions, Worker } from "../../core/schema/rpc.ts";
+import type { ClaimedTask, Handout, Worker } from "../../core/schema/rpc.ts";
 import { refillIfShort } from "./lane-rows.ts";
 import type { Memory, Session } from "./memory.ts";
 import type { Shard } from "./shard.ts";
+import { optionsOf } from "./task-rows.ts";
 
 const CLAIM = `UPDATE task SET status = 'RUNNING', session = ?1, rev = rev + 1
   WHERE seq IN (SELECT value FROM json_each(?2)) AND status = 'QUEUED'
   RETURNING seq, type, version, payload, attempt, options`;
 
-interface ClaimedRow {
-  seq: Seq;
-  type: string;
-  version: number;
-  payload: string;
-  attempt: number;
-  options: string | null;
-}
+type ClaimedRow = readonly [
+  seq: Seq,
+  type: string,
+  version: number,
+  payload: string,
+  attempt: number,
+  options: string | null,
+];
 
 /** Claimed at once: so many of the largest payload fit an answer twice over, what follows is looked at in between. */
 const CHUNK = Math.floor((2 * MAX_ANSWER_BYTES) / MAX_PAYLOAD_BYTES);
@@ -81,19 +82,13 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
     for (const row of takeRows(shard, session, picked)) {
       const isStarted = free > 0;
       if (isStarted) free--;
-      const options = row.options === null ? null : (JSON.parse(row.options) as TaskOptions);
-      const timeoutMs = options?.timeoutMs ?? settings.timeoutMs;
-      const held: HeldClaim = {
-        seq: row.seq,
-        attempt: row.attempt + 1,
-        timeoutMs,
-        turn,
-        startedAt: isStarted ? now : null,
-        progress: null,
-      };
+      const [seq, type, version, payload, attempt, options] = row;
+      const { timeoutMs = settings.timeoutMs } = optionsOf({ options });
+      const startedAt = isStarted ? now : null;
+      const held: HeldClaim = { seq, attempt: attempt + 1, timeoutMs, turn, startedAt, progress: null };
       holdClaim(memory, session, held);
-      bytes += row.payload.length;
-      tasks.push(toClaimedTask(row, held));
+      bytes += payload.length;
+      tasks.push(toClaimedTask({ type, version, payload }, held));
     }
     left -= picked.length;
   }
@@ -113,10 +108,11 @@ function pickSeqs(shard: Shard, runnable: Parameters<typeof pickLane>[0], most: 
   return picked;
 }
 
-/** In the order picked, which SQL's RETURNING does not promise. */
-function takeRows(shard: Shard, session: Session, picked: readonly Seq[]): ClaimedRow[] {
-  const rows = shard.sql.all<ClaimedRow>(CLAIM, session.id, JSON.stringify(picked));
-  const bySeq = new Map(rows.map((row) => [row.seq, row]));
+/** In the order picked: RETURNING promises none, and gives them by seq, which mostly is the same. */
+function takeRows(shard: Shard, session: Session, picked: readonly Seq[]): readonly ClaimedRow[] {
+  const rows = shard.sql.rows<ClaimedRow>(CLAIM, session.id, JSON.stringify(picked));
+  if (rows.length === picked.length && rows.every(([seq], i) => seq === picked[i])) return rows;
+  const bySeq = new Map(rows.map((row) => [row[0], row]));
   return picked.map((seq) => {
     const row = bySeq.get(seq);
     if (!row) throw new Error(`task ${seq} was in its lane, but is not QUEUED`);
@@ -124,16 +120,12 @@ function takeRows(shard: Shard, session: Session, picked: readonly Seq[]): Claim
   });
 }
 
-export function toClaimedTask(row: Omit<ClaimedRow, "options" | "attempt">, held: HeldClaim): ClaimedTask {
-  return {
-    seq: row.seq,
-    type: row.type,
-    version: row.version,
-    payload: row.payload,
-    attempt: held.attempt,
-    timeoutMs: held.timeoutMs,
-    started: held.startedAt !== null,
-  };
+export function toClaimedTask(
+  { type, version, payload }: Pick<ClaimedTask, "type" | "version" | "payload">,
+  held: HeldClaim,
+): ClaimedTask {
+  const { seq, attempt, timeoutMs, startedAt } = held;
+  return { seq, type, version, payload, attempt, timeoutMs, started: startedAt !== null };
 }
 
 function holdClaim(memory: Memory, session: Session, held: HeldClaim): void {

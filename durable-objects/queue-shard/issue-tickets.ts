@@ -4,7 +4,7 @@
  */
 import { TICKET_QUEUES, type TicketQueue } from "../../core/ports.ts";
 import type { Ticket } from "../../core/schema/rpc.ts";
-import { type Demand, ticketPatience, ticketsWanted } from "../../core/tickets.ts";
+import { type Demand, NEW_SESSION_MS, QUICK_AHEAD, ticketPatience, ticketsWanted } from "../../core/tickets.ts";
 import { concurrencyLeft, freeSlots } from "./claim.ts";
 import type { Memory } from "./memory.ts";
 import type { Shard } from "./shard.ts";
@@ -24,12 +24,14 @@ export function issueTickets(shard: Shard, now: number): void {
     const stays = staysOf(shard, solo, now);
     // Suspects run one after the other: one session, one slot.
     const limits = solo ? { ...demand, slots: 1, maxSessions: 1 } : demand;
-    let wanted = ticketsWanted({ ...limits, ...stays, ready });
+    const tickets = ticketsWanted({ ...limits, ...stays, ready });
+    let wanted = tickets.now;
+    if (tickets.more && stays.newestAt !== null) lookAgainAt(memory, stays.newestAt + NEW_SESSION_MS);
     // What no known worker can run is asked about now and then: a deploy may have brought one that can.
     if (ready === 0 && concurrency > 0 && stays.unredeemed === 0) {
       const heldUntil = memory.probesHeldUntil;
       if (heldUntil === null || heldUntil <= now) wanted = 1;
-      else memory.ticketLookAt = Math.min(memory.ticketLookAt ?? heldUntil, heldUntil);
+      else lookAgainAt(memory, heldUntil);
     }
     send(shard, solo, wanted, now);
   }
@@ -51,24 +53,40 @@ function readyFor(memory: Memory, solo: boolean): number {
  */
 const TRUST_MS = 1_000;
 
-function staysOf(shard: Shard, solo: boolean, now: number): Pick<Demand, "freeSlots" | "openSessions" | "unredeemed"> {
+interface Stays extends Pick<Demand, "freeSlots" | "openSessions" | "quickSessions" | "unredeemed"> {
+  /** When the newest session that has not shown what its tasks are like was opened (Unix ms). */
+  readonly newestAt: number | null;
+}
+
+function staysOf(shard: Shard, solo: boolean, now: number): Stays {
   const { memory, parked } = shard;
   let free = 0;
   let openSessions = 0;
+  let quickSessions = 0;
+  let newestAt: number | null = null;
   for (const session of memory.sessions.values()) {
     if (session.solo !== solo) continue;
     openSessions++;
+    if (session.window >= session.slots + QUICK_AHEAD) quickSessions++;
+    else if (Math.abs(now - session.openedAt) < NEW_SESSION_MS) {
+      quickSessions++;
+      newestAt = Math.max(newestAt ?? 0, session.openedAt);
+    }
     const slots = freeSlots(session);
     if (slots === 0) continue;
     if (parked.has(session.id)) free += slots;
     else if (Math.abs(now - session.lastTurnAt) < TRUST_MS) {
       free += slots;
-      memory.ticketLookAt = Math.min(memory.ticketLookAt ?? now + TRUST_MS, now + TRUST_MS);
+      lookAgainAt(memory, now + TRUST_MS);
     }
   }
   let unredeemed = 0;
   for (const ticket of memory.tickets.values()) if (ticket.solo === solo) unredeemed++;
-  return { freeSlots: free, openSessions, unredeemed };
+  return { freeSlots: free, openSessions, quickSessions, unredeemed, newestAt };
+}
+
+function lookAgainAt(memory: Memory, at: number): void {
+  memory.ticketLookAt = Math.min(memory.ticketLookAt ?? at, at);
 }
 
 function dropOverdue(memory: Memory, now: number): void {

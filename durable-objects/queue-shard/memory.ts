@@ -22,6 +22,8 @@ export interface Session {
   storedLease: number;
   /** Unix ms of its latest call; 0: not since this object has its memory. */
   lastTurnAt: number;
+  /** Tasks that it would have in hand if there were enough, as it last asked; 0: not known. */
+  window: number;
   turn: number;
   /** Tasks handed out so far. */
   handed: number;
@@ -234,6 +236,7 @@ function addSession(memory: Memory, row: SessionRow, boot: string | null): void 
     leaseUntil: isOfThisBoot ? row.lease_until : 0,
     storedLease: row.lease_until,
     lastTurnAt: 0,
+    window: 0,
     turn: row.turn,
     handed: row.handed,
     claims,

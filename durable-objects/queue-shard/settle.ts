@@ -9,16 +9,40 @@ import type { Seq } from "../../core/ids.ts";
 import type { HeldClaim } from "../../core/lease.ts";
 import { mergeRetry, retryDelay } from "../../core/retry.ts";
 import type { Outcome } from "../../core/schema/rpc.ts";
-import type { TaskRecord } from "../../core/task.ts";
+import type { Attempt, TaskRecord } from "../../core/task.ts";
 import { dropClaim } from "./claim.ts";
 import { failTask, leaveRunning } from "./leave-running.ts";
 import type { Session } from "./memory.ts";
 import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
-import { attemptsOf, heldRows, optionsOf, recordOf, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
+import { attemptsOf, heldRows, movesOf, optionsOf, type TaskRow } from "./task-rows.ts";
 
 const DELETE_SUCCEEDED = `DELETE FROM task
-  WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'RUNNING' AND session = ?2 RETURNING ${TASK_COLUMNS}`;
+  WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'RUNNING' AND session = ?2
+  RETURNING seq, rev, type, version, priority, payload, created_at, run_at,
+    iif(coalesce(options, attempts, moves) IS NULL AND crashes = 0, NULL,
+      json_array(options, attempts, attempts_dropped, crashes, moves)) AS rest`;
+
+/** What a task that simply ran has none of stands in one JSON text: each column read costs a fifth of a microsecond. */
+type SucceededRow = readonly [
+  seq: Seq,
+  rev: number,
+  type: string,
+  version: number,
+  priority: number,
+  payload: string,
+  createdAt: number,
+  runAt: number | null,
+  rest: string | null,
+];
+type Rest = readonly [
+  options: string | null,
+  attempts: string | null,
+  attemptsDropped: number,
+  crashes: number,
+  moves: string | null,
+];
+const NO_REST: Rest = [null, null, 0, 0, null];
 export interface Settled {
   /** Outcomes that did not count. */
   readonly lost: Seq[];
@@ -62,25 +86,43 @@ function settleSucceeded(
   const { memory, sql } = shard;
   const defaultTtl = memory.settings?.resultTtlSeconds ?? 0;
   const records: TaskRecord[] = [];
-  for (const row of sql.all<TaskRow>(DELETE_SUCCEEDED, JSON.stringify([...outcomes.keys()]), session.id)) {
-    const outcome = outcomes.get(row.seq);
+  for (const row of sql.rows<SucceededRow>(DELETE_SUCCEEDED, JSON.stringify([...outcomes.keys()]), session.id)) {
+    const [seq, rev, type, version, priority, payload, createdAt, runAt, rest] = row;
+    const outcome = outcomes.get(seq);
     if (!outcome) continue;
-    const { attempt, startedAt, endedAt } = outcome;
-    const ttl = optionsOf(row).resultTtlSeconds ?? defaultTtl;
-    records.push({
-      ...recordOf(row),
-      status: "SUCCEEDED",
-      rev: row.rev + 1,
-      endedAt: now,
-      attempts: [
-        ...attemptsOf(row),
-        { attempt, startedAt, endedAt, worker: session.worker.name, outcome: "succeeded", error: null },
-      ],
-      result: outcome.result,
-      resultExpiresAt: now + ttl * 1000,
+    const [options, attempts, attemptsDropped, crashes, moves] = rest === null ? NO_REST : (JSON.parse(rest) as Rest);
+    const { tags = [], resultTtlSeconds = defaultTtl } = optionsOf({ options });
+    const { attempt, startedAt, endedAt, result } = outcome;
+    const last: Attempt = {
+      attempt,
+      startedAt,
+      endedAt,
+      worker: session.worker.name,
+      outcome: "succeeded",
       error: null,
+    };
+    records.push({
+      seq,
+      rev: rev + 1,
+      status: "SUCCEEDED",
+      type,
+      version,
+      priority,
+      payload,
+      tags,
+      createdAt,
+      runAt,
+      endedAt: now,
+      attempts: attempts === null ? [last] : [...attemptsOf({ attempts }), last],
+      attemptsDropped,
+      crashes,
+      moves: movesOf({ moves }),
+      result,
+      resultExpiresAt: now + resultTtlSeconds * 1000,
+      error: null,
+      progress: null,
     });
-    dropClaim(memory, session, row.seq);
+    dropClaim(memory, session, seq);
   }
   if (records.length !== outcomes.size) throw new Error("a session's claims and its tasks' rows disagree");
   appendHistory(shard, records, now);

@@ -13,6 +13,10 @@ export function durableSql(storage: DurableObjectStorage): Sql {
     all<Row extends object>(statement: string, ...values: SqlValue[]): Row[] {
       return sql.exec(statement, ...values).toArray() as Row[];
     },
+    rows<Row extends readonly SqlValue[]>(statement: string, ...values: SqlValue[]): Row[] {
+      const found: object[] = Array.from(sql.exec(statement, ...values).raw());
+      return found as Row[];
+    },
     run(statement: string, ...values: SqlValue[]): number {
       const cursor = sql.exec(statement, ...values);
       // Rows written are complete only once the cursor has run to its end.

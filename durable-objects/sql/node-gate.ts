@@ -59,6 +59,10 @@ export function gateSql({ database, ...inner }: NodeSql): GatedSql {
       if (!READS.test(statement)) openGate();
       return inner.all<Row>(statement, ...values);
     },
+    rows<Row extends readonly SqlValue[]>(statement: string, ...values: SqlValue[]): Row[] {
+      if (!READS.test(statement)) openGate();
+      return inner.rows<Row>(statement, ...values);
+    },
     run(statement, ...values) {
       openGate();
       return inner.run(statement, ...values);

@@ -28,10 +28,24 @@ export function nodeSql(database: DatabaseSync): NodeSql {
     return made;
   }
 
+  const arrays = new Map<string, StatementSync>();
+  function prepareArrays(statement: string): StatementSync {
+    const known = arrays.get(statement);
+    if (known) return known;
+    const made = database.prepare(statement);
+    made.setReturnArrays(true);
+    arrays.set(statement, made);
+    return made;
+  }
+
   return {
     database,
     all<Row extends object>(statement: string, ...values: SqlValue[]): Row[] {
       return prepare(statement).all(...values) as Row[];
+    },
+    rows<Row extends readonly SqlValue[]>(statement: string, ...values: SqlValue[]): Row[] {
+      const found: object[] = prepareArrays(statement).all(...values);
+      return found as Row[];
     },
     run(statement: string, ...values: SqlValue[]): number {
       return Number(prepare(statement).run(...values).changes);

@@ -98,9 +98,18 @@ export class WatchedSql implements Sql {
   }
 
   all<Row extends object>(statement: string, ...values: SqlValue[]): Row[] {
+    this.#watch(statement, values);
+    return this.#sql.all<Row>(statement, ...values);
+  }
+
+  rows<Row extends readonly SqlValue[]>(statement: string, ...values: SqlValue[]): Row[] {
+    this.#watch(statement, values);
+    return this.#sql.rows<Row>(statement, ...values);
+  }
+
+  #watch(statement: string, values: readonly SqlValue[]): void {
     if (!READS.test(statement)) this.writes++;
     if (CLAIM.test(statement)) this.#onClaim(Number(values[0]), JSON.parse(String(values[1])) as Seq[]);
-    return this.#sql.all<Row>(statement, ...values);
   }
 
   run(statement: string, ...values: SqlValue[]): number {
