@@ -49,6 +49,20 @@ export const SQL_CASES: readonly SqlCase[] = [
     },
   },
   {
+    name: "rows come as arrays too, from a query and from RETURNING, in the order of their columns",
+    check(sql) {
+      const inserted = withTable(sql).rows("INSERT INTO a VALUES (1, 'x'), (2, NULL) RETURNING t, n");
+      expect(inserted).toEqual([
+        ["x", 1],
+        [null, 2],
+      ]);
+      expect(sql.rows("SELECT n, t FROM a WHERE n > ? ORDER BY n", 0)).toEqual([
+        [1, "x"],
+        [2, null],
+      ]);
+    },
+  },
+  {
     name: "a bound number is a REAL until a column makes an INTEGER of it",
     check(sql) {
       expect(sql.all("SELECT typeof(?) AS bound", 5)).toEqual([{ bound: "real" }]);
