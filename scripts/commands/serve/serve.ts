@@ -8,7 +8,7 @@ import { enableCompileCache } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Miniflare } from "miniflare";
-import { sentenceOf } from "./cannot-start.ts";
+import { CannotStart, sentenceOf } from "./cannot-start.ts";
 import { checkPort } from "./check-port.ts";
 import { claimState } from "./claim-state.ts";
 import { type Death, guardRuntime } from "./guard-runtime.ts";
@@ -31,6 +31,7 @@ const end = (sentence: string): never => {
 };
 
 async function serve(): Promise<void> {
+  if (process.platform === "win32") throw new CannotStart("It needs a POSIX system: on Windows, start it in WSL.");
   // The cheap reasons not to start come before the slow imports.
   const settings = readSettings(process.argv.slice(2), process.env, ROOT);
   await checkPort(settings.port);
