@@ -12,7 +12,7 @@ beforeAll(async () => {
   service = await startFaulty();
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 /** All of a queue's tasks had their effect once, in their first attempt; nothing is left. */
 async function allOnce(effects: Effects, queue: string, ids: readonly string[]): Promise<void> {

@@ -11,7 +11,7 @@ beforeAll(async () => {
   service = await startFaulty();
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 const KIB = 1_024;
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));

@@ -13,7 +13,7 @@ beforeAll(async () => {
   service = await startFaulty();
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 const echoes = (queue: string, count: number) =>
   Array.from({ length: count }, (_, i) => ({ type: "echo", payload: { i }, queue }));

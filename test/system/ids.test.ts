@@ -10,7 +10,7 @@ beforeAll(async () => {
   service = await startFaulty();
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 const HOUR = 3_600_000;
 

@@ -14,7 +14,7 @@ beforeAll(async () => {
   client = new Client(service.url);
 });
 afterAll(async () => {
-  await service[Symbol.asyncDispose]();
+  await service?.[Symbol.asyncDispose]();
   await target.stop();
 });
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
   service = await startFaulty();
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 const ONE_AT_A_TIME = { maxSessions: 1, slots: 1 };
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));

@@ -13,7 +13,7 @@ beforeAll(async () => {
   service = await startFaulty();
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 const get = (id: string) => client.expect<ScheduleView>(200, "GET", `/schedules/${id}`);
 

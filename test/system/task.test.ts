@@ -13,7 +13,7 @@ beforeAll(async () => {
   service = await startFaulty({ LOG_LEVEL: "info" });
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 describe("a submission", () => {
   it("A1 a finance task: compound interest over amount, rate, years, with a priority", async () => {

@@ -12,7 +12,7 @@ beforeAll(async () => {
   service = await startFaulty();
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 function submitEffects(effects: Effects, queue: string, count: number) {
   return client.submitAll(

@@ -11,7 +11,7 @@ beforeAll(async () => {
   service = await startFaulty({ BODY_LIMIT: "lots" });
   client = new Client(service.url);
 });
-afterAll(async () => await service[Symbol.asyncDispose]());
+afterAll(async () => await service?.[Symbol.asyncDispose]());
 
 interface TypeView {
   readonly type: string;
