@@ -9,6 +9,7 @@ import { afterOperation } from "./after.ts";
 import { claim, isNewStop, noteBegun, stopOf, toClaimedTask } from "./claim.ts";
 import type { Session } from "./memory.ts";
 import { answerParked, EMPTY_HANDOUT, park } from "./park.ts";
+import { endHungOf } from "./rescue.ts";
 import { saveSession } from "./session-rows.ts";
 import { giveBackLost, type Settled, settle } from "./settle.ts";
 import { refuse, type Shard } from "./shard.ts";
@@ -60,22 +61,24 @@ function takeTurn(
   now: number,
 ): { settled: Settled; tasks: ClaimedTask[] } {
   session.turn = request.turn;
-  session.lastTurnAt = now;
+  // A turn that changed nothing need not be kept: taken again, it changes nothing again.
+  const isStale = renewLease(shard, session, now);
   const settled = settle(shard, session, request.outcomes, now);
   const hasReturned = returnUnheld(shard, session, request, now);
+  const hung = session.isOverdue ? endHungOf(shard, session, now) : [];
   const hasNews = noteProgress(shard, session, request, now);
   session.window = session.claims.size + request.want;
   const tasks = claim(shard, session, request.turn, request.want, now);
   session.lost = settled.lost;
-  // A turn that changed nothing need not be kept: taken again, it changes nothing again.
-  const isStale = renewLease(shard, session, now);
-  if (request.outcomes.length > 0 || tasks.length > 0 || hasReturned || hasNews || isStale) saveSession(shard, session);
-  return { settled, tasks };
+  const hasChanged = request.outcomes.length + tasks.length + hung.length > 0 || hasReturned || hasNews;
+  if (hasChanged || isStale) saveSession(shard, session);
+  return { settled: { ...settled, ended: [...settled.ended, ...hung] }, tasks };
 }
 
-/** @returns whether the row's lease is so far behind that it is to be written */
+/** It is heard of, and believed for as long again. @returns whether the row's lease is so far behind that it is to be written */
 function renewLease(shard: Shard, session: Session, now: number): boolean {
   const leaseMs = shard.memory.settings?.leaseMs ?? 0;
+  session.lastTurnAt = now;
   session.leaseUntil = now + leaseMs;
   return session.leaseUntil - session.storedLease > leaseMs / 4;
 }

@@ -22,6 +22,8 @@ export interface Session {
   storedLease: number;
   /** Unix ms of its latest call; 0: not since this object has its memory. */
   lastTurnAt: number;
+  /** A task of it is past its deadline, but it has not spoken since. */
+  isOverdue: boolean;
   /** Tasks that it would have in hand if there were enough, as it last asked; 0: not known. */
   window: number;
   turn: number;
@@ -236,6 +238,7 @@ function addSession(memory: Memory, row: SessionRow, boot: string | null): void 
     leaseUntil: isOfThisBoot ? row.lease_until : 0,
     storedLease: row.lease_until,
     lastTurnAt: 0,
+    isOverdue: false,
     window: 0,
     turn: row.turn,
     handed: row.handed,

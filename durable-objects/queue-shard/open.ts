@@ -73,6 +73,7 @@ function openSession(shard: Shard, request: OpenRequest, settings: QueueSettings
       leaseUntil,
       storedLease: leaseUntil,
       lastTurnAt: now,
+      isOverdue: false,
       window: 0,
       turn: 0,
       handed: 0,

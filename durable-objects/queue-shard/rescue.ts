@@ -1,10 +1,10 @@
 /**
  * What silence means. A session whose lease ended (locally: that belongs to an earlier boot) is gone: its begun tasks
- * crashed, the others go back unharmed. A task that hangs in a session that lives ends as `timeout` at its deadline.
+ * crashed, the others go back unharmed. A task that hangs in a session that lives ends as `timeout` after its deadline.
  */
 import type { AttemptError } from "../../core/errors.ts";
 import type { Seq } from "../../core/ids.ts";
-import { deadlineOf, type HeldClaim, judgeCrash } from "../../core/lease.ts";
+import { DEADLINE_GRACE_MS, deadlineOf, type HeldClaim, judgeCrash } from "../../core/lease.ts";
 import { mergeRetry, retryDelay } from "../../core/retry.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { failTask, leaveRunning } from "./leave-running.ts";
@@ -70,23 +70,35 @@ export function endHungAttempts(shard: Shard, now: number): TaskRecord[] {
   const { memory } = shard;
   if (memory.deadlineHint === null || memory.deadlineHint > now) return [];
   const ended: TaskRecord[] = [];
-  let next: number | null = null;
+  memory.deadlineHint = null;
   for (const session of memory.sessions.values()) {
-    const hung: Seq[] = [];
-    for (const claim of session.claims.values()) {
-      const deadline = deadlineOf(claim);
-      if (deadline === null) continue;
-      if (deadline <= now) hung.push(claim.seq);
-      else next = Math.min(next ?? deadline, deadline);
-    }
-    if (hung.length === 0) continue;
-    for (const row of heldRows(shard.sql, session.id, hung)) {
-      const held = session.claims.get(row.seq);
-      if (held) ended.push(...endFailedAttempt(shard, session, row, hungError(held, now), now));
-    }
-    saveSession(shard, session);
+    const claims = session.claims.size;
+    ended.push(...endHungOf(shard, session, now));
+    if (session.claims.size < claims) saveSession(shard, session);
   }
-  memory.deadlineHint = next;
+  return ended;
+}
+
+/**
+ * Those of one session, which the caller saves. It lives if it has spoken since the attempt's own time was up: a silent
+ * one may have died of the task, and that counts otherwise; its next turn tells, or the end of its lease.
+ */
+export function endHungOf(shard: Shard, session: Session, now: number): TaskRecord[] {
+  const { memory, sql } = shard;
+  const hung: Seq[] = [];
+  session.isOverdue = false;
+  for (const claim of session.claims.values()) {
+    const deadline = deadlineOf(claim);
+    if (deadline === null) continue;
+    if (deadline > now) memory.deadlineHint = Math.min(memory.deadlineHint ?? deadline, deadline);
+    else if (session.lastTurnAt >= deadline - DEADLINE_GRACE_MS) hung.push(claim.seq);
+    else session.isOverdue = true;
+  }
+  const ended: TaskRecord[] = [];
+  for (const row of heldRows(sql, session.id, hung)) {
+    const held = session.claims.get(row.seq);
+    if (held) ended.push(...endFailedAttempt(shard, session, row, hungError(held, now), now));
+  }
   return ended;
 }
 

@@ -1,10 +1,8 @@
 /**
  * A worker is believed as long as its lease says: a session goes only when it closes, when its lease is over by the
- * shard's clock, or with the boot that it belongs to. And a task whose handler still runs is given to another only then,
- * or after its deadline.
+ * shard's clock, or with the boot that it belongs to. And two workers that the shard believes never run the same task.
  */
 import type { Seq } from "../../core/ids.ts";
-import { deadlineOf } from "../../core/lease.ts";
 import type { Memory } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Execution, KnownTask, Stay } from "./model.ts";
@@ -64,13 +62,21 @@ export function checkAlone({ seq, executions }: KnownTask, attempt: number, stay
       );
 }
 
+/** `onCrash: "fail"`: what a worker died of, or may have, is not begun again. */
+export function checkOnce({ seq, options, executions }: KnownTask): void {
+  if (options.onCrash !== "fail") return;
+  for (const { end, stay } of executions)
+    must(
+      end !== null || !stay.isOver,
+      () => `task ${seq} begins again after ${stay.worker} died of it, against its word`,
+    );
+}
+
 function isUnderWay({ end, stay }: Execution): boolean {
   return end === null && !stay.isOver;
 }
 
 function isHeld(seq: Seq, attempt: number, stay: Stay, shard: Shard | null): boolean {
   const session = stay.session === null ? undefined : shard?.memory.sessions.get(stay.session);
-  const claim = session?.claims.get(seq);
-  if (!shard || claim?.attempt !== attempt) return false;
-  return (deadlineOf(claim) ?? Number.POSITIVE_INFINITY) > shard.ports.now();
+  return session?.claims.get(seq)?.attempt === attempt;
 }

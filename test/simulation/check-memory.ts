@@ -85,7 +85,8 @@ function checkSessions(memory: Memory, fresh: Memory): void {
       const at = deadlineOf(claim);
       if (at === null) continue;
       begun++;
-      deadline = Math.min(deadline ?? at, at);
+      // One that is overdue is looked at with the session's next turn, or at its lease's end.
+      if (!session.isOverdue) deadline = Math.min(deadline ?? at, at);
     }
     same(`begun tasks of session ${session.id}`, session.begun, begun);
   }

@@ -12,7 +12,7 @@ import { Chaos } from "./chaos.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { checkCommit } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
-import { checkAlone, Leases } from "./check-leases.ts";
+import { checkAlone, checkOnce, Leases } from "./check-leases.ts";
 import { TurnCheck } from "./check-turn.ts";
 import { Client } from "./client.ts";
 import { databaseFor } from "./databases.ts";
@@ -190,6 +190,7 @@ export class World {
     const task = this.model.taskOf(seq);
     must(task !== undefined, () => `${stay.worker} runs task ${seq}, which no commit has`);
     checkAlone(task, attempt, stay, this.host.shard);
+    checkOnce(task);
     const execution: Execution = { attempt, stay, startedAt: this.timeline.now, end: null, result: null };
     task.executions.push(execution);
     this.#note(`  ${stay.worker} begins ${seq}, attempt ${attempt}`);
