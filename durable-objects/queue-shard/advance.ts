@@ -65,12 +65,14 @@ function takeTurn(
   const isStale = renewLease(shard, session, now);
   const settled = settle(shard, session, request.outcomes, now);
   const hasReturned = returnUnheld(shard, session, request, now);
+  const held = session.claims.size;
   const hung = session.isOverdue ? endHungOf(shard, session, now) : [];
+  const hasHung = session.claims.size < held;
   const hasNews = noteProgress(shard, session, request, now);
   session.window = session.claims.size + request.want;
   const tasks = claim(shard, session, request.turn, request.want, now);
   session.lost = settled.lost;
-  const hasChanged = request.outcomes.length + tasks.length + hung.length > 0 || hasReturned || hasNews;
+  const hasChanged = request.outcomes.length + tasks.length > 0 || hasReturned || hasHung || hasNews;
   if (hasChanged || isStale) saveSession(shard, session);
   return { settled: { ...settled, ended: [...settled.ended, ...hung] }, tasks };
 }
