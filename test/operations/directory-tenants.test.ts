@@ -150,6 +150,7 @@ describe("185 operator events", () => {
     expect(world.rows("default", "SELECT count(*) AS n FROM event")).toEqual([{ n: 1_000 }]);
     expect(JSON.parse(world.logs[0] ?? "")).toEqual({
       at: "2026-05-01T10:00:00.000Z",
+      level: "warn",
       event: "dead-ticket",
       directory: "default",
       detail: "ticket 0",

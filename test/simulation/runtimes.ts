@@ -134,6 +134,7 @@ export class Runtimes {
     return {
       now,
       random: notHere,
+      log: () => {},
       uuid: () => name,
       later: (ms, run) => timeline.after(ms, runtime.life, "timer of a consumer", run),
       shard: () => stub,

@@ -247,6 +247,7 @@ export class World {
           this.host.wasTouched = true;
           run();
         }),
+      log: () => {},
       shard: notHere,
       directory: notHere,
       sendTickets: (queue, tickets) => held(() => this.#broker.send(queue, tickets, life)),

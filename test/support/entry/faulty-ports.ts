@@ -15,6 +15,7 @@ export function faultyPorts(real: Ports, scope: string): Ports {
       return real.boot;
     },
     now: () => real.now() + faultsOf(scope).clockMs,
+    log: real.log,
     random: () => real.random(),
     uuid: () => real.uuid(),
     later: (ms, run) => real.later(ms, run),

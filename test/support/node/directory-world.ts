@@ -2,7 +2,9 @@
  * Directories and shards on node:sqlite under a clock that only tests move: the real operations of both, joined by
  * ports that can lose an answer, refuse, throw or fall silent. Alarms are the platform's: one an object, at their moment.
  */
+
 import { type QueueName, type ShardAddress, shardName, type TenantName } from "../../../core/ids.ts";
+import { createLog } from "../../../core/log.ts";
 import type { Ports } from "../../../core/ports.ts";
 import type { DirectoryRpc, Refusal, ShardRpc, SubmitAnswer } from "../../../core/schema/rpc.ts";
 import { checkAlarm } from "../../../durable-objects/directory/arm.ts";
@@ -61,6 +63,11 @@ export class DirectoryWorld {
     this.ports = {
       now: () => this.now,
       random: () => 0.5,
+      log: createLog(
+        () => this.now,
+        "info",
+        (line) => void this.logs.push(line),
+      ),
       uuid: () => `uuid-${++this.#uuids}`,
       later: (ms, run) => {
         const timer = { at: this.now + ms, run };
@@ -94,7 +101,6 @@ export class DirectoryWorld {
         },
         getAlarm: async () => this.#alarms.get(name) ?? null,
         keepAlive: (work) => void work,
-        log: (line) => void this.logs.push(line),
       },
       ...(this.migrations ? [this.migrations] : []),
     );

@@ -60,6 +60,7 @@ export function makeWorld(settings: Partial<QueueSettings> = {}): ShardWorld {
   const ports: Ports = {
     now: () => world.now,
     random: () => 0.5,
+    log: () => {},
     uuid: () => `uuid-${++names}`,
     later(ms, run) {
       const timer: Timer = { at: world.now + ms, run };
