@@ -3,7 +3,9 @@
  * binding. A stub is made anew for each call, because one that failed fails ever after.
  */
 import { shardName, type TaskId } from "./core/ids.ts";
+import { createLog } from "./core/log.ts";
 import { type HistoryDatabase, type Ports, TICKET_QUEUES, type TicketQueue } from "./core/ports.ts";
+import { logLevelOf } from "./core/schema/env.ts";
 import type { DirectoryRpc, ShardRpc, Ticket } from "./core/schema/rpc.ts";
 
 /** A class of objects by what is asked of it. (`DurableObjectNamespace<T>` rewrites answers: a tuple comes out as a list.) */
@@ -54,6 +56,11 @@ export function platformPorts(env: Env): Ports {
   };
   return {
     now: () => Date.now(),
+    log: createLog(
+      () => Date.now(),
+      logLevelOf(env),
+      (line) => console.log(line),
+    ),
     random: () => Math.random(),
     uuid: () => crypto.randomUUID(),
     later(ms, run) {

@@ -6,6 +6,6 @@ import type { DeadLetter } from "../ports.ts";
 import type { LogSink } from "./handlers/define.ts";
 
 export function takeDeadLetter(message: { readonly body: DeadLetter; ack(): void }, log: LogSink): void {
-  log("warn", "dead letter", { taskId: message.body.id });
+  log("warn", "dead-letter", { taskId: message.body.id });
   message.ack();
 }

@@ -2,7 +2,7 @@
  * A worker's stay at one shard: does what session-plan.ts decides. Tasks run as slots free, outcomes are told and new
  * tasks taken in the same call, so a warm session starts a task without the queue's latency, and N tasks cost a ticket.
  */
-import type { Seq } from "../core/ids.ts";
+import { type Seq, shardName, taskId } from "../core/ids.ts";
 import type { Ports } from "../core/ports.ts";
 import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, CloseRequest, ShardRpc } from "../core/schema/rpc.ts";
 import { type RunDeps, type RunningTask, startTask } from "./run-task.ts";
@@ -12,6 +12,8 @@ export interface SessionDeps extends RunDeps {
   readonly ports: Pick<Ports, "now" | "later">;
   /** Makes a stub of the shard: one that failed fails ever after. */
   readonly connect: () => ShardRpc;
+  /** The worker's name, for the log. */
+  readonly worker: string;
   /** How long running tasks may go on once the service shuts down. */
   readonly drainMs: number;
   /** Asked each 20 s: whether others wait for this worker's place. */
@@ -28,6 +30,8 @@ const YIELD_MS = 20_000;
 /** Answers with so many tasks mean that a session could go on for long without a pause. */
 const BULK = 32;
 const BREATHE_EACH_MS = 20;
+/** Of a session's tasks, so many are named in its log line. */
+const MOST_IDS = 8;
 
 /** Resolves when the session is closed or given up; never rejects. */
 export function runSession(plan: SessionPlan, deps: SessionDeps): Promise<void> {
@@ -45,6 +49,10 @@ class SessionRun {
   #stopLook: (() => void) | null = null;
   #stopYield: () => void;
   #isDraining = false;
+  readonly #openedAt: number;
+  /** For the log: how many tasks were begun, and the first few. */
+  #taskCount = 0;
+  readonly #firstTasks: Seq[] = [];
   /** When the runtime last had a moment for others (Unix ms). */
   #breathedAt = 0;
 
@@ -53,6 +61,7 @@ class SessionRun {
     this.done = promise;
     this.#resolve = resolve;
     this.#plan = plan;
+    this.#openedAt = deps.ports.now();
     this.#deps = { ...deps, onProgress: (seq, text) => this.#progressed(seq, text) };
     this.#shard = deps.connect();
     this.#stopYield = deps.ports.later(YIELD_MS, () => void this.#considerYielding());
@@ -96,6 +105,8 @@ class SessionRun {
   }
 
   #start(task: ClaimedTask): void {
+    this.#taskCount++;
+    if (this.#firstTasks.length < MOST_IDS) this.#firstTasks.push(task.seq);
     const running = startTask(task, this.#deps);
     this.#tasks.set(task.seq, running);
     void running.outcome.then((outcome) => {
@@ -133,7 +144,7 @@ class SessionRun {
     this.#shard = this.#deps.connect();
     const again = this.#plan.failed(request.turn, tries >= MOST_TRIES);
     if (!again) {
-      this.#deps.log("warn", "turn given up", { session: request.session, turn: request.turn, error: String(error) });
+      this.#deps.log("warn", "turn-given-up", { session: request.session, turn: request.turn, error: String(error) });
       this.#pump();
       return;
     }
@@ -194,7 +205,16 @@ class SessionRun {
     });
   }
 
+  /** The invocation's one line: a session is what a consumer does. */
   #end(): void {
+    const { log, address, ports } = this.#deps;
+    log("info", "session", {
+      object: shardName(address),
+      worker: this.#deps.worker,
+      taskCount: this.#taskCount,
+      tasks: this.#firstTasks.map((seq) => taskId(address, seq)),
+      ms: ports.now() - this.#openedAt,
+    });
     this.#stopLook?.();
     this.#stopYield();
     this.#resolve();

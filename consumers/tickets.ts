@@ -65,7 +65,7 @@ export async function redeemTicket(
     want: MOST_AT_FIRST,
   });
   if (!answer.ok) {
-    deps.log("warn", "ticket not redeemed", { object: ticket.object, code: answer.code, detail: answer.detail });
+    deps.log("warn", "ticket-not-redeemed", { object: ticket.object, code: answer.code, detail: answer.detail });
     message.retry({ delaySeconds: Math.min(30, message.attempts) });
     return null;
   }
@@ -75,6 +75,7 @@ export async function redeemTicket(
   const ended = runSession(plan, {
     ...deps,
     address,
+    worker: worker.name,
     connect: () => shardOf(ports, address),
     onProgress: () => {},
     isWanted: async () => (await ports.ticketBacklog(queue)) > 0,

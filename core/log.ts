@@ -1,18 +1,19 @@
-/** One JSON line an event, on standard output, where Cloudflare's logs and the local server pick it up. */
-
-import type { Ports } from "../core/ports.ts";
-import { LOG_LEVELS, type LogLevel } from "../core/schema/env.ts";
-import { iso } from "../core/task.ts";
+/** One JSON line an event: `at`, `level`, `event`, and the event's own fields (docs/operations.md has the table). */
+import { LOG_LEVELS, type LogLevel } from "./schema/env.ts";
+import { iso } from "./task.ts";
 
 export type Severity = Exclude<LogLevel, "silent">;
 export type Log = (level: Severity, event: string, fields: Readonly<Record<string, unknown>>) => void;
 
-/** A log that keeps quiet below `least`. Times are RFC 3339; absent fields (undefined) are left out. */
-export function createLog(ports: Pick<Ports, "now">, least: LogLevel): Log {
+/**
+ * A log that keeps quiet below `least`. Times are RFC 3339; absent fields (undefined) are left out.
+ * @param write takes a line
+ */
+export function createLog(now: () => number, least: LogLevel, write: (line: string) => void): Log {
   const rank = LOG_LEVELS.indexOf(least);
   return (level, event, fields) => {
     if (LOG_LEVELS.indexOf(level) < rank) return;
-    console.log(JSON.stringify({ at: iso(ports.now()), level, event, ...fields }));
+    write(JSON.stringify({ at: iso(now()), level, event, ...fields }));
   };
 }
 

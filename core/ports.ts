@@ -3,7 +3,9 @@
  * binds it to Cloudflare; tests bind it to the same with faults, the simulation to a world of its own. This is the one
  * seam: nothing else in the product reads a clock or draws a number.
  */
+
 import type { ShardAddress, TaskId, TenantName } from "./ids.ts";
+import type { Log } from "./log.ts";
 import type { DirectoryRpc, ShardRpc, Ticket } from "./schema/rpc.ts";
 
 /** What history asks of a database: D1's own shape, so that D1 needs no wrapping and node:sqlite a small one. */
@@ -33,6 +35,8 @@ export interface Ports {
   random(): number;
   /** A fresh unguessable name (UUID v4). */
   uuid(): string;
+  /** The one log, quiet below LOG_LEVEL. */
+  readonly log: Log;
   /** After `ms`; gives back what stops it. */
   later(ms: number, run: () => void): () => void;
 

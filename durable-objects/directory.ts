@@ -3,6 +3,7 @@
  * operation is a file of directory/, with its SQL on top.
  */
 import { DurableObject } from "cloudflare:workers";
+import { describeThrown } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { DirectoryRpc } from "../core/schema/rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
@@ -34,13 +35,12 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
     super(ctx, env);
     const { name } = ctx.id;
     if (name === undefined) throw new Error("a Directory is reached by its tenant's name");
-    const log = (line: string) => console.log(line);
-    const failed = (error: unknown) => log(JSON.stringify({ event: "directory-work-failed", error: String(error) }));
+    const failed = (error: unknown) =>
+      ports.log("error", "directory-background-failed", { directory: name, detail: describeThrown(error) });
     this.#state = new DirectoryState(name, durableSql(ctx.storage), ports, {
       setAlarm: (at) => ctx.waitUntil(ctx.storage.setAlarm(at).catch(failed)),
       getAlarm: () => ctx.storage.getAlarm(),
       keepAlive: (work) => ctx.waitUntil(work.catch(failed)),
-      log,
     });
     void ctx.blockConcurrencyWhile(() => checkAlarm(this.#state));
   }

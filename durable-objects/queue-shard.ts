@@ -4,6 +4,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { parseShardName } from "../core/ids.ts";
+import { describeThrown } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type {
   AdvanceAnswer,
@@ -36,8 +37,8 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   constructor(ctx: DurableObjectState, env: Env, ports: Ports = platformPorts(env)) {
     super(ctx, env);
     this.#shard = new Shard(parseShardName(ctx.id.name), durableSql(ctx.storage), ports, {
-      setAlarm: (at) => logFailure(ctx.storage.setAlarm(at), "setAlarm"),
-      keepAlive: (work) => ctx.waitUntil(logFailure(work, "background work")),
+      setAlarm: (at) => void this.#logFailure(ctx.storage.setAlarm(at), "setAlarm"),
+      keepAlive: (work) => ctx.waitUntil(this.#logFailure(work, "background work")),
     });
     this.#guard(() => doDueWork(this.#shard));
   }
@@ -85,7 +86,7 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   /** Never throws: the platform forgets an alarm that failed six times. */
   override async alarm(): Promise<void> {
     if (this.#guard(() => onAlarm(this.#shard))) return;
-    await logFailure(this.ctx.storage.setAlarm(this.#shard.ports.now() + ALARM_RETRY_MS), "setAlarm");
+    await this.#logFailure(this.ctx.storage.setAlarm(this.#shard.ports.now() + ALARM_RETRY_MS), "setAlarm");
   }
 
   /** Answers are values: what throws is told as `internal` or `migration-failed`, and memory is built anew. */
@@ -126,20 +127,20 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
 
   #failed(error: unknown): Refusal {
     const refusal = failure(error);
+    const { code, detail } = refusal;
     const stack = error instanceof Error ? error.stack : undefined;
-    console.error(
-      JSON.stringify({ level: "error", event: "shard-failed", object: this.#shard.name, ...refusal, stack }),
-    );
+    this.#shard.ports.log("error", "shard-failed", { object: this.#shard.name, code, detail, stack });
     return refusal;
+  }
+
+  async #logFailure(work: Promise<unknown>, what: string): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      const { ports, name } = this.#shard;
+      ports.log("error", "shard-background-failed", { object: name, what, detail: describeThrown(error) });
+    }
   }
 }
 
 const ALARM_RETRY_MS = 1_000;
-
-async function logFailure(work: Promise<unknown>, what: string): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    console.error(JSON.stringify({ level: "error", event: "shard-failure", what, error: String(error) }));
-  }
-}

@@ -4,10 +4,10 @@
  * for a submission (`outcome-unknown`). The caller takes a new stub for each question: one that failed stays broken.
  */
 import { ERRORS, type ErrorCode, Problem } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Answer, Refusal, Versioned } from "../core/schema/rpc.ts";
 import { callWithin } from "../durable-objects/stubs.ts";
-import type { Log } from "./log.ts";
 
 /** A request that waits for objects is answered within this, 3 s less what the rest of it takes (REQUIREMENTS, A5). */
 export const PATIENCE_MS = 2_500;

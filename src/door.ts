@@ -7,11 +7,11 @@ import type { Context } from "hono";
 import type { Handler } from "../consumers/handlers/define.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import { DEFAULT_TENANT, type TaskId, type TenantName } from "../core/ids.ts";
+import type { Log } from "../core/log.ts";
 import { handledType, type TaskType } from "../core/make-task.ts";
 import type { Ports } from "../core/ports.ts";
 import { type CheckedEnv, checkEnv } from "../core/schema/env.ts";
 import { KnownQueues } from "./known-queues.ts";
-import { createLog, type Log } from "./log.ts";
 
 export interface Door {
   readonly ports: Ports;
@@ -53,7 +53,7 @@ export interface DoorParts {
 
 export function createDoor({ ports, registry, env }: DoorParts): Door {
   const checked = checkEnv(env);
-  const log = createLog(ports, checked.logLevel);
+  const { log } = ports;
   for (const { name, detail, remedy, fatal } of checked.faults)
     log(fatal ? "error" : "warn", "misconfigured", { name, detail, remedy });
   return {

@@ -4,10 +4,10 @@
  * the Directory does not answer. Only what exists is remembered: a queue that was just made is known at once.
  */
 import type { QueueName, TenantName } from "../core/ids.ts";
+import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Answer, LookupAnswer, QueueEntry } from "../core/schema/rpc.ts";
 import { answered, ask, problemOf, timeLeft } from "./ask.ts";
-import type { Log } from "./log.ts";
 
 const FRESH_MS = 5_000;
 const STALE_MS = 600_000;

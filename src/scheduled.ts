@@ -1,9 +1,10 @@
 /** The cron trigger, each minute: the watchdog of what alarms do on time. The local server drains by it too. */
+
+import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { DrainAnswer } from "../core/schema/rpc.ts";
 import { callWithin, rootDirectory } from "../durable-objects/stubs.ts";
 import { walkRetention } from "../history/walk-retention.ts";
-import type { Log } from "./log.ts";
 
 /** What the local server sends before it stops (design, 5.8). */
 export const DRAIN_CRON = "sluice:drain";

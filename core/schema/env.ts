@@ -108,6 +108,11 @@ export function checkEnv(env: object): CheckedEnv {
   };
 }
 
+/** LOG_LEVEL alone, for objects, which are made often. */
+export function logLevelOf(env: object): LogLevel {
+  return varOf(VARS.LOG_LEVEL, env, "LOG_LEVEL");
+}
+
 function varOf<T>(schema: z.ZodType<T>, env: object, name: keyof typeof VARS): T {
   const own = schema.safeParse(Reflect.get(env, name));
   return own.success ? own.data : schema.parse(undefined);

@@ -290,8 +290,7 @@ export interface OperatorEvent {
     | "queue-created"
     | "queue-changed"
     | "fire-missed"
-    | "schedule-stopped"
-    | "history-refused";
+    | "schedule-stopped";
   readonly detail: string;
 }
 

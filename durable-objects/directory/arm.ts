@@ -2,6 +2,7 @@
  * The Directory's one alarm: the earliest moment at which it has something to do. setAlarm is a row written, so it is
  * called only where the alarm moves earlier or none is set; one that comes early finds nothing due and sets the next.
  */
+import { describeThrown } from "../../core/log.ts";
 import type { DirectoryState } from "./state.ts";
 
 const REASONS = `SELECT
@@ -45,7 +46,7 @@ export async function checkAlarm(state: DirectoryState): Promise<void> {
     state.alarmAt = await state.host.getAlarm();
     if (state.hasTables()) arm(state);
   } catch (error) {
-    state.host.log(JSON.stringify({ event: "directory-alarm-unchecked", directory: state.name, error: String(error) }));
+    state.ports.log("error", "directory-alarm-unchecked", { directory: state.name, detail: describeThrown(error) });
   }
 }
 

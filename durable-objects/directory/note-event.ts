@@ -5,6 +5,9 @@ import type { DirectoryState } from "./state.ts";
 const INSERT = "INSERT INTO event (at, kind, detail) VALUES (?, ?, ?) RETURNING n";
 const TRIM = "DELETE FROM event WHERE n <= ?";
 
+/** What users do on purpose; the rest wants a look. */
+const EXPECTED: ReadonlySet<OperatorEvent["kind"]> = new Set(["tenant-created", "queue-created", "queue-changed"]);
+
 export const EVENTS_KEPT = 1_000;
 
 /** Inside a transaction. */
@@ -12,5 +15,5 @@ export function noteEvent(state: DirectoryState, kind: OperatorEvent["kind"], de
   const at = state.ports.now();
   const [row] = state.sql.all<{ n: number }>(INSERT, at, kind, detail);
   if (row) state.sql.run(TRIM, row.n - EVENTS_KEPT);
-  state.host.log(JSON.stringify({ at: new Date(at).toISOString(), event: kind, directory: state.name, detail }));
+  state.ports.log(EXPECTED.has(kind) ? "info" : "warn", kind, { directory: state.name, detail });
 }

@@ -4,6 +4,7 @@
  * Must stay true: it never throws (the platform forgets an alarm that failed six times); what was decided is on record
  * before it is sent, with the time of its next try, so a death at any point loses nothing.
  */
+import { describeThrown } from "../../core/log.ts";
 import { arm } from "./arm.ts";
 import { sendSettings } from "./push-settings.ts";
 import { registerAtRoot } from "./register-tenant.ts";
@@ -28,8 +29,7 @@ export function runDue(state: DirectoryState): void {
     arm(state);
     state.host.keepAlive(send(state, due));
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    state.host.log(JSON.stringify({ event: "directory-alarm-failed", directory: state.name, error: detail }));
+    state.ports.log("error", "directory-alarm-failed", { directory: state.name, detail: describeThrown(error) });
     state.alarmAt = now + AFTER_FAILURE_MS;
     state.host.setAlarm(state.alarmAt);
   }

@@ -18,8 +18,6 @@ export interface DirectoryHost {
   getAlarm(): Promise<number | null>;
   /** Keeps the object in memory until the work has ended; a rejection is logged there. */
   keepAlive(work: Promise<unknown>): void;
-  /** One line of JSON. */
-  log(line: string): void;
 }
 
 export class DirectoryState {

@@ -78,6 +78,6 @@ function forget(shard: Shard, lo: number, hi: number, bodies: readonly FullRow[]
 function postpone(shard: Shard, reason: string): false {
   const { historyFlush } = shard.memory;
   historyFlush.at = shard.ports.now() + backoffOf(++historyFlush.failures);
-  console.warn(JSON.stringify({ level: "warn", event: "history-postponed", object: shard.name, reason }));
+  shard.ports.log("warn", "history-postponed", { object: shard.name, detail: reason });
   return false;
 }

@@ -3,7 +3,7 @@
  * are large has a row of its own, payload and result in columns, so that no escaping doubles them and a fault of one
  * is nobody else's. A row that D1 refused stays, marked, and blocks nobody.
  */
-import type { Seq } from "../../core/ids.ts";
+import { type Seq, taskId } from "../../core/ids.ts";
 import type { Status } from "../../core/status.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { type HistoryBody, packBodies, unpackBody } from "../../history/outbox-body.ts";
@@ -48,7 +48,11 @@ export function keepRefused(shard: Shard, rows: readonly HistoryRow[], { seq, re
   for (const { lo, hi, bytes, body, payload, result } of packBodies(rows.filter((row) => row[0] === seq)))
     shard.sql.run(APPEND, ++shard.memory.outbox.last, lo, hi, 1, bytes, reason, body, payload, result);
   shard.memory.outbox.refused++;
-  console.error(JSON.stringify({ level: "error", event: "history-refused", object: shard.name, seq, reason }));
+  shard.ports.log("error", "history-refused", {
+    object: shard.name,
+    taskId: taskId(shard.address, seq),
+    detail: reason,
+  });
 }
 
 /** Those of the tasks that are finished and not yet in history; the newest revision of each. */

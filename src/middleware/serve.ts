@@ -5,8 +5,8 @@
 import type { ErrorHandler, Hono, NotFoundHandler } from "hono";
 import { Problem } from "../../core/errors.ts";
 import { DEFAULT_TENANT } from "../../core/ids.ts";
+import { describeThrown, type Severity } from "../../core/log.ts";
 import type { Door, DoorBindings, Invocation } from "../door.ts";
-import { describeThrown, type Severity } from "../log.ts";
 import { problemResponse } from "./problems.ts";
 import { REQUEST_ID_HEADER, requestIdOf } from "./request-id.ts";
 
