@@ -3,7 +3,7 @@ import type { CloseAnswer, CloseRequest } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
 import { answerParked, EMPTY_HANDOUT } from "./park.ts";
 import { forgetSession } from "./session-rows.ts";
-import { giveBack, settle } from "./settle.ts";
+import { handBack, settle } from "./settle.ts";
 import { refuse, type Shard } from "./shard.ts";
 import { heldRows } from "./task-rows.ts";
 import { tellWaiters } from "./wait.ts";
@@ -15,9 +15,11 @@ export function close(shard: Shard, request: CloseRequest): CloseAnswer {
   if (!session) return refuse("session-unknown", "no such session, or its lease ended");
   const settled = shard.transact(() => {
     const result = settle(shard, session, request.outcomes, now);
+    // A consumer closes when nothing runs: what is left crossed its close on the way, and never began.
+    const mayHaveBegun = session.worker.kind !== "consumer";
     for (const row of heldRows(shard.sql, session.id, [...session.claims.keys()])) {
       const held = session.claims.get(row.seq);
-      if (held) giveBack(shard, session, row, held, "its session closed", now);
+      if (held) result.ended.push(...handBack(shard, session, row, held, mayHaveBegun, now));
     }
     forgetSession(shard, session);
     return result;

@@ -9,11 +9,12 @@ import type { LaneKey } from "../../core/lanes.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
 import { laneFor } from "./lane-rows.ts";
 import type { Shard } from "./shard.ts";
+import { modeFor } from "./task-rows.ts";
 
-const INSERT_ONE = `INSERT INTO task (seq, status, lane, priority, type, version, created_at, run_at, options, payload)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`;
-const INSERT_RUN = `INSERT INTO task (seq, status, lane, priority, type, version, created_at, run_at, options, payload)
-  SELECT ?1 + key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, value FROM json_each(?10)`;
+const COLUMNS = "(seq, status, lane, priority, type, version, created_at, run_at, options, mode, payload)";
+const INSERT_ONE = `INSERT INTO task ${COLUMNS} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`;
+const INSERT_RUN = `INSERT INTO task ${COLUMNS}
+  SELECT ?1 + key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, value FROM json_each(?11)`;
 
 export interface PlannedTask {
   readonly seq: Seq;
@@ -28,14 +29,14 @@ export function insertTasks(shard: Shard, planned: readonly PlannedTask[], now: 
   for (const run of runsOf(planned)) insertRun(shard, run, now);
 }
 
-export function laneKeyFor(task: Pick<NewTask, "priority" | "type" | "version">): LaneKey {
+export function laneKeyFor(task: Pick<NewTask, "priority" | "type" | "version" | "options">): LaneKey {
   return {
     priority: task.priority,
     type: task.type,
     version: task.version,
     limitKey: null,
     fairnessKey: null,
-    mode: "normal",
+    mode: modeFor(task.options),
   };
 }
 
@@ -45,7 +46,8 @@ function insertRun(shard: Shard, run: readonly PlannedTask[], now: number): void
   const { memory, sql } = shard;
   const { task } = first;
   const isDueLater = task.runAt !== null && task.runAt > now;
-  const lane = isDueLater ? null : laneFor(shard, laneKeyFor(task));
+  const key = laneKeyFor(task);
+  const lane = isDueLater ? null : laneFor(shard, key);
   const columns = [
     first.seq,
     lane ? "QUEUED" : "SCHEDULED",
@@ -56,6 +58,7 @@ function insertRun(shard: Shard, run: readonly PlannedTask[], now: number): void
     now,
     task.runAt,
     task.options,
+    key.mode,
   ] as const;
   if (run.length === 1) sql.run(INSERT_ONE, ...columns, task.payload);
   else sql.run(INSERT_RUN, ...columns, JSON.stringify(run.map((planned) => planned.task.payload)));

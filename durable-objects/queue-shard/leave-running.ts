@@ -9,7 +9,7 @@ import { laneKeyOf } from "./memory.ts";
 import { appendNotice } from "./notices.ts";
 import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
-import { logAttempt, logMove, recordOf, type TaskRow } from "./task-rows.ts";
+import { logAttempt, logMove, modeFor, recordOf, type TaskRow } from "./task-rows.ts";
 
 const MOVE_IF_HELD = `UPDATE task SET status = ?3, session = NULL, rev = rev + 1, lane = ?4, run_at = ?5, ended_at = ?6,
   mode = ?7, attempt = ?8, spent = ?9, crashes = ?10, solo_crashes = ?11, attempts = ?12, attempts_dropped = ?13,
@@ -45,7 +45,7 @@ export function leaveRunning(shard: Shard, session: Session, row: TaskRow, leavi
     session: null,
     run_at: leaving.runAt ?? null,
     ended_at: leaving.to === "FAILED" ? now : null,
-    mode: leaving.mode ?? (leaving.attempt && row.mode === "careful" ? "normal" : row.mode),
+    mode: leaving.mode ?? (leaving.attempt && row.mode === "careful" ? modeFor(row.options) : row.mode),
     attempt: leaving.attempt ? number : row.attempt,
     spent: leaving.spent ?? row.spent,
     crashes: leaving.crashes ?? row.crashes,

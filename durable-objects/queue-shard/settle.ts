@@ -161,9 +161,7 @@ function settleOthers(
         );
         break;
       case "returned":
-        if (outcome.hasBegun === false)
-          giveBack(shard, session, row, { ...held, startedAt: null }, "handed back before it began", now);
-        else giveBack(shard, session, row, held, "handed back unfinished", now);
+        ended.push(...handBack(shard, session, row, held, outcome.hasBegun !== false, now));
         break;
     }
   }
@@ -193,21 +191,31 @@ export function endFailedAttempt(
   return [];
 }
 
-/** Back to QUEUED, no attempt spent, no suspicion. */
-export function giveBack(
+/**
+ * Back to QUEUED, no attempt spent, no suspicion; but what has begun and is to run at most once does not begin again.
+ * @returns the task where it has ended by that
+ */
+export function handBack(
   shard: Shard,
   session: Session,
   row: TaskRow,
   held: HeldClaim,
-  cause: string,
+  hasBegun: boolean,
   now: number,
-): void {
+): TaskRecord[] {
   const { startedAt } = held;
-  if (startedAt === null) leaveRunning(shard, session, row, { to: "QUEUED", cause }, now);
-  else {
-    const attempt = { startedAt, endedAt: now, outcome: "returned", error: null } as const;
-    leaveRunning(shard, session, row, { to: "QUEUED", cause, attempt }, now);
+  if (!hasBegun || startedAt === null) {
+    leaveRunning(shard, session, row, { to: "QUEUED", cause: "handed back before it began" }, now);
+    return [];
   }
+  const attempt = { startedAt, endedAt: now, outcome: "returned", error: null } as const;
+  if (optionsOf(row).onCrash !== "fail") {
+    leaveRunning(shard, session, row, { to: "QUEUED", cause: "handed back unfinished", attempt }, now);
+    return [];
+  }
+  const message = "its worker had to stop while it ran, and it is to run at most once";
+  const error: AttemptError = { code: "crashed", message, class: "WorkerStopped" };
+  return [failTask(shard, session, row, { error, attempt: { ...attempt, error } }, now)];
 }
 
 /**

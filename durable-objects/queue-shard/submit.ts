@@ -182,8 +182,8 @@ class Admission {
   /** Whether the task's lane is there or may be made. Neighbours are mostly alike: only a change is looked up. */
   #hasLane(task: NewTask): boolean {
     const last = this.#lastInLane;
-    if (last && last.type === task.type && last.priority === task.priority && last.version === task.version)
-      return true;
+    const isAlike = last?.type === task.type && last.priority === task.priority && last.version === task.version;
+    if (isAlike && last.options === task.options) return true;
     const { lanes } = this.#shard.memory;
     const key = laneKeyFor(task);
     const text = laneText(key);

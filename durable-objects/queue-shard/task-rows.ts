@@ -53,6 +53,14 @@ export function optionsOf(row: Pick<TaskRow, "options">): TaskOptions {
   return row.options === null ? NO_OPTIONS : (JSON.parse(row.options) as TaskOptions);
 }
 
+/**
+ * How a task waits where nothing has befallen it. One that is to run at most once is never handed out ahead of the slots:
+ * what began there unseen, before its worker died, would begin again.
+ */
+export function modeFor(options: string | null): LaneMode {
+  return options?.includes("onCrash") && optionsOf({ options }).onCrash === "fail" ? "careful" : "normal";
+}
+
 export function attemptsOf(row: Pick<TaskRow, "attempts">): Attempt[] {
   return row.attempts === null ? [] : (JSON.parse(row.attempts) as Attempt[]);
 }

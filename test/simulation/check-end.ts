@@ -25,6 +25,7 @@ export function checkEnd(
     }
     must(row !== null, () => `D1 does not have task ${seq}`);
     checkRecord(task, row);
+    checkOnce(task, row);
     if (row.status === "FAILED") must(deadLetters.has(seq), () => `nobody was told that ${seq} ended FAILED`);
     if (!model.isDisturbed) checkPrediction(task, row, settings);
   }
@@ -47,6 +48,13 @@ function checkRecord({ seq, executions }: KnownTask, row: HistoryRecord): void {
   );
   must(run !== undefined, () => `task ${seq} succeeded by a run that there was not: ${JSON.stringify(success)}`);
   must(row.result === JSON.stringify(run.result), () => `task ${seq} has another run's result`);
+}
+
+/** `onCrash: "fail"`: after an attempt of which nobody knows how far it came, there is none. */
+function checkOnce({ seq, options }: KnownTask, { attempts }: HistoryRecord): void {
+  if (options.onCrash !== "fail") return;
+  const unknown = attempts.findIndex(({ outcome }) => outcome === "crashed" || outcome === "returned");
+  must(unknown < 0 || unknown === attempts.length - 1, () => `task ${seq} went on, though it is to run at most once`);
 }
 
 /** Where nothing interfered, the script alone says how the task ends and how often it ran. */
