@@ -5,8 +5,9 @@
 import { shardName, type TaskId } from "./core/ids.ts";
 import { createLog } from "./core/log.ts";
 import { type HistoryDatabase, type Ports, TICKET_QUEUES, type TicketQueue } from "./core/ports.ts";
+import type { DirectoryRpc } from "./core/schema/directory-rpc.ts";
 import { logLevelOf } from "./core/schema/env.ts";
-import type { DirectoryRpc, ShardRpc, Ticket } from "./core/schema/rpc.ts";
+import type { ShardRpc, Ticket } from "./core/schema/rpc.ts";
 
 /** A class of objects by what is asked of it. (`DurableObjectNamespace<T>` rewrites answers: a tuple comes out as a list.) */
 export interface ObjectNamespace<T> {

@@ -7,6 +7,7 @@
  */
 import { MAX_ANSWER_BYTES } from "../core/bytes.ts";
 import type { Seq } from "../core/ids.ts";
+import type { Refusal } from "../core/schema/answer.ts";
 import type {
   AdvanceAnswer,
   AdvanceRequest,
@@ -15,7 +16,6 @@ import type {
   Handout,
   OpenAnswer,
   Outcome,
-  Refusal,
 } from "../core/schema/rpc.ts";
 
 export type Step =

@@ -1,6 +1,8 @@
 /** One JSON line an event: `at`, `level`, `event`, and the event's own fields (docs/operations.md has the table). */
-import { LOG_LEVELS, type LogLevel } from "./schema/env.ts";
 import { iso } from "./task.ts";
+
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export type Severity = Exclude<LogLevel, "silent">;
 export type Log = (level: Severity, event: string, fields: Readonly<Record<string, unknown>>) => void;

@@ -5,7 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { describeThrown } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
-import type { DirectoryRpc } from "../core/schema/rpc.ts";
+import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { checkAlarm } from "./directory/arm.ts";
 import { changeQueue, pauseQueue } from "./directory/change-queue.ts";

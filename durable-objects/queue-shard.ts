@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import { parseShardName } from "../core/ids.ts";
 import { describeThrown } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
+import type { Refusal } from "../core/schema/answer.ts";
 import type {
   AdvanceAnswer,
   AdvanceRequest,
@@ -13,7 +14,6 @@ import type {
   OpenRequest,
   PackedSubmitRequest,
   ReadAnswer,
-  Refusal,
   ShardRpc,
   SubmitAnswer,
 } from "../core/schema/rpc.ts";

@@ -4,7 +4,9 @@
  */
 import { DEFAULT_TENANT, type ShardAddress, type TenantName } from "../core/ids.ts";
 import type { Ports } from "../core/ports.ts";
-import type { DirectoryRpc, Refusal, ShardRpc } from "../core/schema/rpc.ts";
+import type { Refusal } from "../core/schema/answer.ts";
+import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
+import type { ShardRpc } from "../core/schema/rpc.ts";
 
 /** The Directory that keeps the list of tenants. No tenant's name: it has an underscore. */
 export const ROOT = "_root" as TenantName;

@@ -1,5 +1,6 @@
 /** A question to the tenant's Directory, with its refusal thrown as a problem. */
-import type { Answer, DirectoryRpc, Versioned } from "../core/schema/rpc.ts";
+import type { Answer, Versioned } from "../core/schema/answer.ts";
+import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
 import { directoryOf } from "../durable-objects/stubs.ts";
 import { answered, ask, PATIENCE_MS } from "./ask.ts";
 import type { Ctx, Door } from "./door.ts";

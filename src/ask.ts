@@ -6,7 +6,7 @@
 import { ERRORS, type ErrorCode, Problem } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
-import type { Answer, Refusal, Versioned } from "../core/schema/rpc.ts";
+import type { Answer, Refusal, Versioned } from "../core/schema/answer.ts";
 import { callWithin } from "../durable-objects/stubs.ts";
 
 /** A request that waits for objects is answered within this, 3 s less what the rest of it takes (REQUIREMENTS, A5). */

@@ -6,7 +6,8 @@
 import type { QueueName, TenantName } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
-import type { Answer, LookupAnswer, QueueEntry } from "../core/schema/rpc.ts";
+import type { Answer } from "../core/schema/answer.ts";
+import type { LookupAnswer, QueueEntry } from "../core/schema/directory-rpc.ts";
 import { answered, ask, problemOf, timeLeft } from "./ask.ts";
 
 const FRESH_MS = 5_000;

@@ -2,7 +2,7 @@
 
 import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
-import type { DrainAnswer } from "../core/schema/rpc.ts";
+import type { DrainAnswer } from "../core/schema/answer.ts";
 import { callWithin, rootDirectory } from "../durable-objects/stubs.ts";
 import { walkRetention } from "../history/walk-retention.ts";
 

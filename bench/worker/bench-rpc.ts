@@ -1,5 +1,7 @@
 /** What the bench asks of a shard's object beyond ShardRpc: the floors' methods, work to measure, and its counts. */
-import type { Answer, ShardRpc, Versioned } from "../../core/schema/rpc.ts";
+
+import type { Answer, Versioned } from "../../core/schema/answer.ts";
+import type { ShardRpc } from "../../core/schema/rpc.ts";
 import type { Env, ObjectNamespace } from "../../ports.ts";
 import type { Counts } from "./counts.ts";
 import type { FillRequest, TurnsRequest } from "./requests.ts";

@@ -2,14 +2,9 @@
  * The shipped QueueShard, and what the bench asks beside it. The shipped methods are inherited as they are, but for a
  * counter of calls.
  */
-import type {
-  AdvanceRequest,
-  Answer,
-  CloseRequest,
-  OpenRequest,
-  PackedSubmitRequest,
-  Versioned,
-} from "../../core/schema/rpc.ts";
+
+import type { Answer, Versioned } from "../../core/schema/answer.ts";
+import type { AdvanceRequest, CloseRequest, OpenRequest, PackedSubmitRequest } from "../../core/schema/rpc.ts";
 import { QueueShard } from "../../durable-objects/queue-shard.ts";
 import { type Env, platformPorts } from "../../ports.ts";
 import type { BenchRpc } from "./bench-rpc.ts";

@@ -1,5 +1,7 @@
 /** Fills a queue from inside its object, by the shipped `submit`: a million tasks without a million requests. */
-import type { Answer, ShardRpc } from "../../core/schema/rpc.ts";
+
+import type { Answer } from "../../core/schema/answer.ts";
+import type { ShardRpc } from "../../core/schema/rpc.ts";
 import type { FillRequest } from "./requests.ts";
 
 const TASKS_A_CALL = 1_000;

@@ -1,5 +1,5 @@
 /** Work that a scenario asks of an object: what crosses from Node to the Worker. */
-import type { Versioned } from "../../core/schema/rpc.ts";
+import type { Versioned } from "../../core/schema/answer.ts";
 
 export interface FillRequest extends Versioned {
   readonly count: number;

@@ -2,7 +2,9 @@
  * Takes turns at the shipped object as sessions do, without the RPC and the handlers between: open, claim, settle,
  * close, each a request of its own. The object's clock stands still while it works, so whoever asks holds the watch.
  */
-import type { Answer, ClaimedTask, ShardRpc } from "../../core/schema/rpc.ts";
+
+import type { Answer } from "../../core/schema/answer.ts";
+import type { ClaimedTask, ShardRpc } from "../../core/schema/rpc.ts";
 import type { TurnsRequest } from "./requests.ts";
 
 interface Stay {

@@ -3,8 +3,10 @@
  * `npm run doctor` (from wrangler.toml). A fault never throws: it has a name and a remedy, a wrong var gets its default
  * and one warning, a missing binding makes readiness answer 503 `misconfigured` while everything else still answers.
  */
+
 import { z } from "zod";
 import { KIB, MIB } from "../bytes.ts";
+import { LOG_LEVELS, type LogLevel } from "../log.ts";
 import { TICKET_QUEUES } from "../ports.ts";
 
 export type BindingKind = "durable-object" | "queue" | "d1";
@@ -35,9 +37,6 @@ function binding(kind: BindingKind): z.ZodType {
     error: (issue) => (issue.input === undefined ? missing : `is not ${KINDS[kind].is}`),
   });
 }
-
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** RPC carries 32 MiB, and a character may take two bytes there (PLATFORM, 1). */
 const MAX_BODY_LIMIT = 15 * MIB;

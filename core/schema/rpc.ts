@@ -1,29 +1,10 @@
-/**
- * What crosses between the door, the consumers and the objects. Answers are values: `{ok: true, …}` or
- * `{ok: false, code, …}`, because an exception loses its type on the way. A deploy mixes versions for five minutes:
- * fields are only ever added, readers ignore what they do not know, and `v` says which protocol was spoken.
- */
+/** What a queue shard is asked, and what it answers: by the door, by consumers, by the Directory. */
 import type { AttemptError, ErrorCode } from "../errors.ts";
-import type { QueueName, Seq } from "../ids.ts";
+import type { Seq } from "../ids.ts";
 import type { RetryPolicy } from "../retry.ts";
 import type { TaskRecord } from "../task.ts";
-import type { QueuePatch, QueueSettings } from "./queue-settings.ts";
-import type { ScheduleRpc, TenantRpc } from "./schedule-rpc.ts";
-
-export const RPC_VERSION = 1;
-export interface Versioned {
-  readonly v: 1;
-}
-
-export interface Refusal extends Versioned {
-  readonly ok: false;
-  readonly code: ErrorCode | "settings-needed" | "session-unknown" | "stale-turn";
-  readonly detail: string;
-  readonly retryAfterMs?: number;
-  /** JSON Pointer to the field that is wrong, with `invalid-request` and `setting-fixed`. */
-  readonly pointer?: string;
-}
-export type Answer<T> = (Versioned & { readonly ok: true } & T) | Refusal;
+import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
+import type { QueueSettings } from "./queue-settings.ts";
 
 // ---------------------------------------------------------------------------------------------- submit
 
@@ -221,9 +202,6 @@ export interface ShardSummary {
   readonly oldestQueuedAt: number | null;
 }
 
-/** `sessions`: consumers' sessions that have not ended yet; asked again, the drain goes on. */
-export type DrainAnswer = Answer<{ readonly sessions: number }>;
-
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
 export interface ShardRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
@@ -246,83 +224,4 @@ export interface ShardRpc {
   wake(request: Versioned): Promise<Answer<object>>;
   /** A ticket that Cloudflare gave up on. */
   deadTicket(request: Versioned & { readonly ticket: Ticket }): Promise<Answer<object>>;
-}
-
-// ---------------------------------------------------------------------------------------------- directory
-
-/** What the door must know of a queue to route to it. */
-export interface QueueEntry {
-  readonly queue: QueueName;
-  readonly settings: QueueSettings;
-  /** Largest number of objects that the queue ever had: ids below it may be real. */
-  readonly shardsEver: number;
-  /** Unix ms. */
-  readonly createdAt: number;
-}
-
-export interface LookupRequest extends Versioned {
-  readonly queue: QueueName | null;
-  readonly type: string | null;
-  /** Make the queue where it is `default` or a type is routed to it and it does not exist yet. */
-  readonly create: boolean;
-}
-
-export type LookupAnswer = Answer<{
-  /** Where the type is routed; null: nowhere, so `default`. */
-  readonly route: QueueName | null;
-  /** Of `queue`, or of the route where `queue` is null, or of `default`; null: no such queue. */
-  readonly entry: QueueEntry | null;
-  /** Whether PUT /types made the type known though no handler here has it. */
-  readonly declared: boolean;
-}>;
-
-export interface TypeRoute {
-  readonly type: string;
-  readonly queue: QueueName;
-}
-
-export interface OperatorEvent {
-  /** Unix ms. */
-  readonly at: number;
-  readonly kind:
-    | "dead-ticket"
-    | "tenant-created"
-    | "queue-created"
-    | "queue-changed"
-    | "fire-missed"
-    | "schedule-stopped";
-  readonly detail: string;
-}
-
-export interface ChangeAnswer {
-  readonly entry: QueueEntry;
-  /** How many of the queue's objects have taken the change; the rest are asked again every 2 s. */
-  readonly shards: { readonly asked: number; readonly answered: number };
-}
-
-/** The directory of a tenant, as others call it. `_root` is one too, and keeps tenants alone. */
-export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
-  lookup(request: LookupRequest): Promise<LookupAnswer>;
-  listQueues(request: Versioned): Promise<Answer<{ readonly entries: readonly QueueEntry[] }>>;
-  /** PUT (`replace`: what is not named gets its default) and PATCH; makes the queue where `create`. */
-  changeQueue(
-    request: Versioned & {
-      readonly queue: QueueName;
-      readonly patch: QueuePatch;
-      readonly replace: boolean;
-      readonly create: boolean;
-    },
-  ): Promise<Answer<ChangeAnswer>>;
-  pauseQueue(
-    request: Versioned & { readonly queue: QueueName; readonly paused: boolean },
-  ): Promise<Answer<ChangeAnswer>>;
-  listRoutes(request: Versioned): Promise<Answer<{ readonly routes: readonly TypeRoute[] }>>;
-  putRoute(request: Versioned & { readonly type: string; readonly queue: QueueName }): Promise<Answer<object>>;
-  /** The cron trigger, each minute: re-arms, catches up, and at a local start wakes the shards. */
-  tick(request: Versioned): Promise<Answer<object>>;
-  /** Local shutdown, passed on to every shard. */
-  drain(request: Versioned): Promise<DrainAnswer>;
-  /** Latest 1,000 are kept. */
-  report(request: Versioned & { readonly event: Omit<OperatorEvent, "at"> }): Promise<Answer<object>>;
-  events(request: Versioned): Promise<Answer<{ readonly events: readonly OperatorEvent[] }>>;
 }

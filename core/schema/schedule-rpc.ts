@@ -4,7 +4,7 @@
  */
 import type { QueueName, TaskId, TenantName } from "../ids.ts";
 import type { MissedPolicy, Timing } from "../schedule.ts";
-import type { Answer, Versioned } from "./rpc.ts";
+import type { Answer, Versioned } from "./answer.ts";
 
 /** What a user says about a schedule. */
 export interface ScheduleDefinition {

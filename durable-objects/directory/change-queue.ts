@@ -5,13 +5,14 @@
  */
 import { findSettingFault } from "../../core/check-settings.ts";
 import type { QueueName } from "../../core/ids.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import type { ChangeAnswer, QueueEntry } from "../../core/schema/directory-rpc.ts";
 import {
   DEFAULT_SETTINGS,
   FIXED_SETTINGS,
   type QueuePatch,
   type QueueSettings,
 } from "../../core/schema/queue-settings.ts";
-import type { Answer, ChangeAnswer, QueueEntry, Refusal } from "../../core/schema/rpc.ts";
 import { noteEvent } from "./note-event.ts";
 import { write } from "./perform.ts";
 import { outstanding, oweSettings, type Push, sendSettings } from "./push-settings.ts";

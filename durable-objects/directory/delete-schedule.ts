@@ -1,5 +1,5 @@
 /** Ends a schedule: with it go its fires that wait. Tasks that it made stay. */
-import type { Answer } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
 import { forgetFires } from "./pending-fire.ts";
 import { write } from "./perform.ts";
 import { unknownSchedule } from "./save-schedule.ts";

@@ -1,5 +1,5 @@
 /** Local shutdown: `_root` tells every tenant, a tenant tells every shard, whose sessions then get `stop`. */
-import type { Answer, DrainAnswer } from "../../core/schema/rpc.ts";
+import type { Answer, DrainAnswer } from "../../core/schema/answer.ts";
 import { callWithin, fanOut } from "../stubs.ts";
 import { read } from "./perform.ts";
 import { allShards } from "./queue-entry.ts";

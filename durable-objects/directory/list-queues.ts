@@ -1,5 +1,6 @@
 /** Every queue, by name. */
-import type { Answer, QueueEntry } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { read } from "./perform.ts";
 import { allQueues } from "./queue-entry.ts";
 import { type DirectoryState, done } from "./state.ts";

@@ -1,5 +1,6 @@
 /** Every type that is routed, by name. */
-import type { Answer, TypeRoute } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
+import type { TypeRoute } from "../../core/schema/directory-rpc.ts";
 import { read } from "./perform.ts";
 import { type DirectoryState, done } from "./state.ts";
 

@@ -1,5 +1,5 @@
 /** What an operator should know of: a ring of the latest 1,000, and a line of JSON in the log. */
-import type { OperatorEvent } from "../../core/schema/rpc.ts";
+import type { OperatorEvent } from "../../core/schema/directory-rpc.ts";
 import type { DirectoryState } from "./state.ts";
 
 const INSERT = "INSERT INTO event (at, kind, detail) VALUES (?, ?, ?) RETURNING n";

@@ -2,7 +2,7 @@
  * How each operation is done: a question is asked of SQL, a change is one transaction, and nothing is thrown across
  * RPC. Afterwards the alarm is what it must be. A refusal rolls back whatever its operation wrote, first tables included.
  */
-import type { Answer, Refusal } from "../../core/schema/rpc.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import { MigrationError } from "../sql/migrate.ts";
 import { arm, repairAlarm } from "./arm.ts";
 import { type DirectoryState, refuse } from "./state.ts";

@@ -3,7 +3,7 @@
  * the alarm each 2 s. A shard that was down has them at the latest with its next submission (`settings-needed`).
  */
 import type { QueueName } from "../../core/ids.ts";
-import type { QueueEntry } from "../../core/schema/rpc.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { callWithin, fanOut } from "../stubs.ts";
 import { write } from "./perform.ts";
 import { addressOf, findQueue } from "./queue-entry.ts";

@@ -1,6 +1,6 @@
 /** Routes a type to a queue, which need not exist: its first submission makes it. Tasks that wait stay where they are. */
 import type { QueueName } from "../../core/ids.ts";
-import type { Answer } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
 import { write } from "./perform.ts";
 import { type DirectoryState, done } from "./state.ts";
 

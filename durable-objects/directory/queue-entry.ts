@@ -1,7 +1,7 @@
 /** A queue as the Directory knows it: found, made, changed. The shards hold copies of its settings. */
 import { DEFAULT_QUEUE, type QueueName, type ShardAddress, type TenantName } from "../../core/ids.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { QueueEntry } from "../../core/schema/rpc.ts";
 import { noteEvent } from "./note-event.ts";
 import type { DirectoryState } from "./state.ts";
 

@@ -1,7 +1,7 @@
 /** Schedules as they are: one, a page of them, or their next fires. */
 import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
 import { previewFires } from "../../core/schedule.ts";
-import type { Answer } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
 import type { ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
 import { read } from "./perform.ts";
 import { unknownSchedule } from "./save-schedule.ts";

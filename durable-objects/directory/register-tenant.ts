@@ -1,6 +1,6 @@
 /** How `_root` comes to know a tenant: the first write of its Directory owes the registration, the alarm pays it. */
 import { TENANT_NAME, type TenantName } from "../../core/ids.ts";
-import type { Answer } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
 import { callWithin, ROOT, rootDirectory } from "../stubs.ts";
 import { noteEvent } from "./note-event.ts";
 import { read, write } from "./perform.ts";

@@ -1,5 +1,6 @@
 /** Operator events: told by consumers and shards, read by the door. */
-import type { Answer, OperatorEvent } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
+import type { OperatorEvent } from "../../core/schema/directory-rpc.ts";
 import { EVENTS_KEPT, noteEvent } from "./note-event.ts";
 import { read, write } from "./perform.ts";
 import { type DirectoryState, done } from "./state.ts";

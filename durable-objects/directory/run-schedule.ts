@@ -1,6 +1,7 @@
 /** One task more of a schedule, at once: paused or not, and its next fire stays. */
 import { type QueueName, type TaskId, taskId } from "../../core/ids.ts";
-import type { Answer, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
+import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { read, write } from "./perform.ts";
 import { unknownSchedule } from "./save-schedule.ts";
 import { findSchedule, payloadOf } from "./schedule-row.ts";

@@ -3,7 +3,7 @@
  * each deployment neither shifts `everySeconds` nor fires a one-time schedule twice.
  */
 import { anchorOf, type FireRule, firstFire, nextFire } from "../../core/schedule.ts";
-import type { Answer, Refusal } from "../../core/schema/rpc.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
 import { definitionFault, invalid } from "./check-definition.ts";
 import { endWaitingFires } from "./pending-fire.ts";

@@ -4,7 +4,7 @@
  * The Durable Object class wraps this; tests drive the same operations on node:sqlite.
  */
 import type { Ports } from "../../core/ports.ts";
-import type { Answer, Refusal } from "../../core/schema/rpc.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import { type Migration, migrate, type SchemaState, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
 import { ROOT } from "../stubs.ts";

@@ -5,8 +5,9 @@
 import { ERRORS } from "../../core/errors.ts";
 import { type QueueName, taskId } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
+import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { NewTask, Refusal, SubmitAnswer } from "../../core/schema/rpc.ts";
+import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { callWithin } from "../stubs.ts";
 import { fireKey, settleFired, settleRefused } from "./pending-fire.ts";
 import { write } from "./perform.ts";

@@ -3,7 +3,7 @@
  * whether its alarm is there, and once after a local restart wakes its shards, whose tickets died with the queues.
  */
 import type { TenantName } from "../../core/ids.ts";
-import type { Answer } from "../../core/schema/rpc.ts";
+import type { Answer } from "../../core/schema/answer.ts";
 import { callWithin, directoryOf, fanOut } from "../stubs.ts";
 import { checkAlarm } from "./arm.ts";
 import { read, write } from "./perform.ts";

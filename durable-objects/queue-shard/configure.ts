@@ -1,6 +1,7 @@
 /** Takes the queue's settings from the Directory, or from a submission that brings newer ones. Older ones change nothing. */
+
+import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { Answer, Versioned } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
 import type { Shard } from "./shard.ts";
 

@@ -1,5 +1,7 @@
 /** Cloudflare gave up on a ticket: whatever was wrong with it, the work is asked for again. */
-import type { Answer, Ticket, Versioned } from "../../core/schema/rpc.ts";
+
+import type { Answer, Versioned } from "../../core/schema/answer.ts";
+import type { Ticket } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
 import type { Shard } from "./shard.ts";
 

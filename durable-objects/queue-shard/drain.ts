@@ -1,5 +1,5 @@
 /** Local shutdown: parked sessions are told to stop at once, the others with their next turn; no ticket is issued. */
-import type { DrainAnswer } from "../../core/schema/rpc.ts";
+import type { DrainAnswer } from "../../core/schema/answer.ts";
 import { serveParked } from "./park.ts";
 import type { Shard } from "./shard.ts";
 

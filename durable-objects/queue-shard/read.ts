@@ -1,7 +1,8 @@
 /** A task by id, as far as the shard has it: live, a dead letter, or finished and not yet taken by history. */
 import type { Seq } from "../../core/ids.ts";
 import { seqTime } from "../../core/ids.ts";
-import type { Answer, ReadAnswer, ReadRequest, ShardSummary, Versioned } from "../../core/schema/rpc.ts";
+import type { Answer, Versioned } from "../../core/schema/answer.ts";
+import type { ReadAnswer, ReadRequest, ShardSummary } from "../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { depthOf } from "./memory.ts";
 import { countInOutbox, findInOutbox } from "./outbox.ts";

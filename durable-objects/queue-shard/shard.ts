@@ -6,14 +6,8 @@
 
 import { type Seq, type ShardAddress, shardName } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
-import type {
-  AdvanceAnswer,
-  Handout,
-  ReadAnswer,
-  Refusal,
-  SubmitAnswer,
-  SubmitRequest,
-} from "../../core/schema/rpc.ts";
+import type { Refusal } from "../../core/schema/answer.ts";
+import type { AdvanceAnswer, Handout, ReadAnswer, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
 import { loadMemory, type Memory } from "./memory.ts";

@@ -1,6 +1,7 @@
 /** `?wait=`: a question that is answered when the task ends. Waiters live in memory; a lost object loses the question only. */
 import type { Seq } from "../../core/ids.ts";
-import type { ReadAnswer, Versioned } from "../../core/schema/rpc.ts";
+import type { Versioned } from "../../core/schema/answer.ts";
+import type { ReadAnswer } from "../../core/schema/rpc.ts";
 import { isFinished } from "../../core/status.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { read } from "./read.ts";

@@ -11,7 +11,7 @@ import {
   type ShardAddress,
   type TenantName,
 } from "../../core/ids.ts";
-import type { QueueEntry } from "../../core/schema/rpc.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { FINISHED, isFinished, STATUSES, type Status } from "../../core/status.ts";
 import { answered, ask, deadlineOf, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";

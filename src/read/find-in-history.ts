@@ -1,7 +1,9 @@
 /** What D1 has of a shard's tasks. Silence there is 503 `history-unavailable`, never 404: the task may well exist. */
 import type { Seq, ShardAddress } from "../../core/ids.ts";
 import type { HistoryDatabase } from "../../core/ports.ts";
-import type { Answer, QueueEntry, ReadAnswer, Refusal } from "../../core/schema/rpc.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
+import type { ReadAnswer } from "../../core/schema/rpc.ts";
 import { countHistory, readHistory, type Unavailable } from "../../history/read.ts";
 import { refusal, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";

@@ -11,7 +11,9 @@ import {
   seqTime,
   type TenantName,
 } from "../../core/ids.ts";
-import type { QueueEntry, ReadAnswer, Refusal } from "../../core/schema/rpc.ts";
+import type { Refusal } from "../../core/schema/answer.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
+import type { ReadAnswer } from "../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { fanOut } from "../../durable-objects/stubs.ts";
 import { ask, deadlineOf, publicCode, timeLeft } from "../ask.ts";

@@ -1,8 +1,9 @@
 /** Queues: their settings, which the Directory keeps and tells the shards, and their counts, which the shards tell. */
 import { Problem } from "../../core/errors.ts";
 import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
+import type { ChangeAnswer, QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { type QueuePatch, QueuePatchSchema } from "../../core/schema/queue-settings.ts";
-import type { ChangeAnswer, QueueEntry, ShardSummary } from "../../core/schema/rpc.ts";
+import type { ShardSummary } from "../../core/schema/rpc.ts";
 import { iso } from "../../core/task.ts";
 import { fanOut } from "../../durable-objects/stubs.ts";
 import { ask } from "../ask.ts";

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { Problem } from "../../core/errors.ts";
 import { type QueueName, TYPE_NAME } from "../../core/ids.ts";
-import type { TypeRoute } from "../../core/schema/rpc.ts";
+import type { TypeRoute } from "../../core/schema/directory-rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door } from "../door.ts";

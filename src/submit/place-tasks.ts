@@ -7,7 +7,9 @@ import { MIB } from "../../core/bytes.ts";
 import type { TenantName } from "../../core/ids.ts";
 import { packTasks } from "../../core/pack-tasks.ts";
 import { anotherShard, placeTask } from "../../core/placement.ts";
-import type { NewTask, QueueEntry, Refusal, SubmitAnswer } from "../../core/schema/rpc.ts";
+import type { Refusal } from "../../core/schema/answer.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
+import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { ask, refusal, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";
 

@@ -2,7 +2,8 @@
 import { isAcceptable } from "../../core/accept-task.ts";
 import { explainIssues, MAX_ERRORS } from "../../core/explain-issues.ts";
 import { type Fault, isFault, makeTask, under } from "../../core/make-task.ts";
-import type { NewTask, QueueEntry } from "../../core/schema/rpc.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
+import type { NewTask } from "../../core/schema/rpc.ts";
 import { type SubmittedTask, SubmittedTaskSchema } from "../../core/schema/submission.ts";
 import type { Door } from "../door.ts";
 import { isResolved, type Resolved, resolveTask } from "./resolve-task.ts";

@@ -1,7 +1,7 @@
 /** What a submitted task's type is, and which queue it goes to: named, or where the type is routed, or `default`. */
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import { declaredType, type Fault, type TaskType } from "../../core/make-task.ts";
-import type { QueueEntry } from "../../core/schema/rpc.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Door } from "../door.ts";
 
 export interface Resolved {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
+import type { Answer } from "../../core/schema/answer.ts";
+import type { ChangeAnswer } from "../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueuePatch } from "../../core/schema/queue-settings.ts";
-import type { Answer, ChangeAnswer } from "../../core/schema/rpc.ts";
 import { changeQueue, pauseQueue } from "../../durable-objects/directory/change-queue.ts";
 import { listQueues } from "../../durable-objects/directory/list-queues.ts";
 import { listRoutes } from "../../durable-objects/directory/list-routes.ts";

@@ -5,7 +5,7 @@
  */
 import type { ShardAddress } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
-import type { Refusal } from "../../core/schema/rpc.ts";
+import type { Refusal } from "../../core/schema/answer.ts";
 import { doDueWork, onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { failure, Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { NodeSql } from "../../durable-objects/sql/node.ts";

@@ -1,7 +1,8 @@
 /** What the door answers when objects fail, hang or lose an answer: real objects, with the fault at the ports. */
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Ports } from "../../core/ports.ts";
-import type { DirectoryRpc, ShardRpc } from "../../core/schema/rpc.ts";
+import type { DirectoryRpc } from "../../core/schema/directory-rpc.ts";
+import type { ShardRpc } from "../../core/schema/rpc.ts";
 import { call, type Reply } from "../support/workerd/call.ts";
 import { altered, serviceWith, silence } from "../support/workerd/service.ts";
 

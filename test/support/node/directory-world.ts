@@ -6,7 +6,9 @@
 import { type QueueName, type ShardAddress, shardName, type TenantName } from "../../../core/ids.ts";
 import { createLog } from "../../../core/log.ts";
 import type { Ports } from "../../../core/ports.ts";
-import type { DirectoryRpc, Refusal, ShardRpc, SubmitAnswer } from "../../../core/schema/rpc.ts";
+import type { Refusal } from "../../../core/schema/answer.ts";
+import type { DirectoryRpc } from "../../../core/schema/directory-rpc.ts";
+import type { ShardRpc, SubmitAnswer } from "../../../core/schema/rpc.ts";
 import { checkAlarm } from "../../../durable-objects/directory/arm.ts";
 import { drain } from "../../../durable-objects/directory/drain.ts";
 import { registerTenant } from "../../../durable-objects/directory/register-tenant.ts";

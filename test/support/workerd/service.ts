@@ -6,7 +6,8 @@ import { env } from "cloudflare:workers";
 import type { Handler } from "../../../consumers/handlers/define.ts";
 import { REGISTRY } from "../../../consumers/handlers/registry.ts";
 import type { Ports } from "../../../core/ports.ts";
-import type { DirectoryRpc, ShardRpc } from "../../../core/schema/rpc.ts";
+import type { DirectoryRpc } from "../../../core/schema/directory-rpc.ts";
+import type { ShardRpc } from "../../../core/schema/rpc.ts";
 import { platformPorts } from "../../../ports.ts";
 import { createWorker } from "../../../src/worker.ts";
 

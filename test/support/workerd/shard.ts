@@ -5,10 +5,10 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import type { Seq } from "../../../core/ids.ts";
+import type { Answer } from "../../../core/schema/answer.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type {
   AdvanceRequest,
-  Answer,
   ClaimedTask,
   Handout,
   NewTask,

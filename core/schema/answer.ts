@@ -1,0 +1,23 @@
+/**
+ * How objects answer: values, `{ok: true, …}` or `{ok: false, code, …}`, because an exception loses its type on the way.
+ * A deploy mixes versions for five minutes: fields are only ever added, readers ignore what they do not know, and `v`
+ * says which protocol was spoken.
+ */
+import type { ErrorCode } from "../errors.ts";
+
+export interface Versioned {
+  readonly v: 1;
+}
+
+export interface Refusal extends Versioned {
+  readonly ok: false;
+  readonly code: ErrorCode | "settings-needed" | "session-unknown" | "stale-turn";
+  readonly detail: string;
+  readonly retryAfterMs?: number;
+  /** JSON Pointer to the field that is wrong, with `invalid-request` and `setting-fixed`. */
+  readonly pointer?: string;
+}
+export type Answer<T> = (Versioned & { readonly ok: true } & T) | Refusal;
+
+/** `sessions`: consumers' sessions that have not ended yet; asked again, the drain goes on. */
+export type DrainAnswer = Answer<{ readonly sessions: number }>;

@@ -1,0 +1,82 @@
+/** What the Directory of a tenant is asked, and what it answers; schedules and tenants are in schedule-rpc.ts. */
+import type { QueueName } from "../ids.ts";
+import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
+import type { QueuePatch, QueueSettings } from "./queue-settings.ts";
+import type { ScheduleRpc, TenantRpc } from "./schedule-rpc.ts";
+
+/** What the door must know of a queue to route to it. */
+export interface QueueEntry {
+  readonly queue: QueueName;
+  readonly settings: QueueSettings;
+  /** Largest number of objects that the queue ever had: ids below it may be real. */
+  readonly shardsEver: number;
+  /** Unix ms. */
+  readonly createdAt: number;
+}
+
+export interface LookupRequest extends Versioned {
+  readonly queue: QueueName | null;
+  readonly type: string | null;
+  /** Make the queue where it is `default` or a type is routed to it and it does not exist yet. */
+  readonly create: boolean;
+}
+
+export type LookupAnswer = Answer<{
+  /** Where the type is routed; null: nowhere, so `default`. */
+  readonly route: QueueName | null;
+  /** Of `queue`, or of the route where `queue` is null, or of `default`; null: no such queue. */
+  readonly entry: QueueEntry | null;
+  /** Whether PUT /types made the type known though no handler here has it. */
+  readonly declared: boolean;
+}>;
+
+export interface TypeRoute {
+  readonly type: string;
+  readonly queue: QueueName;
+}
+
+export interface OperatorEvent {
+  /** Unix ms. */
+  readonly at: number;
+  readonly kind:
+    | "dead-ticket"
+    | "tenant-created"
+    | "queue-created"
+    | "queue-changed"
+    | "fire-missed"
+    | "schedule-stopped";
+  readonly detail: string;
+}
+
+export interface ChangeAnswer {
+  readonly entry: QueueEntry;
+  /** How many of the queue's objects have taken the change; the rest are asked again every 2 s. */
+  readonly shards: { readonly asked: number; readonly answered: number };
+}
+
+/** The directory of a tenant, as others call it. `_root` is one too, and keeps tenants alone. */
+export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
+  lookup(request: LookupRequest): Promise<LookupAnswer>;
+  listQueues(request: Versioned): Promise<Answer<{ readonly entries: readonly QueueEntry[] }>>;
+  /** PUT (`replace`: what is not named gets its default) and PATCH; makes the queue where `create`. */
+  changeQueue(
+    request: Versioned & {
+      readonly queue: QueueName;
+      readonly patch: QueuePatch;
+      readonly replace: boolean;
+      readonly create: boolean;
+    },
+  ): Promise<Answer<ChangeAnswer>>;
+  pauseQueue(
+    request: Versioned & { readonly queue: QueueName; readonly paused: boolean },
+  ): Promise<Answer<ChangeAnswer>>;
+  listRoutes(request: Versioned): Promise<Answer<{ readonly routes: readonly TypeRoute[] }>>;
+  putRoute(request: Versioned & { readonly type: string; readonly queue: QueueName }): Promise<Answer<object>>;
+  /** The cron trigger, each minute: re-arms, catches up, and at a local start wakes the shards. */
+  tick(request: Versioned): Promise<Answer<object>>;
+  /** Local shutdown, passed on to every shard. */
+  drain(request: Versioned): Promise<DrainAnswer>;
+  /** Latest 1,000 are kept. */
+  report(request: Versioned & { readonly event: Omit<OperatorEvent, "at"> }): Promise<Answer<object>>;
+  events(request: Versioned): Promise<Answer<{ readonly events: readonly OperatorEvent[] }>>;
+}
