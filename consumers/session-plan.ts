@@ -17,6 +17,7 @@ import type {
   OpenAnswer,
   Outcome,
 } from "../core/schema/rpc.ts";
+import { AHEAD_MS, Pace } from "./pace.ts";
 
 export type Step =
   | { readonly kind: "start"; readonly task: ClaimedTask }
@@ -24,18 +25,6 @@ export type Step =
   | { readonly kind: "abandon"; readonly seq: Seq }
   | { readonly kind: "send"; readonly request: AdvanceRequest }
   | { readonly kind: "close"; readonly request: CloseRequest };
-
-/** Ahead of its slots a session claims what this much measured run time holds; slower tasks are not claimed ahead. */
-const AHEAD_MS = 20;
-/**
- * And no more than it gets done in this time, calls included: a clock that stands still while code runs (Cloudflare's)
- * shows no run time for what only computes. With the same 20 ms here, round trips of 15 ms under load kept the window
- * at 13 tasks a turn, a quarter of the throughput.
- */
-const AHEAD_PACE_MS = 100;
-const MAX_AHEAD = 128;
-/** Weight of the newest measurement in the running means. */
-const NEWEST = 0.2;
 
 interface Flight {
   readonly request: AdvanceRequest;
@@ -73,17 +62,13 @@ export class SessionPlan {
   #stop: Handout["stop"] = "no";
   #isDone = false;
   #isClosing = false;
-  /** Mean run time of a task, and mean time between tasks, ms. null: not measured. */
-  #runMs: number | null = null;
-  #paceMs: number | null = null;
-  #lastHandoutAt: number;
-  #endedSinceHandout = 0;
+  readonly #pace: Pace;
   #lastEndAt: number;
 
   constructor(terms: SessionTerms, handout: Handout, solo: boolean, now: number) {
     this.#terms = terms;
     this.#solo = solo;
-    this.#lastHandoutAt = now;
+    this.#pace = new Pace(now);
     this.#lastEndAt = now;
     this.#take(handout, 0, now);
   }
@@ -105,9 +90,7 @@ export class SessionPlan {
     if (running?.task.attempt !== outcome.attempt) return;
     this.#running.delete(outcome.seq);
     this.#progress.delete(outcome.seq);
-    const took = now - running.startedAt;
-    this.#runMs = this.#runMs === null ? took : this.#runMs * (1 - NEWEST) + took * NEWEST;
-    this.#endedSinceHandout++;
+    this.#pace.ended(now - running.startedAt);
     this.#lastEndAt = now;
     this.#tell({ ...outcome, turn: running.turn }, now);
   }
@@ -266,13 +249,8 @@ export class SessionPlan {
     for (const task of handout.tasks) this.#hold({ task, turn });
     if (handout.stop !== "no") this.finish(handout.stop);
     if (handout.tasks.length === 0) return;
-    if (this.#endedSinceHandout > 0) {
-      const pace = (now - this.#lastHandoutAt) / this.#endedSinceHandout;
-      this.#paceMs = this.#paceMs === null ? pace : this.#paceMs * (1 - NEWEST) + pace * NEWEST;
-    }
-    this.#lastHandoutAt = now;
+    this.#pace.handedOut(now);
     this.#lastEndAt = now;
-    this.#endedSinceHandout = 0;
   }
 
   /** A task may come again while an earlier claim of it is still here: the shard has ended that one. */
@@ -287,11 +265,9 @@ export class SessionPlan {
     this.#waiting.push(held);
   }
 
+  /** A suspect runs alone, with nothing behind it. */
   #ahead(): number {
-    if (this.#solo || this.#runMs === null || this.#paceMs === null || this.#runMs > AHEAD_MS) return 0;
-    const byRunTime = (AHEAD_MS * this.#terms.slots) / Math.max(this.#runMs, 0.01);
-    const byPace = AHEAD_PACE_MS / Math.max(this.#paceMs, 0.01);
-    return Math.min(MAX_AHEAD, Math.floor(byRunTime), Math.floor(byPace));
+    return this.#solo ? 0 : this.#pace.ahead(this.#terms.slots);
   }
 
   /** Tasks wait, and every slot is held. */
@@ -309,7 +285,7 @@ export class SessionPlan {
       const { seq, attempt } = task;
       this.#tell({ kind: "returned", hasBegun: false, seq, attempt, turn, startedAt: now, endedAt: now }, now);
     }
-    if (this.#waiting.length > 0 && this.#stop === "no") this.#runMs = AHEAD_MS + 1;
+    if (this.#waiting.length > 0 && this.#stop === "no") this.#pace.wasStuck();
     this.#waiting = [];
   }
 
