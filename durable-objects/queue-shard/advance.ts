@@ -13,11 +13,13 @@ import { endHungOf } from "./rescue.ts";
 import { saveSession } from "./session-rows.ts";
 import { giveBackLost, type Settled, settle } from "./settle.ts";
 import { refuse, type Shard } from "./shard.ts";
+import { commitWaiting } from "./submit.ts";
 import { heldRows } from "./task-rows.ts";
 import { tellWaiters } from "./wait.ts";
 
 /** `respond` is called once: now, or where there is nothing to hand out, within `waitMs`. */
 export function advance(shard: Shard, request: AdvanceRequest, respond: (answer: AdvanceAnswer) => void): void {
+  commitWaiting(shard);
   const now = shard.ports.now();
   const session = shard.memory.sessions.get(request.session);
   if (!session || request.turn < session.turn) {

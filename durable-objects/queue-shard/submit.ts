@@ -31,6 +31,14 @@ export function submit(shard: Shard, packed: PackedSubmitRequest, respond: (answ
   commitGroup(shard);
 }
 
+/**
+ * Writes what waits for the turn to end, if anything does. Sessions with quick tasks can keep the event loop from turning
+ * at all: then the next of their calls ends the wait, or submissions would starve behind the work that they bring.
+ */
+export function commitWaiting(shard: Shard): void {
+  if (shard.submissions.length > 0) commitGroup(shard);
+}
+
 function endOfTurn(shard: Shard): void {
   shard.ports.later(0, () => {
     if (shard.submissions.length === 0) {
