@@ -26,6 +26,12 @@ export type Step =
   | { readonly kind: "send"; readonly request: AdvanceRequest }
   | { readonly kind: "close"; readonly request: CloseRequest };
 
+/**
+ * A session with every slot taken has nothing to ask: its long poll, which brings `stop` and renews the lease, waits this
+ * long (ms) for an outcome that would overtake it. A poll at once made two calls of each task that waits for something.
+ */
+const POLL_DELAY_MS = 1_000;
+
 interface Flight {
   readonly request: AdvanceRequest;
   readonly started: readonly Running[];
@@ -64,12 +70,14 @@ export class SessionPlan {
   #isClosing = false;
   readonly #pace: Pace;
   #lastEndAt: number;
+  #lastAnswerAt: number;
 
   constructor(terms: SessionTerms, handout: Handout, solo: boolean, now: number) {
     this.#terms = terms;
     this.#solo = solo;
     this.#pace = new Pace(now);
     this.#lastEndAt = now;
+    this.#lastAnswerAt = now;
     this.#take(handout, 0, now);
   }
 
@@ -113,6 +121,7 @@ export class SessionPlan {
       return;
     }
     this.#flights.delete(turn);
+    this.#lastAnswerAt = now;
     const { handout } = answer;
     if (flight.isLinger && handout.tasks.length === 0 && this.#isIdle) this.#isClosing = true;
     this.#take(handout, turn, now);
@@ -164,6 +173,7 @@ export class SessionPlan {
     const looks: number[] = [];
     if (this.#oldestUnsentAt !== null && this.#mayCall) looks.push(this.#oldestUnsentAt + AHEAD_MS);
     if (this.#isFull) looks.push(this.#lastEndAt + AHEAD_MS);
+    if (this.#flights.size === 0) looks.push(this.#lastAnswerAt + POLL_DELAY_MS);
     return looks.length === 0 ? null : Math.min(...looks);
   }
 
@@ -186,8 +196,14 @@ export class SessionPlan {
   #maySend(now: number): boolean {
     const hasNews = this.#unsent.length > 0 || this.#progress.size > 0 || this.#unreported.length > 0;
     const isDue = this.#isHungry() || (this.#oldestUnsentAt !== null && now - this.#oldestUnsentAt >= AHEAD_MS);
-    if (this.#flights.size === 0) return hasNews ? isDue : true;
+    if (this.#flights.size === 0)
+      return hasNews ? isDue : this.#want > 0 || now - this.#lastAnswerAt >= POLL_DELAY_MS || now < this.#lastAnswerAt;
     return this.#mayCall && hasNews && isDue;
+  }
+
+  get #want(): number {
+    if (this.#stop !== "no") return 0;
+    return Math.max(0, this.#terms.slots + this.#ahead() - this.#running.size - this.#waiting.length);
   }
 
   /** Whether one more call may be under way: at most one beside a long poll. */
@@ -202,7 +218,7 @@ export class SessionPlan {
   }
 
   #send(): AdvanceRequest {
-    const { session, slots, leaseMs, lingerMs } = this.#terms;
+    const { session, leaseMs, lingerMs } = this.#terms;
     const outcomes = this.#takeUnsent();
     const started = this.#unreported;
     for (const running of started) running.isReported = true;
@@ -219,7 +235,7 @@ export class SessionPlan {
       started: started.map((running) => running.task.seq),
       outcomes,
       progress: [...this.#progress],
-      want: this.#stop === "no" ? Math.max(0, slots + this.#ahead() - this.#running.size - this.#waiting.length) : 0,
+      want: this.#want,
       // While tasks wait to be started the answer is wanted at once; else the question may stay open.
       waitMs: this.#waiting.length > 0 ? 0 : isLinger ? lingerMs : Math.floor(leaseMs / 3),
       heard: this.#stop,

@@ -47,6 +47,8 @@ class SessionRun {
   #shard: ShardRpc;
   #isPumpDue = false;
   #stopLook: (() => void) | null = null;
+  /** When it rings (Unix ms), while there is one. */
+  #lookAt = 0;
   #stopYield: () => void;
   #isDraining = false;
   readonly #openedAt: number;
@@ -195,10 +197,12 @@ class SessionRun {
     void this.#pumpSoon();
   }
 
-  /** One timer at a time; one that rings early finds nothing to do and is set again. */
+  /** One timer at a time, the earliest; one that rings for nothing is set again. */
   #lookAgain(): void {
     const at = this.#plan.nextLook();
-    if (at === null || this.#stopLook) return;
+    if (at === null || (this.#stopLook && this.#lookAt <= at)) return;
+    this.#stopLook?.();
+    this.#lookAt = at;
     this.#stopLook = this.#deps.ports.later(Math.max(0, at - this.#deps.ports.now()), () => {
       this.#stopLook = null;
       this.#pump();

@@ -28,7 +28,7 @@ function wantsOf(ms: number, turns = 4): AdvanceRequest[] {
   const terms = { session: 1, slots: SLOTS, leaseMs: 45_000, lingerMs: 100 };
   const plan = new SessionPlan(terms, handout(SLOTS), false, now);
   const sent: AdvanceRequest[] = [];
-  for (let round = 0; sent.length < turns && round < 10 * turns; round++) {
+  for (let round = 0; sent.length < turns && round < 40 * turns; round++) {
     // Once more after starts: nothing is sent in the same breath.
     for (const step of [...plan.steps(now), ...plan.steps(now)]) {
       if (step.kind !== "send") continue;
