@@ -51,17 +51,22 @@ export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFl
       must(endOf(seq, deps) !== null, () => `task ${seq} left the outbox, but D1 does not have it`);
 }
 
-function bear({ seq, now, payload, options }: SeenMove, { model }: CommitDeps): void {
+function bear({ seq, now, payload, options }: SeenMove, { model, now: clock }: CommitDeps): void {
   must(!model.numbers.has(seq), () => `number ${seq} was given twice`);
   must(now !== "GONE" && canMove("NEW", now), () => `task ${seq} was born ${now}`);
   model.numbers.add(seq);
-  model.tasks.set(seq, {
+  const task: KnownTask = {
     seq,
     script: JSON.parse(payload) as Script,
     options: options === null ? {} : (JSON.parse(options) as TaskOptions),
     executions: [],
     status: now,
-  });
+  };
+  // A clock that jumped may have ended the life of the key under which it was repeated.
+  const isOnce = clock === null || !model.byId.has(task.script.id);
+  must(isOnce, () => `submission ${task.script.id} became two tasks`);
+  model.tasks.set(seq, task);
+  model.byId.set(task.script.id, task);
 }
 
 /** @returns whether the task has ended by it */

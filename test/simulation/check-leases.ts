@@ -3,8 +3,10 @@
  * shard's clock, or with the boot that it belongs to. And two workers that the shard believes never run the same task.
  */
 import type { Seq } from "../../core/ids.ts";
+import type { Attempt } from "../../core/task.ts";
 import type { Memory } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import type { Sql } from "../../durable-objects/sql/sql.ts";
 import type { Execution, KnownTask, Stay } from "./model.ts";
 import { must } from "./violation.ts";
 
@@ -62,14 +64,20 @@ export function checkAlone({ seq, executions }: KnownTask, attempt: number, stay
       );
 }
 
-/** `onCrash: "fail"`: what a worker died of, or may have, is not begun again. */
-export function checkOnce({ seq, options, executions }: KnownTask): void {
+const ATTEMPTS = "SELECT attempts FROM task WHERE seq = ?";
+
+/**
+ * `onCrash: "fail"`: what a worker died of, or may have, is not begun again. One that the shard took for hung is a
+ * failure, whatever became of its worker, and failures are tried again.
+ */
+export function checkOnce({ seq, options, executions }: KnownTask, sql: Sql): void {
   if (options.onCrash !== "fail") return;
-  for (const { end, stay } of executions)
-    must(
-      end !== null || !stay.isOver,
-      () => `task ${seq} begins again after ${stay.worker} died of it, against its word`,
-    );
+  const text = sql.all<{ attempts: string | null }>(ATTEMPTS, seq)[0]?.attempts ?? "[]";
+  const failed = (JSON.parse(text) as Attempt[]).filter(({ outcome }) => outcome === "failed");
+  for (const { attempt, end, stay } of executions) {
+    const isKnown = end !== null || !stay.isOver || failed.some((one) => one.attempt === attempt);
+    must(isKnown, () => `task ${seq} begins again after ${stay.worker} died of it, against its word`);
+  }
 }
 
 function isUnderWay({ end, stay }: Execution): boolean {

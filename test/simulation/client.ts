@@ -12,7 +12,7 @@ import { SIMULATED } from "./host.ts";
 import type { Model } from "./model.ts";
 import type { Network } from "./network.ts";
 import type { Random } from "./random.ts";
-import { drawScript } from "./script.ts";
+import { drawScript, type Script } from "./script.ts";
 import type { Tally } from "./tally.ts";
 import { Life, type Timeline } from "./timeline.ts";
 import { must } from "./violation.ts";
@@ -31,6 +31,7 @@ export interface ClientDeps {
   readonly model: Model;
   /** The shard's clock. */
   readonly now: () => number;
+  readonly hasSteppedClock: () => boolean;
   readonly mayCrash: boolean;
 }
 
@@ -41,6 +42,8 @@ export class Client {
   /** Some types are never seen by a seed, some by nearly every task. */
   readonly #types: Record<(typeof TYPES)[number], number>;
   readonly #priorities: number;
+  readonly #keys = new Map<string, { readonly seq: Seq; readonly createdAt: number }[]>();
+  #ids = 0;
 
   constructor(settings: QueueSettings, deps: ClientDeps) {
     const { random } = deps;
@@ -112,7 +115,7 @@ export class Client {
     const isSafe = request.tasks.every((task) => task.dedup);
     try {
       const answer = await network.call(this.#life, "submit", request, isSafe);
-      if (!answer.ok && answer.code === "settings-needed" && tries < MOST_TRIES) {
+      if (!answer.ok && answer.code === "settings-needed" && !request.settings) {
         tally.count(answer.code);
         await this.#submit({ ...request, settings: this.settings, settingsVersion: this.settings.version }, tries + 1);
       } else this.#told(request, answer);
@@ -127,22 +130,29 @@ export class Client {
   }
 
   #told(request: SubmitRequest, answer: SubmitAnswer): void {
-    const { tally } = this.#deps;
+    const { tally, model } = this.#deps;
     if (!answer.ok) {
       tally.count(answer.code);
-      const isExpected =
-        answer.code === "queue-full" || answer.code === "settings-needed" || answer.detail.includes(SIMULATED);
+      const isExpected = answer.code === "queue-full" || answer.detail.includes(SIMULATED);
       must(isExpected, () => `a submission was answered ${answer.code}: ${answer.detail}`);
+      for (const { payload } of request.tasks)
+        must(!model.byId.has(idOf(payload)), () => `${answer.code}, but ${payload} was taken`);
       return;
     }
     if (answer.duplicates.length > 0) tally.count("known key");
-    must(
-      answer.seqs.length === request.tasks.length,
-      () => `${answer.seqs.length} answers for ${request.tasks.length} tasks`,
-    );
-    for (const seq of answer.seqs) {
-      if (seq === null) must(!request.atomic, () => "an atomic batch was taken in part");
-      else this.#promised(seq);
+    const { seqs, createdAt } = answer;
+    must(seqs.length === request.tasks.length, () => `${seqs.length} answers for ${request.tasks.length} tasks`);
+    for (const [i, seq] of seqs.entries()) {
+      const { payload, dedup } = request.tasks[i] ?? first(request.tasks);
+      if (seq === null) {
+        must(!request.atomic, () => "an atomic batch was taken in part");
+        must(!model.byId.has(idOf(payload)), () => `${payload} was refused, and taken`);
+        continue;
+      }
+      this.#promised(seq);
+      if (answer.duplicates.includes(i)) continue;
+      must(model.tasks.get(seq)?.script.id === idOf(payload), () => `task ${seq} is not ${payload}`);
+      if (dedup) this.#keyed(dedup, seq, createdAt);
     }
   }
 
@@ -150,6 +160,19 @@ export class Client {
     const { model } = this.#deps;
     must(model.tasks.has(seq), () => `task ${seq} was promised, but no commit has it`);
     model.promised.add(seq);
+  }
+
+  /** Under one key there is one task within its time. */
+  #keyed({ key, ttlMs }: NonNullable<NewTask["dedup"]>, seq: Seq, createdAt: number): void {
+    const known = this.#keys.get(key) ?? [];
+    this.#keys.set(key, known);
+    if (!this.#deps.hasSteppedClock())
+      for (const other of known)
+        must(
+          Math.abs(other.createdAt - createdAt) >= ttlMs,
+          () => `tasks ${other.seq} and ${seq} were both made under ${key}`,
+        );
+    known.push({ seq, createdAt });
   }
 
   #drawTask(): NewTask {
@@ -162,15 +185,13 @@ export class Client {
       payload: this.#drawPayload(),
       runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
       options: random.chance(0.3) ? JSON.stringify(this.#drawOptions()) : null,
-      ...(random.chance(0.15) && {
-        dedup: { key: `key ${random.between(0, 5)}`, ttlMs: random.pick([5_000, 3_600_000]) },
-      }),
+      ...(random.chance(0.15) && { dedup: drawKey(random) }),
     };
   }
 
   #drawPayload(): string {
     const { random, faults, mayCrash } = this.#deps;
-    const script = drawScript(random, mayCrash);
+    const script = drawScript(++this.#ids, random, mayCrash);
     return JSON.stringify(faults.strikes("d1-bad-row") ? { ...script, note: UNWELCOME } : script);
   }
 
@@ -183,4 +204,20 @@ export class Client {
       ...(random.chance(0.15) && { onCrash: "fail" }),
     };
   }
+}
+
+/** A key has always the same life: short for the first ones, but longer than all tries of a submission take. */
+function drawKey(random: Random): NonNullable<NewTask["dedup"]> {
+  const number = random.between(0, 5);
+  return { key: `key ${number}`, ttlMs: number < 3 ? 20_000 : 3_600_000 };
+}
+
+function idOf(payload: string): number {
+  return (JSON.parse(payload) as Script).id;
+}
+
+function first<T>(list: readonly T[]): T {
+  const [one] = list;
+  if (one === undefined) throw new RangeError("an empty list");
+  return one;
 }

@@ -8,8 +8,8 @@ import type { Tally } from "./tally.ts";
 /** Each kind with its chance a time (a call, a ticket, a commit, a step of chaos) at full strength. */
 export const FAULTS = {
   "late-message": 0.1,
-  "lost-request": 0.08,
-  "lost-answer": 0.08,
+  "lost-request": 0.12,
+  "lost-answer": 0.15,
   /** The answer to `open`: its session is nobody's until the lease ends. */
   "lost-opening": 0.15,
   "doubled-call": 0.08,
@@ -31,6 +31,8 @@ export const FAULTS = {
   eviction: 0.04,
   restart: 0.02,
   "runtime-crash": 0.01,
+  /** A worker runs a task and never tells how it ended. */
+  "mute-outcome": 0.05,
   "runtime-stall": 0.02,
   /** No call of anybody arrives for a while. */
   outage: 0.01,
@@ -47,6 +49,7 @@ const DISTURBING: ReadonlySet<Fault> = new Set([
   "storage-error",
   "clock-step",
   "runtime-crash",
+  "mute-outcome",
   "runtime-stall",
   "outage",
   "reboot",

@@ -41,12 +41,10 @@ export class Model {
   readonly tasks = new Map<Seq, KnownTask>();
   /** Tasks that a client was told of. */
   readonly promised = new Set<Seq>();
-  /** Seqs and session numbers ever made durable. */
+  /** By the number that their submission gave them. */
+  readonly byId = new Map<number, KnownTask>();
+  /** Seqs ever made durable. */
   readonly numbers = new Set<number>();
   /** Something in this run may end or repeat a task against its script. */
   isDisturbed = false;
-
-  taskOf(seq: Seq): KnownTask | undefined {
-    return this.tasks.get(seq);
-  }
 }

@@ -5,8 +5,9 @@
 import { redeemTicket } from "../../consumers/tickets.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
-import type { OpenAnswer } from "../../core/schema/rpc.ts";
+import type { OpenAnswer, ShardRpc } from "../../core/schema/rpc.ts";
 import type { Broker, Message } from "./broker.ts";
+import type { Faults } from "./faults.ts";
 import { type Isolate, scriptedRegistry } from "./handlers.ts";
 import type { Execution, Stay } from "./model.ts";
 import type { Network } from "./network.ts";
@@ -19,6 +20,7 @@ const DRAIN_MS = 10_000;
 export interface RuntimesDeps {
   readonly timeline: Timeline;
   readonly random: Random;
+  readonly faults: Faults;
   readonly tally: Tally;
   readonly network: Network;
   readonly broker: Broker;
@@ -106,6 +108,21 @@ export class Runtimes {
     await session?.ended;
   }
 
+  /** Now and then an outcome is kept back for good, and its task said to be held. */
+  #mute(shard: ShardRpc): ShardRpc {
+    const { faults } = this.#deps;
+    const muted = new Set<Seq>();
+    return {
+      ...shard,
+      advance(request) {
+        for (const { seq } of request.outcomes) if (faults.strikes("mute-outcome")) muted.add(seq);
+        if (muted.size === 0) return shard.advance(request);
+        const outcomes = request.outcomes.filter(({ seq }) => !muted.has(seq));
+        return shard.advance({ ...request, outcomes, holding: [...new Set([...request.holding, ...muted])] });
+      },
+    };
+  }
+
   #isolateOf(runtime: Runtime): Isolate {
     const { timeline, begin, onCrash, random, tally } = this.#deps;
     return {
@@ -124,10 +141,12 @@ export class Runtimes {
 
   #portsOf(runtime: Runtime, stay: Stay, name: string): Ports {
     const { timeline, network, broker, now, boot } = this.#deps;
-    const stub = network.stub(runtime.life, (method, answer) => {
-      const opened = answer as OpenAnswer;
-      if (method === "open" && opened.ok) stay.session = opened.session;
-    });
+    const stub = this.#mute(
+      network.stub(runtime.life, (method, answer) => {
+        const opened = answer as OpenAnswer;
+        if (method === "open" && opened.ok) stay.session = opened.session;
+      }),
+    );
     const notHere = () => {
       throw new Error("a consumer does not ask for that");
     };

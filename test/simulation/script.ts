@@ -13,6 +13,8 @@ export const ScriptSchema = z.object({
   acts: z.array(z.enum(ACTS)).min(1),
   /** How long a run takes; 0: it answers in the same turn. */
   ms: z.number(),
+  /** Tells submitted tasks apart that look alike. */
+  id: z.number(),
   note: z.string().optional(),
 });
 export type Script = z.infer<typeof ScriptSchema>;
@@ -22,7 +24,7 @@ export function actOf(script: Script, run: number): Act {
 }
 
 /** A script that ends: "snooze" is never last. */
-export function drawScript(random: Random, mayCrash: boolean): Script {
+export function drawScript(id: number, random: Random, mayCrash: boolean): Script {
   const acts: Act[] = [];
   while (acts.length < 3 && random.chance(0.3))
     acts.push(
@@ -46,7 +48,7 @@ export function drawScript(random: Random, mayCrash: boolean): Script {
     snooze: 0,
   });
   const ms = random.chance(0.3) ? 0 : random.chance(0.8) ? random.between(1, 40) : random.between(40, 4_000);
-  return { acts: [...acts, last], ms };
+  return { acts: [...acts, last], ms, id };
 }
 
 export interface Prediction {

@@ -78,6 +78,7 @@ export class World {
     const network = new Network(timeline, faults, streamOf("network"), tally, () => this.host);
     const runtimes = new Runtimes({
       timeline,
+      faults,
       tally,
       network,
       random: streamOf("runtimes"),
@@ -115,6 +116,7 @@ export class World {
       model,
       random: streamOf("client"),
       now: () => this.#now(),
+      hasSteppedClock: () => this.#chaos.hasSteppedClock,
       mayCrash,
     });
     this.#chaos = new Chaos({
@@ -187,10 +189,10 @@ export class World {
   }
 
   #begin(seq: Seq, attempt: number, stay: Stay): { execution: Execution; run: number } {
-    const task = this.model.taskOf(seq);
+    const task = this.model.tasks.get(seq);
     must(task !== undefined, () => `${stay.worker} runs task ${seq}, which no commit has`);
     checkAlone(task, attempt, stay, this.host.shard);
-    checkOnce(task);
+    checkOnce(task, this.host.gate);
     const execution: Execution = { attempt, stay, startedAt: this.timeline.now, end: null, result: null };
     task.executions.push(execution);
     this.#note(`  ${stay.worker} begins ${seq}, attempt ${attempt}`);
