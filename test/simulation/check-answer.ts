@@ -1,8 +1,17 @@
 /** What a shard may answer, checked as it does, against what it then holds. */
 import type { Seq } from "../../core/ids.ts";
-import type { CloseAnswer, CloseRequest, ReadAnswer, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type {
+  AdvanceAnswer,
+  AdvanceRequest,
+  CloseAnswer,
+  CloseRequest,
+  ReadAnswer,
+  SubmitAnswer,
+  SubmitRequest,
+} from "../../core/schema/rpc.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import { checkHandout } from "./check-advance.ts";
 import type { Leases } from "./check-leases.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { Method } from "./operations.ts";
@@ -15,6 +24,7 @@ export interface AnswerDeps {
 
 export function checkAnswer(shard: Shard, method: Method, request: unknown, answer: unknown, deps: AnswerDeps): void {
   if (method === "submit") checkSubmission(shard, request as SubmitRequest, answer as SubmitAnswer);
+  else if (method === "advance") checkHandout(shard, request as AdvanceRequest, answer as AdvanceAnswer);
   else if (method === "close" && (answer as CloseAnswer).ok) deps.leases.closed((request as CloseRequest).session);
   else if (method === "read") checkRead((request as { seqs: Seq[] }).seqs, answer as ReadAnswer, deps.history);
   else if (method === "wait") checkRead([(request as { seq: Seq }).seq], answer as ReadAnswer, deps.history);

@@ -15,9 +15,12 @@ interface Waiting {
   readonly type: string;
   readonly version: number;
   readonly mode: string;
+  /** 1: it is to run at most once, and may have begun unseen if it is handed out ahead. */
+  readonly once: 0 | 1 | null;
 }
 
-const WAITING = "SELECT seq, priority, type, version, mode FROM task WHERE status = 'QUEUED'";
+const WAITING = `SELECT seq, priority, type, version, mode, options ->> 'onCrash' = 'fail' AS once FROM task
+  WHERE status = 'QUEUED'`;
 const RUNNING = "SELECT count(*) AS count FROM task WHERE status = 'RUNNING'";
 
 /** Just before the claim is done. */
@@ -67,7 +70,7 @@ function bestFor(session: Session, sql: Sql, count: number): Seq[] {
     .sort((a, b) => b.priority - a.priority || a.seq - b.seq);
   const best: Seq[] = [];
   while (best.length < count) {
-    const next = left.findIndex((task) => task.mode !== "careful" || best.length < free);
+    const next = left.findIndex(({ mode, once }) => (mode !== "careful" && once !== 1) || best.length < free);
     const [task] = next < 0 ? [] : left.splice(next, 1);
     if (!task) break;
     best.push(task.seq);

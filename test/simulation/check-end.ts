@@ -26,6 +26,7 @@ export function checkEnd(
     must(row !== null, () => `D1 does not have task ${seq}`);
     checkRecord(task, row);
     checkOnce(task, row);
+    checkCrashes(task, row, model, settings);
     if (row.status === "FAILED") must(deadLetters.has(seq), () => `nobody was told that ${seq} ended FAILED`);
     if (!model.isDisturbed) checkPrediction(task, row, settings);
   }
@@ -55,6 +56,20 @@ function checkOnce({ seq, options }: KnownTask, { attempts }: HistoryRecord): vo
   if (options.onCrash !== "fail") return;
   const unknown = attempts.findIndex(({ outcome }) => outcome === "crashed" || outcome === "returned");
   must(unknown < 0 || unknown === attempts.length - 1, () => `task ${seq} went on, though it is to run at most once`);
+}
+
+/** Crashes in company condemn nobody, three alone do, and so do `maxCrashes` of all kinds. */
+function checkCrashes({ seq, options }: KnownTask, row: HistoryRecord, model: Model, settings: QueueSettings): void {
+  const crashes = row.attempts.filter(({ outcome }) => outcome === "crashed");
+  const alone = crashes.filter(({ worker }) => model.stays.get(worker)?.queue === "solo").length;
+  const { error } = row;
+  const isLast = row.attempts.at(-1)?.outcome === "crashed";
+  if (error?.code === "poisoned")
+    must(alone === 3 && isLast, () => `task ${seq} is poisoned by ${alone} crashes alone`);
+  else must(alone < 3 || options.onCrash === "fail", () => `task ${seq} crashed ${alone} times alone, and went on`);
+  if (error?.code !== "crashed" || options.onCrash === "fail") return;
+  const most = options.maxCrashes ?? settings.maxCrashes;
+  must(crashes.length === most && isLast, () => `task ${seq} ended by ${crashes.length} of ${most} crashes`);
 }
 
 /** Where nothing interfered, the script alone says how the task ends and how often it ran. */

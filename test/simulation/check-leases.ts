@@ -39,6 +39,8 @@ export class Leases {
       const isOver = leaseUntil <= now || this.#closed.has(id) || boot !== shard.ports.boot;
       must(isOver || sessions.has(id), () => `session ${id} ended ${leaseUntil - now} ms before its lease`);
     }
+    for (const { id, worker } of sessions.values())
+      must(worker.boot === shard.ports.boot, () => `session ${id} outlived its boot`);
     const seen = new Map<number, LastSeen>();
     for (const { id, turn, leaseUntil, worker } of sessions.values()) {
       const before = this.#sessions.get(id);

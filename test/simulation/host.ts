@@ -36,6 +36,8 @@ export interface HostDeps {
   readonly ports: (life: Life) => Ports;
   readonly onCommit: () => void;
   readonly onRollback: () => void;
+  /** The operation has done what it does; its answer may be still to come. */
+  readonly onTaken: (method: Method, request: unknown) => void;
   readonly onAnswer: (method: Method, request: unknown, answer: unknown) => void;
 }
 
@@ -51,6 +53,8 @@ export class Host {
   wasTouched = false;
   /** A write failed: what was to follow is made good for by the next alarm. */
   isHurt = false;
+  /** Counts the lives of the whole service: what was on its way when one ended does not arrive in the next. */
+  era = 0;
   /** The service is not running: calls fail, the alarm waits. */
   isDown = false;
   /** When the alarm rang and no row was changed (ms of the timeline). */
@@ -105,6 +109,7 @@ export class Host {
     try {
       if (shard.alarmAt !== null && shard.alarmAt <= shard.ports.now()) doDueWork(shard);
       operationOf(method)(shard, request, respond);
+      this.#deps.onTaken(method, request);
     } catch (error) {
       respond(this.#failed(error));
     }
@@ -153,6 +158,7 @@ export class Host {
   /** With the whole service. */
   die(kept: boolean): void {
     this.isDown = true;
+    this.era++;
     this.crash(kept);
   }
 

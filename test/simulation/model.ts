@@ -39,6 +39,8 @@ export interface KnownTask {
 export class Model {
   /** Every task of which a commit is known. */
   readonly tasks = new Map<Seq, KnownTask>();
+  /** Each by its worker's name. */
+  readonly stays = new Map<string, Stay>();
   /** Tasks that a client was told of. */
   readonly promised = new Set<Seq>();
   /** By the number that their submission gave them. */

@@ -71,7 +71,12 @@ export class Network {
         fail("request lost");
         return;
       }
+      const { era } = this.#host();
       const receive = (isCopy: boolean) => {
+        if (this.#host().era !== era) {
+          if (!isCopy) fail("the connection was cut");
+          return;
+        }
         this.#host().receive(method, copy(request), (answer) => {
           if (isCopy) return;
           if (answer instanceof Error) fail(answer.message);

@@ -9,7 +9,7 @@ import type { OpenAnswer, ShardRpc } from "../../core/schema/rpc.ts";
 import type { Broker, Message } from "./broker.ts";
 import type { Faults } from "./faults.ts";
 import { type Isolate, scriptedRegistry } from "./handlers.ts";
-import type { Execution, Stay } from "./model.ts";
+import type { Execution, Model, Stay } from "./model.ts";
 import type { Network } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
@@ -24,6 +24,7 @@ export interface RuntimesDeps {
   readonly tally: Tally;
   readonly network: Network;
   readonly broker: Broker;
+  readonly model: Model;
   readonly now: () => number;
   readonly boot: () => string | null;
   readonly begin: (seq: Seq, attempt: number, stay: Stay) => { execution: Execution; run: number };
@@ -74,6 +75,7 @@ export class Runtimes {
     const name = `w${String(++this.#stays).padStart(7, "0")}`;
     const stay: Stay = { worker: `consumer-${name}`, queue: message.queue, session: null, isOver: false };
     runtime.stays.add(stay);
+    this.#deps.model.stays.set(stay.worker, stay);
     void this.#stay(runtime, message, stay, name).then(() => {
       stay.isOver = true;
       runtime.stays.delete(stay);

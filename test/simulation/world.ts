@@ -6,9 +6,11 @@
 import { parseTaskId, type QueueName, type Seq, type ShardAddress, type TenantName } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { AdvanceRequest } from "../../core/schema/rpc.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import { Broker } from "./broker.ts";
 import { Chaos } from "./chaos.ts";
+import { checkTaken } from "./check-advance.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { checkCommit } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
@@ -81,6 +83,7 @@ export class World {
       faults,
       tally,
       network,
+      model,
       random: streamOf("runtimes"),
       broker: this.#broker,
       now: () => this.#now(),
@@ -101,6 +104,10 @@ export class World {
       onRollback: () => {
         this.#writes = -1;
         this.#witness.rolledBack();
+      },
+      onTaken: (method, request) => {
+        const { shard } = this.host;
+        if (shard && method === "advance" && !this.host.isHurt) checkTaken(shard, request as AdvanceRequest);
       },
       onAnswer: (method, request, answer) => {
         const { shard } = this.host;
