@@ -92,7 +92,7 @@ const BATCH = /^([A-Za-z0-9_-]{1,64}\.(?:0|[1-9]\d?)\.[0-9a-v]{11})\.([1-9]\d{0,
 export function parseTaskId(text: string): ParsedTaskId | null {
   const match = ID.exec(text);
   if (!match) return null;
-  const [, queue, shard, digits] = match as unknown as [string, string, string, string];
+  const [, queue = "", shard = "", digits = ""] = match;
   const seq = Number.parseInt(digits, 32);
   if (!Number.isSafeInteger(seq) || Number(shard) >= MAX_SHARDS) return null;
   return { queue: queue as QueueName, shard: Number(shard), seq: seq as Seq };
