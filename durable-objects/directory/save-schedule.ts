@@ -64,6 +64,8 @@ export async function pauseSchedule(
   return write(state, () => {
     const found = findSchedule(state, request.id);
     if (!found) return unknownSchedule(request.id);
+    // Not paused, so nothing would change; but a caller who resumes it is told that it will not go on.
+    if (!request.paused && found.paused === 0 && found.next_at === null) return finished(found);
     return change(state, found, null, request.paused);
   });
 }
@@ -116,9 +118,12 @@ function goOn(state: DirectoryState, found: ScheduleRow, paused: boolean): Sched
   const { anchor } = found;
   if (paused === (found.paused === 1)) return { anchor, paused, nextAt: found.next_at };
   const next = paused ? null : nextFire(ruleOf(found), state.ports.now());
-  if (next === null && !(paused && found.next_at !== null))
-    return refuse("schedule-finished", `${found.id} has no fire ahead; give it another time`);
+  if (next === null && !(paused && found.next_at !== null)) return finished(found);
   return { anchor, paused, nextAt: next };
+}
+
+function finished({ id }: ScheduleRow): Refusal {
+  return refuse("schedule-finished", `${id} has no fire ahead; give it another time`);
 }
 
 function sameTiming(found: ScheduleRow, to: ScheduleDefinition): boolean {

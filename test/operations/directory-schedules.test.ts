@@ -177,12 +177,14 @@ describe("175 pause and resume", () => {
     expect(await pause(world, "a", false)).toMatchObject({ ok: true, schedule: { nextAt: START + 60_000 } });
   });
 
-  it("a finished one can be neither paused nor resumed, but given another time", async () => {
+  it("175 a finished one can be neither paused nor resumed, but given another time", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", at(START + 1_000));
     await world.pass(2_000);
     expect(await see(world, "a")).toMatchObject({ nextAt: null, fires: 1 });
     expect(await pause(world, "a", true)).toMatchObject({ code: "schedule-finished" });
+    expect(await pause(world, "a", false)).toMatchObject({ code: "schedule-finished" });
+    expect(await put(world, "a", at(START + 1_000), false)).toMatchObject({ ok: true, schedule: { nextAt: null } });
     expect(await put(world, "a", at(START + 1_000))).toMatchObject({ ok: true, schedule: { nextAt: null } });
     expect(await put(world, "a", at(START + 9_000))).toMatchObject({ schedule: { nextAt: START + 9_000 } });
     await world.pass(9_000);

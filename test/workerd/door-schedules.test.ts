@@ -75,7 +75,7 @@ describe("schedules", () => {
     });
   });
 
-  it("E1 170 a one-time schedule fires by the Directory's own alarm", async () => {
+  it("E1 170 175 a one-time schedule fires by the Directory's own alarm, and is finished then", async () => {
     await call("PUT", "/schedules/soon", {
       type: "echo",
       payload: "fired",
@@ -89,6 +89,11 @@ describe("schedules", () => {
     expect(fired).toMatchObject({ fires: 1, nextAt: null });
     await call("GET", `/tasks/submissions/${fired.lastTaskId}?wait=20`);
     expect((await call("GET", `/tasks/${fired.lastTaskId}`)).body).toMatchObject({ result: "fired" });
+    for (const verb of ["pause", "resume"])
+      expect(await call("POST", `/schedules/soon/${verb}`)).toMatchObject({
+        status: 409,
+        body: { code: "schedule-finished" },
+      });
   });
 
   it.each<[string, object, string, string]>([
