@@ -19,6 +19,8 @@ export const TYPE_NAME = /^[A-Za-z0-9_.:/-]{1,128}$/;
 export const DEFAULT_TENANT = "default" as TenantName;
 export const DEFAULT_QUEUE = "default" as QueueName;
 export const MAX_SHARDS = 64;
+/** The most tasks that are submitted together, so the most that a batch id counts. */
+export const MAX_BATCH = 10_000;
 
 const EPOCH_MS = Date.UTC(2025, 0, 1);
 const PER_MS = 4096;
@@ -102,7 +104,8 @@ export function parseTaskId(text: string): ParsedTaskId | null {
 export function parseBatchId(text: string): (ParsedTaskId & { readonly count: number }) | null {
   const match = BATCH.exec(text);
   const first = match?.[1] === undefined ? null : parseTaskId(match[1]);
-  return first && { ...first, count: Number(match?.[2]) };
+  const count = Number(match?.[2]);
+  return first && count <= MAX_BATCH ? { ...first, count } : null;
 }
 
 export function shardName(address: ShardAddress): string {

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { exceedsBytes, MAX_TAGS_BYTES } from "../bytes.ts";
-import { QUEUE_NAME, TYPE_NAME } from "../ids.ts";
+import { MAX_BATCH, QUEUE_NAME, TYPE_NAME } from "../ids.ts";
 import { parseTime } from "../parse-time.ts";
 import { RetrySchema } from "./queue-settings.ts";
 
@@ -14,7 +14,6 @@ export type PriorityName = keyof typeof PRIORITY_NAMES;
 export const DEFAULT_PRIORITY = 5;
 export const MAX_PRIORITY = 9;
 
-export const MAX_BATCH = 10_000;
 export const MAX_TAGS = 32;
 export const MAX_TIMEOUT_MS = 600_000;
 export const MAX_CRASHES = 100;

@@ -1,6 +1,8 @@
 /**
  * How a batch stands: its tasks by status. The shard counts what history has not taken yet, D1 the rest. A task that is
  * flushed between the two questions is counted twice; then the sum is above the batch's size and both are asked again.
+ * Must stay true: a task that neither has is told as `gone` only where retention may have taken it. Younger than that
+ * it never was, so nobody gave that batch out.
  */
 import { Problem } from "../../core/errors.ts";
 import {
@@ -9,6 +11,7 @@ import {
   type QueueName,
   type Seq,
   type ShardAddress,
+  seqTime,
   type TenantName,
 } from "../../core/ids.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
@@ -32,6 +35,8 @@ export interface BatchView {
 }
 
 const ROUNDS = 3;
+/** A seq may be ahead of the clock that made it, and its task's retention so much earlier than it says (core/ids.ts). */
+const SEQ_AHEAD_MS = 60_000;
 
 /** @throws Problem batch-unknown, and whatever shard or history refuse with */
 export async function countBatch(door: Door, tenant: TenantName, id: string): Promise<BatchView> {
@@ -56,9 +61,16 @@ export async function countBatch(door: Door, tenant: TenantName, id: string): Pr
     const counts = join(live, kept, excess);
     const known = totalOf(counts);
     if (known === 0) throw new Problem("batch-unknown", `Nothing is left of a batch ${id}, if there was one.`);
+    if (known < count && !mayHaveExpired(entry, first, door.ports.now()))
+      throw new Problem("batch-unknown", `There is no batch ${id}: of its ${count} tasks only ${known} ever were.`);
     const finished = FINISHED.reduce((sum, status) => sum + counts[status], 0);
     return { batch: id as BatchId, queue, tasks: count, counts, finished, gone: count - known };
   }
+}
+
+/** Whether a task of the batch may have ended long enough ago to be forgotten. */
+function mayHaveExpired({ settings }: QueueEntry, first: Seq, now: number): boolean {
+  return seqTime(first) - SEQ_AHEAD_MS < now - settings.historyTtlSeconds * 1_000;
 }
 
 /** What history has that the shard has not. A FAILED task is in both while it is a dead letter. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   formatSeq,
+  MAX_BATCH,
   parseBatchId,
   parseTaskId,
   type QueueName,
@@ -53,5 +54,7 @@ describe("task ids", () => {
     });
     expect(parseBatchId(taskId({ queue, shard: 2 }, first))).toBeNull();
     expect(parseBatchId(`${taskId({ queue, shard: 2 }, first)}.0`)).toBeNull();
+    expect(parseBatchId(`${taskId({ queue, shard: 2 }, first)}.10000`)).toMatchObject({ count: MAX_BATCH });
+    expect(parseBatchId(`${taskId({ queue, shard: 2 }, first)}.10001`)).toBeNull();
   });
 });

@@ -126,14 +126,26 @@ describe("several at once", () => {
       10_000,
     );
     expect((await count()).body).toMatchObject(whole);
-    const longer = String(body.batch).replace(/10$/, "50");
-    expect((await call("GET", `/tasks/submissions?batch=${longer}`)).body).toMatchObject({
-      counts: whole.counts,
-      finished: 10,
-      gone: 40,
-    });
     const [first] = Array.from(body.ids ?? [], String);
     expect((await result(String(first))).body).toMatchObject({ id: first, status: "SUCCEEDED", result: 0 });
+  });
+
+  it("116 161 a batch of more tasks than there ever were is 404, whoever's id it begins with", async () => {
+    await call("PUT", "/queues/invented", {});
+    await call("POST", "/queues/invented/pause");
+    const tasks = [1, 2].map((payload) => ({ type: "echo", payload, queue: "invented" }));
+    const { body } = await call("POST", "/tasks/submissions", { tasks });
+    const [first] = Array.from(body.ids ?? [], String);
+    expect((await call("GET", `/tasks/submissions?batch=${first}.2`)).body).toMatchObject({ tasks: 2, gone: 0 });
+    for (const count of [3, 10_000, 10_001, 99_999])
+      expect(await call("GET", `/tasks/submissions?batch=${first}.${count}`), String(count)).toMatchObject({
+        status: 404,
+        body: { code: "batch-unknown" },
+      });
+    // A month later the same id may be one whose other tasks are past their retention.
+    const later = serviceWith((real) => ({ now: () => real.now() + 31 * 86_400_000 }));
+    const { body: old } = await call("GET", `/tasks/submissions?batch=${first}.5`, undefined, { fetch: later });
+    expect(old).toMatchObject({ tasks: 5, counts: { QUEUED: 2 }, finished: 0, gone: 3 });
   });
 
   it.each(["nonsense", "held.0.06aa9ng0000", "held.0.06aa9ng0000.5", "nowhere.0.06aa9ng0000.5"])(
