@@ -1,7 +1,11 @@
-/** Every route on one screen. What surrounds them (request id, problems, log) is in middleware/serve.ts. */
+/**
+ * Every route on one screen, with the query parameters that it reads. What surrounds them (request id, problems, log) is
+ * in middleware/serve.ts.
+ */
 import { Hono } from "hono";
 import type { Door, DoorBindings, Route } from "./door.ts";
 import { answerUnrouted, onError } from "./middleware/serve.ts";
+import { checkQuery } from "./read/read-query.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
 import { getQueue, listQueues, patchQueue, pauseQueue, putQueue, resumeQueue } from "./routes/queues.ts";
@@ -12,11 +16,17 @@ import { getType, listTypes, putType } from "./routes/types.ts";
 
 export function createApp(door: Door): Hono<DoorBindings> {
   const app = new Hono<DoorBindings>();
-  const on = (method: string, path: string, route: Route) => app.on(method, path, (c) => route(door, c));
+  const on = (method: string, path: string, route: Route, ...query: readonly string[]) =>
+    app.on(method, path, (c) => {
+      checkQuery(c, query);
+      return route(door, c);
+    });
+  // Whatever a balancer adds to a probe's address, it is answered.
+  const probe = (path: string, route: Route) => app.on("GET", path, (c) => route(door, c));
 
   on("POST", "/tasks/submissions", submitTasks);
-  on("GET", "/tasks/submissions", getSubmissions);
-  on("GET", "/tasks/submissions/:id", getSubmission);
+  on("GET", "/tasks/submissions", getSubmissions, "ids", "batch");
+  on("GET", "/tasks/submissions/:id", getSubmission, "wait");
   on("GET", "/tasks/:id", getResult);
 
   on("GET", "/queues", listQueues);
@@ -30,7 +40,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/types/:type{.+}", getType);
   on("PUT", "/types/:type{.+}", putType);
 
-  on("GET", "/schedules", schedules.listSchedules);
+  on("GET", "/schedules", schedules.listSchedules, "limit", "cursor");
   on("POST", "/schedules", schedules.createSchedule);
   on("GET", "/schedules/:id", schedules.getSchedule);
   on("PUT", "/schedules/:id", schedules.putSchedule);
@@ -39,11 +49,11 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/schedules/:id/run-now", schedules.runSchedule);
   on("POST", "/schedules/:id/pause", schedules.pauseSchedule);
   on("POST", "/schedules/:id/resume", schedules.resumeSchedule);
-  on("GET", "/schedules/:id/preview", schedules.previewSchedule);
+  on("GET", "/schedules/:id/preview", schedules.previewSchedule, "n");
 
-  on("GET", "/health/live", live);
-  on("GET", "/health/ready", ready);
-  on("GET", "/health/startup", started);
+  probe("/health/live", live);
+  probe("/health/ready", ready);
+  probe("/health/startup", started);
   on("GET", "/operator-events", listOperatorEvents);
 
   app.onError(onError);

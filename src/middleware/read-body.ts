@@ -2,7 +2,7 @@
  * Reads a JSON body, never more of it than BODY_LIMIT, whether the caller told its length or not. The text must be
  * UTF-8: bytes that are not would be replaced in silence, and a payload must come back as it was sent.
  */
-import type { z } from "zod";
+import { z } from "zod";
 import { Problem } from "../../core/errors.ts";
 import { explainIssues } from "../../core/explain-issues.ts";
 
@@ -16,6 +16,22 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 export async function readJson(request: Request, limit: number): Promise<unknown> {
   const bytes = await readBytes(request, limit);
   if (bytes.byteLength === 0) throw new Problem("invalid-json", "The request has no body; a JSON object is expected.");
+  return parseJson(request, bytes);
+}
+
+const NoFields = z.strictObject({});
+
+/**
+ * For a route that reads no body: there may be none, or one without fields.
+ * @param limit bytes
+ * @throws Problem as {@link readJson} and {@link checkBody}
+ */
+export async function refuseFields(request: Request, limit: number): Promise<void> {
+  const bytes = await readBytes(request, limit);
+  if (bytes.byteLength > 0) checkBody(NoFields, parseJson(request, bytes));
+}
+
+function parseJson(request: Request, bytes: ArrayBuffer | Uint8Array): unknown {
   const type = request.headers.get("content-type");
   if (type !== "application/json" && !isJson(type))
     throw new Problem(

@@ -1,6 +1,29 @@
-/** Query parameters: text that must be a number, or a list. */
+/** Query parameters: which there may be, and text that must be a number, or a list. */
+import { type FieldError, Problem } from "../../core/errors.ts";
+import { MAX_ERRORS } from "../../core/explain-issues.ts";
 import type { Ctx } from "../door.ts";
 import { queryProblem } from "../middleware/problems.ts";
+
+/**
+ * Nothing is ignored: a parameter that is misspelt would be taken for one that was not told.
+ * @param known what the route reads
+ * @throws Problem invalid-request that names each one that is not known or stands there twice
+ */
+export function checkQuery(c: Ctx, known: readonly string[]): void {
+  const { url } = c.req.raw;
+  if (!url.includes("?")) return;
+  const { searchParams } = new URL(url);
+  const errors: FieldError[] = [];
+  for (const name of new Set(searchParams.keys())) {
+    if (!known.includes(name)) errors.push({ pointer: `?${name}`, detail: "is not a parameter that is read here" });
+    else if (searchParams.getAll(name).length > 1) errors.push({ pointer: `?${name}`, detail: "may be told once" });
+    if (errors.length === MAX_ERRORS) break;
+  }
+  if (errors.length === 0) return;
+  const read = known.length === 0 ? "none" : known.map((name) => `?${name}=`).join(" and ");
+  const detail = `The query has a parameter that is not known or is told twice; what is read here: ${read}.`;
+  throw new Problem("invalid-request", detail, { errors });
+}
 
 /** A whole number within bounds; null where it is absent. @throws Problem invalid-request */
 export function readWhole(c: Ctx, name: string, min: number, max: number): number | null {

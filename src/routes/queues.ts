@@ -10,7 +10,7 @@ import { ask } from "../ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
-import { checkBody, readJson } from "../middleware/read-body.ts";
+import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
 
 /** What a shard has to tell its counts. */
 const SUMMARY_MS = 1_000;
@@ -68,6 +68,7 @@ async function changeQueue(door: Door, c: Ctx, replace: boolean): Promise<Respon
 
 async function setPaused(door: Door, c: Ctx, paused: boolean): Promise<Response> {
   const queue = nameOf(c);
+  await refuseFields(c.req.raw, door.env.bodyLimit);
   return changed(door, await askDirectory(door, c, (directory) => directory.pauseQueue({ v: 1, queue, paused })));
 }
 

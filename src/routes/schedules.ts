@@ -14,7 +14,7 @@ import { askDirectory } from "../ask-directory.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem, queryProblem } from "../middleware/problems.ts";
-import { checkBody, readJson } from "../middleware/read-body.ts";
+import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { readWhole } from "../read/read-query.ts";
 import { resolveType } from "../submit/resolve-task.ts";
 
@@ -97,6 +97,7 @@ export async function resumeSchedule(door: Door, c: Ctx): Promise<Response> {
 /** One task more, at once; the next fire stays what it is. */
 export async function runSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = idOf(c);
+  await refuseFields(c.req.raw, door.env.bodyLimit);
   const { taskId } = await askDirectory(door, c, (directory) => directory.runSchedule({ v: 1, id }));
   noteTask(c, taskId);
   return json({ id: taskId, schedule: id }, 202, { location: `/tasks/submissions/${taskId}` });
@@ -112,6 +113,7 @@ export async function previewSchedule(door: Door, c: Ctx): Promise<Response> {
 
 async function setPaused(door: Door, c: Ctx, paused: boolean): Promise<Response> {
   const id = idOf(c);
+  await refuseFields(c.req.raw, door.env.bodyLimit);
   const { schedule } = await askDirectory(door, c, (directory) => directory.pauseSchedule({ v: 1, id, paused }));
   return json(toScheduleView(schedule));
 }

@@ -5,7 +5,7 @@ import { isFinished } from "../../core/status.ts";
 import { type TaskRecord, toTask } from "../../core/task.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json, jsonText } from "../middleware/answer.ts";
-import { problemView } from "../middleware/problems.ts";
+import { problemView, queryProblem } from "../middleware/problems.ts";
 import { countBatch } from "../read/count-batch.ts";
 import { type Found, findTask, findTasks, isFound } from "../read/find-tasks.ts";
 import { readList, readWhole } from "../read/read-query.ts";
@@ -27,6 +27,8 @@ export async function getSubmission(door: Door, c: Ctx): Promise<Response> {
 /** GET /tasks/submissions?ids=a,b: each in its place, a task or a problem. ?batch=: how many stand where. */
 export async function getSubmissions(door: Door, c: Ctx): Promise<Response> {
   const batch = c.req.query("batch");
+  if (batch !== undefined && c.req.query("ids") !== undefined)
+    throw queryProblem("batch", "cannot stand beside ids: say one of them");
   if (batch !== undefined) return json(await countBatch(door, c.env.tenant, batch));
   const ids = readList(c, "ids", MAX_IDS);
   if (ids === null)

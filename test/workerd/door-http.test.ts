@@ -177,3 +177,49 @@ describe("problems", () => {
     expect(JSON.stringify(body)).not.toMatch(/secret|TypeError|\.ts|at /);
   });
 });
+
+describe("nothing that is sent is ignored", () => {
+  it.each<[string, string, readonly string[]]>([
+    ["GET", "/tasks/submissions/held.0.06aa9ng0000?wiat=20", ["?wiat"]],
+    ["GET", "/tasks/submissions/held.0.06aa9ng0000?wait=1&wait=2", ["?wait"]],
+    ["GET", "/tasks/submissions?ids=a&ids=b", ["?ids"]],
+    ["GET", "/tasks/submissions?ids=a&batch=b", ["?batch"]],
+    ["GET", "/tasks/held.0.06aa9ng0000?foo=1", ["?foo"]],
+    ["POST", "/tasks/submissions?priority=9&delay", ["?priority", "?delay"]],
+    ["GET", "/queues?limit=2", ["?limit"]],
+    ["PUT", "/queues/held?create=1", ["?create"]],
+    ["GET", "/types?limit=2", ["?limit"]],
+    ["GET", "/types/a/b?__proto__=1", ["?__proto__"]],
+    ["GET", "/operator-events?limit=2", ["?limit"]],
+    ["GET", "/schedules?limit=2&Limit=2", ["?Limit"]],
+    ["GET", "/schedules/a/preview?count=3", ["?count"]],
+    ["DELETE", "/schedules/a?force=1", ["?force"]],
+  ])("199 %s %s is 422 and names it", async (method, path, pointers) => {
+    const body = method === "POST" || method === "PUT" ? {} : undefined;
+    const reply = await call(method, path, body);
+    expect(reply).toMatchObject({ status: 422, body: { code: "invalid-request" } });
+    expect(reply.body.errors?.map((error) => error.pointer)).toEqual(pointers);
+  });
+
+  it("199 an empty query is none, and a probe answers whatever its query", async () => {
+    expect((await call("GET", "/queues?")).status).toBe(200);
+    for (const probe of ["live", "ready", "startup"])
+      expect((await call("GET", `/health/${probe}?nocache=1`)).status).toBe(200);
+  });
+
+  it("199 a field for a POST that reads none is 422; no body and an empty object are well", async () => {
+    await call("PUT", "/queues/bodiless", {});
+    await call("PUT", "/schedules/bodiless", { type: "echo", payload: 1, everySeconds: 3_600 });
+    for (const path of ["queues/bodiless/pause", "queues/bodiless/resume"].concat(
+      ["run-now", "pause", "resume"].map((verb) => `schedules/bodiless/${verb}`),
+    )) {
+      const refused = await call("POST", `/${path}`, { until: "tomorrow" });
+      expect(refused, path).toMatchObject({ status: 422, body: { errors: [{ pointer: "/until" }] } });
+      expect(await call("POST", `/${path}`, undefined, { raw: "x" }), path).toMatchObject({ status: 415 });
+      for (const body of [undefined, {}])
+        expect([200, 202], path).toContain((await call("POST", `/${path}`, body)).status);
+    }
+    expect((await call("GET", "/queues/bodiless")).body.paused).toBe(false);
+    await call("DELETE", "/schedules/bodiless");
+  });
+});
