@@ -7,6 +7,7 @@
 import { exceedsBytes, MAX_TAGS_BYTES } from "./bytes.ts";
 import { QUEUE_NAME, TYPE_NAME } from "./ids.ts";
 import { parseTime } from "./parse-time.ts";
+import { isCapBelowBase } from "./retry.ts";
 import {
   MAX_CRASHES,
   MAX_DELAY_S,
@@ -111,7 +112,7 @@ function isRetry(value: unknown): boolean {
         return false;
     }
   }
-  return true;
+  return !isCapBelowBase(retry);
 }
 
 function areTags(value: unknown): boolean {

@@ -1,6 +1,7 @@
 /**
  * What a queue's settings must be to each other, beyond the bounds of each field (schema/queue-settings.ts).
  */
+import { CAP_BELOW_BASE, isCapBelowBase } from "./retry.ts";
 import type { QueueSettings } from "./schema/queue-settings.ts";
 
 /** `[limits] cpu_ms` of wrangler.toml: a consumer that computes sends no beat for as long. */
@@ -9,7 +10,7 @@ export const CPU_MS = 30_000;
 export const MIN_LEASE_MS = CPU_MS + 10_000;
 
 export interface SettingFault {
-  readonly field: keyof QueueSettings;
+  readonly field: keyof QueueSettings | "retry/capMs";
   readonly detail: string;
 }
 
@@ -23,5 +24,7 @@ export function findSettingFault(settings: QueueSettings): SettingFault | null {
   if (depthLimit < shards) return { field: "depthLimit", detail: `must be at least ${shards}, one for each shard` };
   if (concurrency !== null && concurrency < shards)
     return { field: "concurrency", detail: `must be null or at least ${shards}, one for each shard` };
+  // A PATCH may bring one of them to the other, where the schema sees one alone.
+  if (isCapBelowBase(settings.retry)) return { field: "retry/capMs", detail: CAP_BELOW_BASE };
   return null;
 }

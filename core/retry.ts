@@ -18,6 +18,16 @@ export const DEFAULT_RETRY: RetryPolicy = {
   jitter: "none",
 };
 
+export const CAP_BELOW_BASE = "must be at least baseMs";
+
+/**
+ * Whether one layer names a cap that cuts its own base off. A cap alone may be below a base of another layer: then it is
+ * the pause.
+ */
+export function isCapBelowBase({ baseMs, capMs }: { readonly [Field in "baseMs" | "capMs"]?: unknown }): boolean {
+  return typeof baseMs === "number" && typeof capMs === "number" && capMs < baseMs;
+}
+
 /**
  * The pause (ms) after the `failures`-th failure (1 for the first): base, 2 base, 4 base … up to the cap.
  * @param random a draw from [0, 1), used by jitter alone

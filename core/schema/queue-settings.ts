@@ -1,16 +1,19 @@
 /** What a queue can be told, its defaults, and which of it is fixed when the queue is made. */
 import { z } from "zod";
 import { MAX_SHARDS } from "../ids.ts";
+import { CAP_BELOW_BASE, isCapBelowBase } from "../retry.ts";
 
 const DAY_S = 86_400;
 
-export const RetrySchema = z.strictObject({
-  maxAttempts: z.int().min(1).max(100).exactOptional(),
-  backoff: z.enum(["exponential", "fixed"]).exactOptional(),
-  baseMs: z.int().min(0).max(86_400_000).exactOptional(),
-  capMs: z.int().min(0).max(604_800_000).exactOptional(),
-  jitter: z.enum(["none", "full"]).exactOptional(),
-});
+export const RetrySchema = z
+  .strictObject({
+    maxAttempts: z.int().min(1).max(100).exactOptional(),
+    backoff: z.enum(["exponential", "fixed"]).exactOptional(),
+    baseMs: z.int().min(0).max(86_400_000).exactOptional(),
+    capMs: z.int().min(0).max(604_800_000).exactOptional(),
+    jitter: z.enum(["none", "full"]).exactOptional(),
+  })
+  .refine((retry) => !isCapBelowBase(retry), { path: ["capMs"], error: CAP_BELOW_BASE });
 
 const shards = z.int().min(1).max(MAX_SHARDS);
 

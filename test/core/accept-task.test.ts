@@ -29,6 +29,8 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
     { baseMs: 86_400_001 },
     { capMs: 604_800_001 },
     { baseMs: -1 },
+    { baseMs: 5_000, capMs: 1_000 },
+    { baseMs: 5_000, capMs: 5_000 },
     { capMs: 0.5 },
     { backoff: "fixed", jitter: "full" },
     { backoff: "exponential", jitter: "none" },

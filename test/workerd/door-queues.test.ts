@@ -61,6 +61,15 @@ describe("queues", () => {
     ["a setting out of bounds", "PUT", "/queues/bad", { shards: 65 }, 422, "invalid-request", "/shards"],
     ["a lease below the CPU limit", "PUT", "/queues/bad", { leaseMs: 40_000 }, 422, "invalid-request", "/leaseMs"],
     [
+      "a cap below its base",
+      "PUT",
+      "/queues/bad",
+      { retry: { baseMs: 5_000, capMs: 1_000 } },
+      422,
+      "invalid-request",
+      "/retry/capMs",
+    ],
+    [
       "less depth than shards",
       "PUT",
       "/queues/bad",
@@ -73,6 +82,15 @@ describe("queues", () => {
     const reply = await call(method, path, body);
     expect(reply).toMatchObject({ status, body: { code } });
     if (pointer !== null) expect(reply.body.errors?.map((error) => error.pointer)).toEqual([pointer]);
+  });
+
+  it("181 a cap that a PATCH brings below the base that is there is refused", async () => {
+    await call("PUT", "/queues/capped", { retry: { baseMs: 5_000 } });
+    expect(await call("PATCH", "/queues/capped", { retry: { capMs: 1_000 } })).toMatchObject({
+      status: 422,
+      body: { code: "invalid-request", errors: [{ pointer: "/retry/capMs" }] },
+    });
+    expect((await call("PATCH", "/queues/capped", { retry: { capMs: 5_000 } })).status).toBe(200);
   });
 
   it("180 keyShards and history are fixed once the queue is there", async () => {

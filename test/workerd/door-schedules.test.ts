@@ -101,6 +101,7 @@ describe("schedules", () => {
     ["two kinds of time", { ...daily, everySeconds: 5 }, "invalid-request", "/everySeconds"],
     ["a cron expression that is none", { ...daily, cron: "every day" }, "invalid-request", "/cron"],
     ["an unknown zone", { ...daily, timezone: "Mars/Olympus" }, "invalid-request", "/timezone"],
+    ["a cap below its base", { ...daily, retry: { baseMs: 2, capMs: 1 } }, "invalid-request", "/retry/capMs"],
     ["an unknown field", { ...daily, colour: 1 }, "invalid-request", "/colour"],
     ["an unknown type", { ...daily, type: "nope" }, "type-unknown", "/type"],
     [

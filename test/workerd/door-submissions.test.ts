@@ -76,6 +76,7 @@ describe("one task", () => {
     ["a runAt in ten years", { runAt: "2036-01-01T00:00:00Z" }, "/runAt"],
     ["too long a timeout", { timeoutMs: 600_001 }, "/timeoutMs"],
     ["a wrong retry", { retry: { maxAttempts: 0 } }, "/retry/maxAttempts"],
+    ["a cap below its base", { retry: { baseMs: 2_000, capMs: 1_999 } }, "/retry/capMs"],
     ["33 tags", { tags: Array.from({ length: 33 }, () => "t") }, "/tags"],
   ];
   it.each(FIELDS)("102 106 107 154 refuses %s", async (_, field, pointer) => {
