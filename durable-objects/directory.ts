@@ -9,6 +9,7 @@ import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { checkAlarm } from "./directory/arm.ts";
 import { changeQueue, pauseQueue } from "./directory/change-queue.ts";
+import { deleteRoute } from "./directory/delete-route.ts";
 import { deleteSchedule } from "./directory/delete-schedule.ts";
 import { drain } from "./directory/drain.ts";
 import { listQueues } from "./directory/list-queues.ts";
@@ -67,6 +68,9 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   }
   putRoute(request: Request<"putRoute">) {
     return putRoute(this.#state, request);
+  }
+  deleteRoute(request: Request<"deleteRoute">) {
+    return deleteRoute(this.#state, request);
   }
 
   // Schedules

@@ -12,7 +12,7 @@ import { getQueue, listQueues, patchQueue, pauseQueue, putQueue, resumeQueue } f
 import * as schedules from "./routes/schedules.ts";
 import { submitTasks } from "./routes/submissions.ts";
 import { getResult, getSubmission, getSubmissions } from "./routes/tasks.ts";
-import { getType, listTypes, putType } from "./routes/types.ts";
+import { deleteType, getType, listTypes, putType } from "./routes/types.ts";
 
 export function createApp(door: Door): Hono<DoorBindings> {
   const app = new Hono<DoorBindings>();
@@ -39,6 +39,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/types", listTypes);
   on("GET", "/types/:type{.+}", getType);
   on("PUT", "/types/:type{.+}", putType);
+  on("DELETE", "/types/:type{.+}", deleteType);
 
   on("GET", "/schedules", schedules.listSchedules, "limit", "cursor");
   on("POST", "/schedules", schedules.createSchedule);

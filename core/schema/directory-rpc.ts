@@ -72,6 +72,8 @@ export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
   ): Promise<Answer<ChangeAnswer>>;
   listRoutes(request: Versioned): Promise<Answer<{ readonly routes: readonly TypeRoute[] }>>;
   putRoute(request: Versioned & { readonly type: string; readonly queue: QueueName }): Promise<Answer<object>>;
+  /** 404 `not-found` where the type is routed nowhere. */
+  deleteRoute(request: Versioned & { readonly type: string }): Promise<Answer<object>>;
   /** The cron trigger, each minute: re-arms, catches up, and at a local start wakes the shards. */
   tick(request: Versioned): Promise<Answer<object>>;
   /** Local shutdown, passed on to every shard. */

@@ -50,6 +50,14 @@ export async function putType(door: Door, c: Ctx): Promise<Response> {
   return json(view);
 }
 
+/** Undoes the PUT. What waits stays where it is; another isolate may go on with the route for 5 s. */
+export async function deleteType(door: Door, c: Ctx): Promise<Response> {
+  const type = c.req.param("type") ?? "";
+  await askDirectory(door, c, (directory) => directory.deleteRoute({ v: 1, type }));
+  door.known.forgetRoute(type);
+  return new Response(null, { status: 204 });
+}
+
 /** @param only of that type alone */
 function viewsOf(door: Door, routes: readonly TypeRoute[], only?: string): TypeView[] {
   const routed = new Map(routes.map(({ type, queue }) => [type, queue]));

@@ -4,6 +4,7 @@ import type { Answer } from "../../core/schema/answer.ts";
 import type { ChangeAnswer } from "../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueuePatch } from "../../core/schema/queue-settings.ts";
 import { changeQueue, pauseQueue } from "../../durable-objects/directory/change-queue.ts";
+import { deleteRoute } from "../../durable-objects/directory/delete-route.ts";
 import { listQueues } from "../../durable-objects/directory/list-queues.ts";
 import { listRoutes } from "../../durable-objects/directory/list-routes.ts";
 import { lookup } from "../../durable-objects/directory/lookup.ts";
@@ -47,6 +48,23 @@ describe("how a queue comes to be", () => {
     expect(await find(world, null, false, "mail")).toMatchObject({ route: "mails", entry: null, declared: true });
     expect(await find(world, null, true, "mail")).toMatchObject({ route: "mails", entry: { queue: "mails" } });
     expect(await find(world, "typo", true, "mail")).toMatchObject({ route: "mails", entry: null });
+  });
+
+  it("184 a route is taken back once; the queue that it made stays", async () => {
+    const world = new DirectoryWorld();
+    await putRoute(world.directory(), { type: "mail", queue: q("mails") });
+    const ask = { v: 1, queue: null, type: "mail", create: true } as const;
+    expect(await lookup(world.directory(), ask)).toMatchObject({ route: "mails", declared: true });
+    expect(await deleteRoute(world.directory(), { type: "mail" })).toMatchObject({ ok: true });
+    expect(await lookup(world.directory(), ask)).toMatchObject({
+      route: null,
+      declared: false,
+      entry: { queue: "default" },
+    });
+    expect(await lookup(world.directory(), { ...ask, queue: q("mails"), create: false })).toMatchObject({
+      entry: { queue: "mails" },
+    });
+    expect(await deleteRoute(world.directory(), { type: "mail" })).toMatchObject({ ok: false, code: "not-found" });
   });
 
   it("C2 184 a route changes at run time", async () => {

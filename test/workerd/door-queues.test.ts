@@ -154,7 +154,24 @@ describe("types", () => {
     expect(body.queue).toBe("video");
   });
 
+  it("C2 184 DELETE undoes the PUT: a declared type is unknown again, a handled one goes to default; what waits stays", async () => {
+    for (const type of ["audio/mix", "echo"]) await call("PUT", `/types/${type}`, { queue: "undone" });
+    const { body: waiting } = await submit({ type: "audio/mix", payload: 1 });
+    expect((await submit({ type: "echo", payload: 1 })).body.queue).toBe("undone");
+    for (const type of ["audio/mix", "echo"]) expect((await call("DELETE", `/types/${type}`)).status).toBe(204);
+    expect((await submit({ type: "audio/mix", payload: 1 })).body.code).toBe("type-unknown");
+    expect((await submit({ type: "echo", payload: 1 })).body.queue).toBe("default");
+    expect((await call("GET", "/types/echo")).body).toMatchObject({ known: "handled", queue: null });
+    expect((await call("GET", `/tasks/submissions/${waiting.id}`)).body).toMatchObject({
+      queue: "undone",
+      status: "QUEUED",
+    });
+    expect((await call("DELETE", "/types/audio/mix")).status).toBe(404);
+  });
+
   it.each<[string, string, string, unknown, number, string]>([
+    ["a type that is routed nowhere", "DELETE", "/types/factorial", undefined, 404, "not-found"],
+    ["a type that nobody knows", "DELETE", "/types/none", undefined, 404, "not-found"],
     ["a type that nobody knows", "GET", "/types/none", undefined, 404, "not-found"],
     ["a name with a blank", "PUT", "/types/a%20b", { queue: "x" }, 422, "invalid-request"],
     ["a queue's name that is none", "PUT", "/types/echo", { queue: "a.b" }, 422, "invalid-request"],
