@@ -16,6 +16,7 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 function refused(args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
   const run = spawnSync(NODE, [join(ROOT, "scripts/serve.ts"), ...args], {
     encoding: "utf8",
+    timeout: 60_000,
     env: { ...process.env, ...env },
   });
   expect({ status: run.status, stdout: run.stdout }).toEqual({ status: 1, stdout: "" });
@@ -122,6 +123,12 @@ describe("what is in the way of a start", () => {
       /^Sluice cannot start\. The state folder .*file is a file, or lies below one: choose another folder with STATE_DIR\.\n$/,
     ],
     ["a state folder below a file", ["--port", "0", "--state", join(file, "x")], /is a file, or lies below one/],
+    [
+      "a state folder where none can be made",
+      // Linux refuses it with ENOENT though /proc exists; elsewhere no /proc exists, and none can be made by just anyone.
+      ["--port", "0", "--state", "/proc/sluice/state"],
+      /^Sluice cannot start\. .*state folder \/proc\/sluice\/state.*STATE_DIR\.\n$/,
+    ],
     ["a port that is none", ["--port", "80x"], /--port is "80x": set it to a port from 0 to 65535, or remove it\.\n$/],
     ["an unknown flag", ["--prot", "1"], /Unknown option '--prot'/],
     [
@@ -192,6 +199,7 @@ describe("an end", () => {
       );
     await waitFor(isStuck, { what: "nothing answers any more" });
     expect(await service.stop()).toBe(0);
+    expect(service.logs.err.at(-1)).toMatch(/^Stopped after \d+ ms; the drain had not ended by then: /);
   });
 
   it("198 by SIGKILL of the server alone leaves no runtime behind", async () => {
@@ -202,6 +210,28 @@ describe("an end", () => {
     await waitFor(() => isDead(runtime), { what: "the runtime is dead too" });
     await service.restart();
     expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
+  });
+
+  it("198 by SIGKILL of its whole group leaves no runtime behind", async () => {
+    await using service = await startService();
+    const runtime = service.workerdPid() ?? 0;
+    expect(isDead(runtime)).toBe(false);
+    process.kill(-service.pid, "SIGKILL");
+    await waitFor(() => isDead(runtime), { what: "the runtime is dead too" });
+  });
+
+  it("D3 197 by SIGTERM to the whole group drains all the same, and leaves no runtime behind", async () => {
+    await using service = await startService({ env: { DRAIN_SECONDS: "20" } });
+    const runtime = service.workerdPid() ?? 0;
+    const id = await submit(service, { type: "sleep", payload: { ms: 1_500 }, onCrash: "fail" });
+    await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
+    expect(await service.stopGroup()).toBe(0);
+    expect(service.logs.err.at(-1)).toMatch(/^Stopped after \d+ ms\.$/);
+    await waitFor(() => isDead(runtime), { what: "the runtime is dead too" });
+    await service.restart();
+    const { status, attempts } = await submission(service, id);
+    const outcomes = attempts.map((attempt) => attempt.outcome);
+    expect({ status, outcomes }).toEqual({ status: "SUCCEEDED", outcomes: ["succeeded"] });
   });
 
   it("197 comes through npm as well", async () => {

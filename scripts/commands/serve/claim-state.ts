@@ -4,7 +4,7 @@
  * dies: so no stale lock exists, and none has to be guessed from a process id. The card beside it only names the holder.
  */
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CannotStart, codeOf } from "./cannot-start.ts";
 
@@ -48,12 +48,25 @@ export function claimState(state: string): StateClaim {
 
 function makeFolder(state: string): void {
   try {
-    mkdirSync(state, { recursive: true });
+    makeFolders(state);
     const probe = join(state, `.writable-${process.pid}`);
     writeFileSync(probe, "");
     rmSync(probe);
   } catch (error) {
     throw new CannotStart(folderFault(state, codeOf(error)));
+  }
+}
+
+/** Not mkdirSync's `recursive`: that never comes back where a folder that exists refuses a new one by ENOENT (/proc). */
+function makeFolders(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolders(parent);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Somebody else who starts at the same moment may have made it.
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 

@@ -2,8 +2,10 @@
  * Knows the runtime's process, and sees that none is left behind. workerd outlives a server that is killed, holding the
  * port and the files (tried: SIGKILL of the server, workerd lives on as a child of init). So a shell of a few hundred
  * KiB holds the reading end of a pipe: it ends with the server, however that dies, and the shell kills the runtime.
- * Miniflare starts workerd through the small script below, which makes it deaf to Ctrl-C (that goes to the whole
- * foreground group, and the runtime is needed for the drain) and sends its log lines into the relay's pipe.
+ * Miniflare starts workerd through the small script below, which sends its log lines into the relay's pipe.
+ *
+ * Both are of no group but their own: a signal to the server's whole group (Ctrl-C, `timeout npm start`) is for the
+ * server, and the runtime is needed for the drain. workerd handles SIGTERM itself, so that ignoring it is of no use.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
@@ -11,11 +13,13 @@ import { writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-const WATCH = `trap '' INT TERM HUP
-runtime=
+const WATCH = `runtime=
 while read -r line; do runtime=$line; done
 [ -n "$runtime" ] && kill -9 "$runtime" 2>/dev/null
 rm -rf "$1"`;
+
+/** Speaks before each start of a process, with the options that are about to be used. */
+const BEFORE_SPAWN = "tracing:child_process.spawn:start";
 
 export interface RuntimeGuard {
   /** The runtime has been stopped on purpose: nothing to kill any more. */
@@ -41,13 +45,21 @@ export interface Death {
  */
 export function guardRuntime(folder: string, logPipe: string, { onStart, onDeath }: RuntimeEvents): RuntimeGuard {
   const launcher = join(folder, "workerd");
-  writeFileSync(launcher, `#!/bin/sh\ntrap '' INT HUP\nexec ${quoted(workerdPath())} "$@" >${quoted(logPipe)}\n`, {
+  writeFileSync(launcher, `#!/bin/sh\nexec ${quoted(workerdPath())} "$@" >${quoted(logPipe)}\n`, {
     mode: 0o700,
   });
   process.env.MINIFLARE_WORKERD_PATH = launcher;
-  const watch = spawn("/bin/sh", ["-c", WATCH, "sh", folder], { stdio: ["pipe", "ignore", "ignore"] });
+  const watch = spawn("/bin/sh", ["-c", WATCH, "sh", folder], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
   watch.on("error", () => {});
   watch.stdin.on("error", () => {});
+  // Miniflare has no option for it, and not every system has a setsid for the script.
+  const setApart = (message: unknown) => {
+    const options = Object(Reflect.get(Object(message), "options"));
+    if (Reflect.get(options, "file") === launcher) Reflect.set(options, "detached", true);
+  };
   let running: number | null = null;
   let released = false;
   const heed = (pid: number | null) => {
@@ -69,10 +81,12 @@ export function guardRuntime(folder: string, logPipe: string, { onStart, onDeath
     });
   };
   subscribe("child_process", onSpawn);
+  subscribe(BEFORE_SPAWN, setApart);
   return {
     release() {
       released = true;
       unsubscribe("child_process", onSpawn);
+      unsubscribe(BEFORE_SPAWN, setApart);
     },
   };
 }

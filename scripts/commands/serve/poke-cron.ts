@@ -12,13 +12,24 @@ export const SCHEDULED_PATH = "/cdn-cgi/local/scheduled";
 
 const MINUTE_MS = 60_000;
 
-/** true: the handler ran and ended well within `patienceMs`. Never throws. */
-export async function fireCron(runtime: Miniflare, cron: string, patienceMs: number): Promise<boolean> {
-  const fired = (async () => {
+/** late: it has not answered yet, and may still be at work. failed: it threw, or the call was lost. */
+export type Fired = "ok" | "late" | "failed";
+
+/** ok: the handler ran and ended well within `patienceMs`. Never throws. */
+export async function fireCron(
+  runtime: Pick<Miniflare, "dispatchFetch">,
+  cron: string,
+  patienceMs: number,
+): Promise<Fired> {
+  const fire = async (): Promise<Fired> => {
     const answer = await runtime.dispatchFetch(`http://localhost${SCHEDULED_PATH}?cron=${encodeURIComponent(cron)}`);
-    return (await answer.text()) === "ok";
-  })();
-  return await orAfter(patienceMs, fired, false);
+    return (await answer.text()) === "ok" ? "ok" : "failed";
+  };
+  return await orAfter<Fired>(
+    patienceMs,
+    fire().catch(() => "failed"),
+    "late",
+  );
 }
 
 /** What `promise` gives, or `otherwise` where it fails or is not there within `ms`. */

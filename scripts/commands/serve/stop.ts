@@ -3,7 +3,7 @@
  * back to its queue. A second signal does not wait. The state is whole either way; a drain only saves attempts.
  */
 import type { Miniflare } from "miniflare";
-import { DRAIN, fireCron, orAfter } from "./poke-cron.ts";
+import { DRAIN, type Fired, fireCron, orAfter } from "./poke-cron.ts";
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type StopSignal = keyof typeof SIGNALS;
@@ -32,8 +32,15 @@ export function takeSignals(onSignal: (signal: StopSignal) => void): void {
     process.removeAllListeners(signal).on(signal, () => onSignal(signal));
 }
 
+/** Says no more than is known: a drain that was lost tells nothing of whether a task ran. */
+const HOW: Readonly<Record<Fired, string>> = {
+  ok: "",
+  late: "; the drain had not ended by then: what still ran counts as crashed",
+  failed: " without a drain, the runtime did not answer to it: a task that was running, if any, counts as crashed",
+};
+
 export async function stopGently(
-  runtime: Miniflare,
+  runtime: Pick<Miniflare, "dispatchFetch" | "dispose">,
   drainMs: number,
   signal: StopSignal,
   say: (sentence: string) => void,
@@ -43,5 +50,5 @@ export async function stopGently(
   const drained = await fireCron(runtime, DRAIN, drainMs + HAND_BACK_MS);
   await orAfter(HAND_BACK_MS, runtime.dispose(), undefined);
   const ms = Math.round(performance.now() - since);
-  say(drained ? `Stopped after ${ms} ms.` : `Stopped after ${ms} ms with tasks still running; they run again later.`);
+  say(`Stopped after ${ms} ms${HOW[drained]}.`);
 }

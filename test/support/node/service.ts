@@ -1,7 +1,7 @@
 /**
  * The whole service as a process of its own, by the same script as `npm start`, on a free port and a state folder of its
- * own. It is the leader of a process group, so that `kill` is the end of everything at once, as by a power cut; nothing
- * here waits for a time, only for what the service says or does.
+ * own. It is the leader of a process group, so that `kill`, which knows the runtime besides, is the end of everything at
+ * once, as by a power cut; nothing here waits for a time, only for what the service says or does.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -37,6 +37,8 @@ export interface Service extends AsyncDisposable {
   workerdPid(): number | null;
   /** SIGTERM, as an operator stops it; gives back the exit code. */
   stop(): Promise<number | null>;
+  /** SIGTERM to the server's whole process group; gives back the exit code. */
+  stopGroup(): Promise<number | null>;
   /** SIGKILL to everything of it at once. */
   kill(): Promise<void>;
   /** SIGKILL to the runtime alone; resolves when another one answers. */
@@ -85,15 +87,15 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     }
   };
   const ended = async () => {
-    if (child.exitCode === null && child.signalCode === null) await new Promise((exit) => child.once("exit", exit));
+    if (!isOver()) await new Promise((exit) => child.once("exit", exit));
     await waitFor(() => isFree(port), { what: `port ${port} is free again` });
   };
+  const isOver = () => child.exitCode !== null || child.signalCode !== null;
   function reap(): void {
-    try {
-      process.kill(-Number(child.pid), "SIGKILL");
-    } catch {
-      // Nothing of it is left.
-    }
+    // The runtime is in a group of its own. Of a server that is over, the card may name a number that is another's now.
+    const runtime = isOver() ? null : workerdPid();
+    killNow(-Number(child.pid));
+    if (runtime !== null) killNow(runtime);
   }
   const kill = async () => {
     reap();
@@ -113,6 +115,11 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       await ended();
       return child.exitCode;
     },
+    async stopGroup() {
+      process.kill(-Number(child.pid), "SIGTERM");
+      await ended();
+      return child.exitCode;
+    },
     async killWorkerd() {
       const victim = await waitFor(workerdPid, { what: "a runtime to kill" });
       process.kill(victim, "SIGKILL");
@@ -128,6 +135,14 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
       rmSync(scratch, { recursive: true, force: true });
     },
   };
+}
+
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // Nothing of it is left.
+  }
 }
 
 function eachLine(stream: NodeJS.ReadableStream, take: (line: string) => void): void {
