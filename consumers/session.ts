@@ -8,10 +8,13 @@ import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, CloseRequest, ShardRpc
 import { type RunDeps, type RunningTask, startTask } from "./run-task.ts";
 import type { SessionPlan } from "./session-plan.ts";
 
+/** What a session asks of its shard. */
+export type SessionShard = Pick<ShardRpc, "advance" | "close">;
+
 export interface SessionDeps extends RunDeps {
   readonly ports: Pick<Ports, "now" | "later">;
   /** Makes a stub of the shard: one that failed fails ever after. */
-  readonly connect: () => ShardRpc;
+  readonly connect: () => SessionShard;
   /** The worker's name, for the log. */
   readonly worker: string;
   /** How long running tasks may go on once the service shuts down. */
@@ -44,13 +47,15 @@ class SessionRun {
   readonly #plan: SessionPlan;
   readonly #deps: SessionDeps;
   readonly #tasks = new Map<Seq, RunningTask>();
-  #shard: ShardRpc;
+  #shard: SessionShard;
   #isPumpDue = false;
   #stopLook: (() => void) | null = null;
   /** When it rings (Unix ms), while there is one. */
   #lookAt = 0;
   #stopYield: () => void;
   #isDraining = false;
+  /** Closing or given up: the answer of a long poll or a timer that still comes must not end it again, or too early. */
+  #isLeaving = false;
   readonly #openedAt: number;
   /** For the log: how many tasks were begun, and the first few. */
   #taskCount = 0;
@@ -80,6 +85,7 @@ class SessionRun {
   }
 
   #pump(): void {
+    if (this.#isLeaving) return;
     const plan = this.#plan;
     for (const step of plan.steps(this.#deps.ports.now())) {
       switch (step.kind) {
@@ -155,11 +161,13 @@ class SessionRun {
 
   /** A close that never arrives is made up for by the lease. */
   async #close(request: CloseRequest): Promise<void> {
+    this.#isLeaving = true;
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
       try {
         await this.#shard.close(request);
         break;
-      } catch {
+      } catch (error) {
+        if (tries === MOST_TRIES) this.#closeLost(request, error);
         this.#shard = this.#deps.connect();
         await new Promise<void>((resolve) => this.#deps.ports.later(FIRST_PAUSE_MS * 2 ** (tries - 1), resolve));
       }
@@ -167,8 +175,14 @@ class SessionRun {
     this.#end();
   }
 
+  #closeLost({ session, outcomes }: CloseRequest, error: unknown): void {
+    const object = shardName(this.#deps.address);
+    this.#deps.log("warn", "close-given-up", { object, session, outcomes: outcomes.length, error: String(error) });
+  }
+
   /** The shard does not know the session any more: what still runs is no longer its own. */
   #giveUp(): void {
+    this.#isLeaving = true;
     for (const task of this.#tasks.values()) task.stop("returned");
     this.#end();
   }
