@@ -2,6 +2,8 @@
  * The closed set of error codes, with the HTTP status that each one has and whether the same request may succeed
  * later. Codes are API: they are added, never renamed. Form: RFC 9457 (problem+json), made in src/middleware/problems.
  */
+import { QUEUE_NAME } from "./ids.ts";
+
 export const ERRORS = {
   "invalid-json": { status: 422, retryable: false, title: "The body is not JSON" },
   "invalid-request": { status: 422, retryable: false, title: "A field is missing or wrong" },
@@ -37,7 +39,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 export interface FieldError {
-  /** JSON Pointer (RFC 6901) into the request body, or `?name` for a query parameter. */
+  /** JSON Pointer (RFC 6901) into the request body, `?name` for a query parameter, `{name}` for a part of the path. */
   readonly pointer: string;
   readonly detail: string;
 }
@@ -83,4 +85,11 @@ export interface AttemptError {
   readonly class: string;
   readonly stack?: string;
   readonly fingerprint?: string;
+}
+
+/** What `queue-unknown` says, whoever notices it. */
+export function noSuchQueue(queue: string): string {
+  return QUEUE_NAME.test(queue)
+    ? `There is no queue ${queue}. PUT /queues/${queue} makes it.`
+    : `There is no queue ${queue}, and none can have that name.`;
 }

@@ -4,6 +4,7 @@
  * Must stay true: keyShards and history never change, because they say where a task's truth lies.
  */
 import { findSettingFault } from "../../core/check-settings.ts";
+import { noSuchQueue } from "../../core/errors.ts";
 import type { QueueName } from "../../core/ids.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import type { ChangeAnswer, QueueEntry } from "../../core/schema/directory-rpc.ts";
@@ -31,7 +32,7 @@ export async function changeQueue(state: DirectoryState, request: ChangeRequest)
   const { queue, patch } = request;
   return await changeAndPush(state, () => {
     const found = findQueue(state, queue);
-    if (!found && !request.create) return refuse("queue-unknown", `there is no queue ${queue}`);
+    if (!found && !request.create) return refuse("queue-unknown", noSuchQueue(queue));
     const settings = request.replace ? replaced(found, patch) : patched(found, patch);
     const fault = (found && fixedFault(found, settings)) ?? faultOf(state, settings);
     if (fault) return fault;
@@ -46,7 +47,7 @@ export async function pauseQueue(
 ): Promise<Answer<ChangeAnswer>> {
   return await changeAndPush(state, () => {
     const found = findQueue(state, request.queue);
-    if (!found) return refuse("queue-unknown", `there is no queue ${request.queue}`);
+    if (!found) return refuse("queue-unknown", noSuchQueue(request.queue));
     return keepChange(state, found, { ...found.settings, paused: request.paused });
   });
 }

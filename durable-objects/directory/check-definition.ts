@@ -1,5 +1,6 @@
 /** What a schedule must be to be kept. The door has checked its payload; the rest is checked here again, because a rule that can't be read would stop every other schedule's alarm. */
 import { cronProblem, isTimeZone } from "../../core/cron.ts";
+import { noSuchQueue } from "../../core/errors.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
 import { comesByItself, findQueue } from "./queue-entry.ts";
@@ -19,7 +20,7 @@ export function definitionFault(state: DirectoryState, definition: ScheduleDefin
   if (timing.kind === "at" && endAt !== null) return invalid("/endAt", "endAt cannot stand beside at");
   if (startAt !== null && endAt !== null && endAt <= startAt) return invalid("/endAt", "endAt must be after startAt");
   if (queue !== null && !findQueue(state, queue) && !comesByItself(state, queue))
-    return refuse("queue-unknown", `there is no queue ${queue}`, { pointer: "/queue" });
+    return refuse("queue-unknown", noSuchQueue(queue), { pointer: "/queue" });
   return null;
 }
 

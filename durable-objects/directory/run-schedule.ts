@@ -1,5 +1,6 @@
 /** One task more of a schedule, at once: paused or not, and its next fire stays. */
-import { type QueueName, type TaskId, taskId } from "../../core/ids.ts";
+import { noSuchQueue } from "../../core/errors.ts";
+import { DEFAULT_QUEUE, type QueueName, type TaskId, taskId } from "../../core/ids.ts";
 import type { Answer } from "../../core/schema/answer.ts";
 import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { read, write } from "./perform.ts";
@@ -24,7 +25,7 @@ export async function runSchedule(
     const row = findSchedule(state, id);
     if (!row) return unknownSchedule(id);
     const target = targetOf(state, row);
-    if (!target) return refuse("queue-unknown", `there is no queue ${row.queue}`);
+    if (!target) return refuse("queue-unknown", noSuchQueue(row.queue ?? DEFAULT_QUEUE));
     return done({ ...target, task: taskOf(row, payloadOf(state, id), `sched:${id}:run:${state.ports.uuid()}`) });
   });
   if (!planned.ok) return planned;

@@ -27,7 +27,8 @@ export async function createSchedule(
 ): Promise<Answer<{ readonly schedule: ScheduleRecord }>> {
   const id = request.id ?? state.ports.uuid();
   return write(state, () => {
-    if (findSchedule(state, id)) return refuse("schedule-exists", `there is a schedule ${id}; PUT replaces it`);
+    if (findSchedule(state, id))
+      return refuse("schedule-exists", `There is a schedule ${id} already; PUT replaces it.`);
     return make(state, id, request.definition, request.paused);
   });
 }
@@ -71,7 +72,7 @@ export async function pauseSchedule(
 }
 
 export function unknownSchedule(id: string): Refusal {
-  return refuse("schedule-unknown", `there is no schedule ${id}`);
+  return refuse("schedule-unknown", `There is no schedule ${id}.`);
 }
 
 type Saved = Answer<{ readonly schedule: ScheduleRecord }>;
@@ -123,7 +124,7 @@ function goOn(state: DirectoryState, found: ScheduleRow, paused: boolean): Sched
 }
 
 function finished({ id }: ScheduleRow): Refusal {
-  return refuse("schedule-finished", `${id} has no fire ahead; give it another time`);
+  return refuse("schedule-finished", `The schedule ${id} has no fire ahead; give it another time.`);
 }
 
 function sameTiming(found: ScheduleRow, to: ScheduleDefinition): boolean {

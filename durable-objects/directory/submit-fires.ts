@@ -2,7 +2,7 @@
  * Hands fires to their shards: one call for each shard, each fire for itself. A call that was lost is repeated under the
  * same dedup keys, so a fire is one task however often it is told. Never rejects.
  */
-import { ERRORS } from "../../core/errors.ts";
+import { ERRORS, noSuchQueue } from "../../core/errors.ts";
 import { type QueueName, taskId } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
@@ -61,7 +61,7 @@ export async function submitTo(
   withinMs: number,
 ): Promise<SubmitAnswer> {
   const settings = findQueue(state, queue)?.settings;
-  if (!settings) return refuse("queue-unknown", `there is no queue ${queue}`);
+  if (!settings) return refuse("queue-unknown", noSuchQueue(queue));
   const { ports } = state;
   const address = addressOf(state, queue, shard);
   return await callWithin(ports, withinMs, () => submitWithSettings(ports, address, settings, tasks));

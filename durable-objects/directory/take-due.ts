@@ -5,6 +5,7 @@
  * stopped and told, and holds no other back; at most 100 fires and 8 MiB are sent an alarm, the rest by the next one.
  */
 import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
+import { noSuchQueue } from "../../core/errors.ts";
 import { DEFAULT_QUEUE } from "../../core/ids.ts";
 import { placementKey, placeTask } from "../../core/placement.ts";
 import { chooseFires, dueFires, MAX_COUNTED } from "../../core/schedule.ts";
@@ -76,7 +77,7 @@ function moveOn(state: DirectoryState, row: ScheduleRow, fires: Outgoing, now: n
     }
     const target = targetOf(state, row);
     if (!target && chosen.fires.length > 0)
-      countMissed(state, row.id, chosen.fires.length, `there is no queue ${row.queue}`);
+      countMissed(state, row.id, chosen.fires.length, noSuchQueue(row.queue ?? DEFAULT_QUEUE));
     if (!target) return due.count;
     const until = Math.min(due.next ?? Number.POSITIVE_INFINITY, now + TRY_FOR_MS);
     for (const fireAt of chosen.fires) {

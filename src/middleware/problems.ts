@@ -61,3 +61,11 @@ export function queryProblem(name: string, detail: string): Problem {
     errors: [{ pointer: `?${name}`, detail }],
   });
 }
+
+/**
+ * A name in the path that nothing can have.
+ * @param name of the path's part, as the documents write it: `{queue}`
+ */
+export function pathProblem(name: string, subject: string, detail: string): Problem {
+  return new Problem("invalid-request", `${subject} ${detail}.`, { errors: [{ pointer: `{${name}}`, detail }] });
+}

@@ -1,5 +1,5 @@
 /** Queues: their settings, which the Directory keeps and tells the shards, and their counts, which the shards tell. */
-import { Problem } from "../../core/errors.ts";
+import { noSuchQueue, Problem } from "../../core/errors.ts";
 import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
 import type { ChangeAnswer, QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { type QueuePatch, QueuePatchSchema } from "../../core/schema/queue-settings.ts";
@@ -10,6 +10,7 @@ import { ask } from "../ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
+import { pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
 
 /** What a shard has to tell its counts. */
@@ -56,7 +57,7 @@ export async function resumeQueue(door: Door, c: Ctx): Promise<Response> {
 async function changeQueue(door: Door, c: Ctx, replace: boolean): Promise<Response> {
   const name = c.req.param("queue") ?? "";
   if (replace && !QUEUE_NAME.test(name))
-    throw new Problem("invalid-request", "A queue's name is 1 to 64 letters, digits, hyphens or underscores.");
+    throw pathProblem("queue", "A queue's name", "must be 1 to 64 letters, digits, hyphens or underscores");
   const queue = nameOf(c);
   // What came from JSON has no undefined in it, which is all that the two types differ by.
   const patch = checkBody(QueuePatchSchema, await readJson(c.req.raw, door.env.bodyLimit)) as QueuePatch;
@@ -85,7 +86,7 @@ function nameOf(c: Ctx): QueueName {
 }
 
 function unknownQueue(name: string): Problem {
-  return new Problem("queue-unknown", `There is no queue ${name}. PUT /queues/{queue} makes one.`);
+  return new Problem("queue-unknown", noSuchQueue(name));
 }
 
 function queueView({ queue, settings, createdAt }: QueueEntry) {

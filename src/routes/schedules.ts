@@ -13,7 +13,7 @@ import { deadlineOf } from "../ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
-import { faultProblem, queryProblem } from "../middleware/problems.ts";
+import { faultProblem, pathProblem, queryProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { readWhole } from "../read/read-query.ts";
 import { resolveType } from "../submit/resolve-task.ts";
@@ -52,7 +52,7 @@ export async function getSchedule(door: Door, c: Ctx): Promise<Response> {
 export async function putSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = c.req.param("id") ?? "";
   if (!ScheduleIdSchema.safeParse(id).success)
-    throw new Problem("invalid-request", "A schedule's id is 1 to 64 letters, digits, dots, hyphens or underscores.");
+    throw pathProblem("id", "A schedule's id", "must be 1 to 64 letters, digits, dots, hyphens or underscores");
   const body = checkBody(SchedulePutSchema, await readJson(c.req.raw, door.env.bodyLimit));
   const { type, payload } = await checkTask(door, body.type, body.payload);
   const definition = makeDefinition(body, type, payload);

@@ -7,6 +7,7 @@ import { QueueNameSchema } from "../../core/schema/submission.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
+import { pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson } from "../middleware/read-body.ts";
 
 const RouteSchema = z.strictObject({ queue: QueueNameSchema });
@@ -41,7 +42,7 @@ export async function getType(door: Door, c: Ctx): Promise<Response> {
 export async function putType(door: Door, c: Ctx): Promise<Response> {
   const type = c.req.param("type") ?? "";
   if (!TYPE_NAME.test(type))
-    throw new Problem("invalid-request", "A task type is 1 to 128 letters, digits or any of _ . : / -");
+    throw pathProblem("type", "A task type", "must be 1 to 128 letters, digits or any of _ . : / -");
   const body = checkBody(RouteSchema, await readJson(c.req.raw, door.env.bodyLimit));
   const queue = body.queue as QueueName;
   await askDirectory(door, c, (directory) => directory.putRoute({ v: 1, type, queue }));

@@ -1,4 +1,5 @@
 /** What a submitted task's type is, and which queue it goes to: named, or where the type is routed, or `default`. */
+import { noSuchQueue } from "../../core/errors.ts";
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import { declaredType, type Fault, type TaskType } from "../../core/make-task.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
@@ -53,7 +54,7 @@ function unknownType(type: string): Fault {
 function unknownQueue(queue: string): Fault {
   return {
     code: "queue-unknown",
-    detail: `There is no queue ${queue}. PUT /queues/${queue} makes it.`,
+    detail: noSuchQueue(queue),
     errors: [{ pointer: "/queue", detail: "is not a known queue" }],
   };
 }

@@ -56,7 +56,7 @@ describe("queues", () => {
     ["an unknown queue", "PATCH", "/queues/none", {}, 404, "queue-unknown", null],
     ["an unknown queue", "POST", "/queues/none/pause", undefined, 404, "queue-unknown", null],
     ["a name with a dot", "GET", "/queues/a.b", undefined, 404, "queue-unknown", null],
-    ["a name with a dot", "PUT", "/queues/a.b", {}, 422, "invalid-request", null],
+    ["a name with a dot", "PUT", "/queues/a.b", {}, 422, "invalid-request", "{queue}"],
     ["an unknown setting", "PUT", "/queues/bad", { depth: 1 }, 422, "invalid-request", "/depth"],
     ["a setting out of bounds", "PUT", "/queues/bad", { shards: 65 }, 422, "invalid-request", "/shards"],
     ["a lease below the CPU limit", "PUT", "/queues/bad", { leaseMs: 40_000 }, 422, "invalid-request", "/leaseMs"],
@@ -91,6 +91,27 @@ describe("queues", () => {
       body: { code: "invalid-request", errors: [{ pointer: "/retry/capMs" }] },
     });
     expect((await call("PATCH", "/queues/capped", { retry: { capMs: 5_000 } })).status).toBe(200);
+  });
+
+  it("179 whoever notices it says the same of a queue that is not there, and how it is made", async () => {
+    const task = { type: "echo", payload: 1, queue: "nobodys" };
+    for (const [method, path, body] of [
+      ["GET", "/queues/nobodys", undefined],
+      ["PATCH", "/queues/nobodys", {}],
+      ["POST", "/queues/nobodys/pause", undefined],
+      ["POST", "/queues/nobodys/resume", undefined],
+      ["POST", "/tasks/submissions", task],
+      ["POST", "/tasks/submissions", { tasks: [task] }],
+      ["PUT", "/schedules/nobodys", { ...task, everySeconds: 60 }],
+    ] as const)
+      expect(await call(method, path, body), `${method} ${path}`).toMatchObject({
+        status: 404,
+        body: {
+          code: "queue-unknown",
+          detail: expect.stringContaining("There is no queue nobodys. PUT /queues/nobodys makes it."),
+        },
+      });
+    expect((await call("GET", "/queues/a.b")).body.detail).toBe("There is no queue a.b, and none can have that name.");
   });
 
   it("180 keyShards and history are fixed once the queue is there", async () => {
@@ -167,6 +188,14 @@ describe("types", () => {
       status: "QUEUED",
     });
     expect((await call("DELETE", "/types/audio/mix")).status).toBe(404);
+  });
+
+  it("184 187 a name in the path that nothing can have stands in errors as {its part}", async () => {
+    for (const [path, body, pointer] of [
+      ["/types/a%20b", { queue: "x" }, "{type}"],
+      ["/schedules/a%20b", { type: "echo", payload: 1, everySeconds: 60 }, "{id}"],
+    ] as const)
+      expect(await call("PUT", path, body)).toMatchObject({ status: 422, body: { errors: [{ pointer }] } });
   });
 
   it.each<[string, string, string, unknown, number, string]>([
