@@ -17,12 +17,8 @@ const requests = () => lines.filter((line) => line.event === "request");
 it("A10 192 each request writes one line: its id, path without query, status, time and tasks", async () => {
   const fetch = serviceWith(undefined, { env: { LOG_LEVEL: "info" } });
   const headers = { "x-request-id": "order-17" };
-  const { body } = await call(
-    "POST",
-    "/tasks/submissions?secret=1",
-    { type: "echo", payload: "private" },
-    { fetch, headers },
-  );
+  const { body } = await call("POST", "/tasks/submissions", { type: "echo", payload: "private" }, { fetch, headers });
+  await call("GET", `/tasks/submissions/${body.id}?secret=1`, undefined, { fetch });
   expect(requests()).toEqual([
     {
       at: expect.stringMatching(/Z$/),
@@ -35,6 +31,7 @@ it("A10 192 each request writes one line: its id, path without query, status, ti
       ms: expect.any(Number),
       tasks: [String(body.id)],
     },
+    expect.objectContaining({ path: `/tasks/submissions/${body.id}`, status: 422 }),
   ]);
   expect(JSON.stringify(requests())).not.toMatch(/secret|private/);
 });
