@@ -27,8 +27,6 @@ export default defineConfig({
         test: {
           name: "simulation",
           include: ["test/simulation/**/*.test.ts"],
-          // Its seeds are cut into two parts, and vitest would leave the second core idle.
-          maxWorkers: 2,
           testTimeout: full ? 1_800_000 : 120_000,
           sequence: { groupOrder: 0 },
         },

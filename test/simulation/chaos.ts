@@ -69,7 +69,7 @@ export class Chaos {
       note("D1 is down");
     }
     if (faults.strikes("outage")) {
-      network.downUntil = timeline.now + random.between(20_000, 200_000);
+      network.downUntil = timeline.now + random.between(5_000, 150_000);
       note("the network is down");
     }
     const [first, ...others] = runtimes.all;
@@ -100,10 +100,11 @@ export class Chaos {
     timeline.after(random.between(0, 500), this.#fate, "an isolate starts", () => this.#spawn());
   }
 
-  /** Nothing goes wrong any more (an outage lasts as long as it lasts), and every worker knows every type. */
+  /** Nothing goes wrong any more, and every worker knows every type. */
   end(): void {
-    const { runtimes, history } = this.#deps;
+    const { runtimes, history, network } = this.#deps;
     history.downUntil = 0;
+    network.downUntil = 0;
     for (const runtime of runtimes.all) {
       runtime.life.frozenUntil = 0;
       runtime.isOldDeploy = false;

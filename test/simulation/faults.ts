@@ -35,7 +35,7 @@ export const FAULTS = {
   "mute-outcome": 0.05,
   "runtime-stall": 0.02,
   /** No call of anybody arrives for a while. */
-  outage: 0.02,
+  outage: 0.01,
   /** The local service stops (first told to, or not) and starts again; queues keep nothing. */
   reboot: 0.02,
 } as const;
