@@ -150,7 +150,7 @@ class SessionRun {
 
   #retry(request: AdvanceRequest, tries: number, error: unknown): void {
     this.#shard = this.#deps.connect();
-    const again = this.#plan.failed(request.turn, tries >= MOST_TRIES, this.#deps.ports.now());
+    const again = this.#plan.failed(request.turn, tries >= MOST_TRIES);
     if (!again) {
       this.#deps.log("warn", "turn-given-up", { session: request.session, turn: request.turn, error: String(error) });
       this.#pump();
