@@ -13,6 +13,8 @@ import { Life, type Timeline } from "./timeline.ts";
 /** wrangler.toml: max_retries. */
 const MAX_RETRIES = 5;
 const LATE_MS = 60_000;
+/** What the retries of a ticket that cannot be redeemed take: 2, 4, 8, 16, 30 s and a little. */
+const ALL_RETRIES_MS = 61_000;
 /** A message whose worker died comes again after this. */
 const REDELIVERY_MS = 5_000;
 
@@ -83,16 +85,24 @@ export class Broker {
   retry(message: Message, delayMs: number): void {
     message.isSettled = true;
     if (message.attempts > MAX_RETRIES) {
-      this.#tally.count("dead ticket");
-      this.onDead(message.ticket);
+      this.#dies(message.ticket);
       return;
     }
     this.#enqueue({ ...message, attempts: message.attempts + 1, isSettled: false }, delayMs);
   }
 
+  #dies(ticket: Ticket): void {
+    this.#tally.count("dead ticket");
+    this.onDead(ticket);
+  }
+
   #accept(queue: TicketQueue, ticket: Ticket): void {
     this.#tally.count(queue === "solo" ? "solo ticket" : "ticket");
     if (this.#faults.strikes("lost-ticket")) return;
+    if (this.#faults.strikes("hopeless-ticket")) {
+      this.#timeline.after(ALL_RETRIES_MS, this.#life, "dead ticket", () => this.#dies(ticket));
+      return;
+    }
     const copies = this.#faults.strikes("doubled-ticket") ? 2 : 1;
     for (let i = 0; i < copies; i++) {
       const late = this.#faults.strikes("late-ticket") ? this.#random.between(1_000, LATE_MS) : 0;

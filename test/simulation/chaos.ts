@@ -69,7 +69,7 @@ export class Chaos {
       note("D1 is down");
     }
     if (faults.strikes("outage")) {
-      network.downUntil = timeline.now + random.between(5_000, 150_000);
+      network.downUntil = timeline.now + random.between(20_000, 200_000);
       note("the network is down");
     }
     const [first, ...others] = runtimes.all;

@@ -5,8 +5,11 @@ import type { Session } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { must } from "./violation.ts";
 
-/** Once the turn is taken, or taken again: the worker is believed anew, and shard and worker hold the same tasks. */
-export function checkTaken(shard: Shard, request: AdvanceRequest): void {
+/**
+ * Once the turn is taken, or taken again: the worker is believed anew, and shard and worker hold the same tasks.
+ * @param isNew whether it is known to be the first time
+ */
+export function checkTaken(shard: Shard, request: AdvanceRequest, isNew: boolean): void {
   const session = sessionOf(shard, request);
   if (!session) return;
   const { id } = session;
@@ -19,7 +22,7 @@ export function checkTaken(shard: Shard, request: AdvanceRequest): void {
   for (const claim of session.claims.values()) {
     const isKnown = claim.turn > request.answered || holding.has(claim.seq);
     must(isKnown, () => `task ${claim.seq} is held by session ${id}, which does not know of it`);
-    const isHung = session.lastTurnAt === now && (deadlineOf(claim) ?? now + 1) <= now && !session.isOverdue;
+    const isHung = isNew && (deadlineOf(claim) ?? now + 1) <= now;
     must(!isHung, () => `task ${claim.seq} is past its deadline, and session ${id} has just spoken`);
   }
 }

@@ -22,6 +22,11 @@ export class Leases {
   #memory: Memory | null = null;
   readonly #closed = new Set<number>();
 
+  /** The turn that the last step left the session at; undefined: it is not known of this memory. */
+  turnOf(session: number): number | undefined {
+    return this.#sessions.get(session)?.turn;
+  }
+
   closed(session: number): void {
     this.#closed.add(session);
   }

@@ -56,7 +56,7 @@ export class Client {
 
   submit(): void {
     const { random, tally } = this.#deps;
-    const size = random.chance(0.6) ? 1 : random.chance(0.995) ? random.between(2, 6) : LARGE_BATCH;
+    const size = random.chance(0.6) ? 1 : random.chance(0.998) ? random.between(2, 6) : LARGE_BATCH;
     const first = this.#drawTask();
     const tasks = [first];
     while (tasks.length < size)
@@ -95,11 +95,11 @@ export class Client {
     this.#deps.network.call(this.#life, "drain", { v: 1 }).catch(() => {});
   }
 
-  /** As consumers/dead-tickets.ts does; tried until it arrives. */
-  deadTicket(ticket: Ticket): void {
+  /** As the queue `dead-tickets` does: again, and each time later. */
+  deadTicket(ticket: Ticket, delayMs = 2_000): void {
     const { network, timeline } = this.#deps;
     network.call(this.#life, "deadTicket", { v: 1, ticket }).catch(() => {
-      timeline.after(2_000, this.#life, "dead ticket again", () => this.deadTicket(ticket));
+      timeline.after(delayMs, this.#life, "dead ticket again", () => this.deadTicket(ticket, delayMs * 2));
     });
   }
 

@@ -16,6 +16,8 @@ export const FAULTS = {
   "lost-ticket": 0.4,
   "doubled-ticket": 0.4,
   "late-ticket": 0.4,
+  /** No consumer can redeem it, however often Cloudflare tries. */
+  "hopeless-ticket": 0.1,
   "refused-send": 0.3,
   "slow-commit": 0.2,
   "crash-before-commit": 0.02,
@@ -35,7 +37,7 @@ export const FAULTS = {
   "mute-outcome": 0.05,
   "runtime-stall": 0.02,
   /** No call of anybody arrives for a while. */
-  outage: 0.01,
+  outage: 0.02,
   /** The local service stops (first told to, or not) and starts again; queues keep nothing. */
   reboot: 0.02,
 } as const;

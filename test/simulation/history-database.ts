@@ -17,7 +17,7 @@ export const UNWELCOME = "unwelcome-in-history";
 /** One database a process: making it costs more than a seed has time for. */
 const d1 = new NodeD1();
 d1.sqlite.exec(`CREATE TRIGGER unwelcome BEFORE INSERT ON history WHEN instr(NEW.payload, '${UNWELCOME}')
-  BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: unwelcome'); END`);
+  BEGIN SELECT RAISE(ABORT, 'CHECK constraint failed: ${UNWELCOME}'); END`);
 const FIND = d1.sqlite.prepare(`SELECT json_array(seq, rev, status, type, created_at, ended_at, expires_at,
   result_expires_at, json(detail), payload, result) AS row FROM history WHERE seq = ?`);
 
