@@ -130,7 +130,8 @@ class Admission {
       return refuse("history-backlog", "history has not taken the last gigabyte of finished tasks", 30_000);
 
     const limit = shareOf(settings.depthLimit, settings, this.#shard.address.shard);
-    const room = limit - this.#depth;
+    // A limit may be lowered below what is here: what is already known needs no room even then.
+    const room = Math.max(0, limit - this.#depth);
     if (request.atomic && request.tasks.length > room && this.#fresh(request) > room)
       return refuse("queue-full", `${this.#depth} of at most ${limit} unfinished tasks are here`, 1_000);
 

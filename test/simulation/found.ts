@@ -19,4 +19,8 @@ export const FOUND: readonly (readonly [seed: number, what: string])[] = [
   [2769, "the clock stepped back: a session heard in the future was counted on, an alarm a second for an hour"],
   [2833, "an alarm for each failure of a burst, and a new failure ended the backoff of the dead letters"],
   [2956, "a task of at most once was handed out ahead, began unseen, and began again after a crash"],
+  [
+    3041,
+    "the depth limit was lowered below the depth: a submission repeated under its known key was refused as queue-full",
+  ],
 ];
