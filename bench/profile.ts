@@ -7,6 +7,7 @@ import { bundle } from "../scripts/commands/serve/bundle.ts";
 import { Api } from "./load/api.ts";
 import { Connection } from "./load/connection.ts";
 import { findLoader, type Shot, shoot } from "./load/shot.ts";
+import { submitBatches } from "./scenarios/drain.ts";
 import { batchOf, echoTask, floor, HELLO, submission } from "./scenarios/shots.ts";
 import { profileWhile } from "./service/profile-runtime.ts";
 import { ENTRY, startService } from "./service/start.ts";
@@ -55,7 +56,7 @@ async function loadFor(scenario: string, api: Api): Promise<(seconds: number) =>
     case "batch":
       return byShot(batchOf("paused", 100));
     case "drain":
-      return byShot(batchOf("running", 1_000));
+      return (duration) => drainAgain(api, duration);
     case "status":
       return byShot({ method: "GET", path: `/tasks/submissions/${await api.submit(echoTask("paused"))}` });
     case "hello":
@@ -67,6 +68,23 @@ async function loadFor(scenario: string, api: Api): Promise<(seconds: number) =>
       return (duration) => oneByOne(api, duration);
     default:
       throw new Error(`no scenario ${scenario}`);
+  }
+}
+
+/** As the scenario does it, one after the other. */
+async function drainAgain(api: Api, duration: number): Promise<void> {
+  const until = performance.now() + duration * 1_000;
+  while (performance.now() < until) {
+    const since = performance.now();
+    const batches = await submitBatches(api);
+    const submitted = performance.now() - since;
+    await api.until("running", ({ depth }) => depth === 0);
+    const run = performance.now() - since;
+    await api.untilFlushed("running");
+    const flushed = performance.now() - since;
+    say(
+      `drain: ${batches.length} batches submitted in ${submitted.toFixed(0)} ms, run after ${run.toFixed(0)}, in D1 after ${flushed.toFixed(0)}`,
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 /** 40,000 tasks in batches of 1,000: submitted, run, settled and flushed to D1, from the first request to the last row. */
+import type { Api } from "../load/api.ts";
 import { figureOf } from "../report/figure.ts";
 import { goal, plainRow } from "../report/row.ts";
 import { type Bench, cpuOf, type Sample, type Scenario, valuesOf } from "../scenario.ts";
@@ -36,15 +37,9 @@ export const drain: Scenario = {
 };
 
 async function drainOnce({ api, service }: Bench): Promise<Sample> {
-  const tasks = Array.from({ length: SIZE }, () => echoTask("running"));
-  const batches: string[] = [];
-  let left = TASKS / SIZE;
   const cpu = cpuTime(service.pid);
   const since = performance.now();
-  const client = async () => {
-    while (left-- > 0) batches.push(await api.submitBatch(tasks));
-  };
-  await Promise.all(Array.from({ length: CLIENTS }, client));
+  const batches = await submitBatches(api);
   await api.untilFlushed("running");
   const seconds = (performance.now() - since) / 1_000;
   const spent = cpuTime(service.pid);
@@ -58,4 +53,16 @@ async function drainOnce({ api, service }: Bench): Promise<Sample> {
     requests: TASKS,
     cpuUs: cpu === null || spent === null ? null : (spent - cpu) / TASKS,
   };
+}
+
+/** All of a round, into the queue `running`. @returns the batches' ids */
+export async function submitBatches(api: Api): Promise<string[]> {
+  const tasks = Array.from({ length: SIZE }, () => echoTask("running"));
+  const batches: string[] = [];
+  let left = TASKS / SIZE;
+  const client = async () => {
+    while (left-- > 0) batches.push(await api.submitBatch(tasks));
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, client));
+  return batches;
 }

@@ -17,6 +17,7 @@ export interface SelfTime {
 interface Profile {
   readonly nodes: readonly {
     readonly id: number;
+    readonly children?: readonly number[];
     readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
   }[];
   readonly samples: readonly number[];
@@ -91,7 +92,7 @@ function linesOf(script: string): readonly Line[] {
 }
 
 function selfTimes({ nodes, samples, timeDeltas }: Profile, lines: readonly Line[]): SelfTime[] {
-  const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame, lines)]));
+  const names = namesOf(nodes, lines);
   const times = new Map<string, number>();
   let total = 0;
   for (const [i, sample] of samples.entries()) {
@@ -104,6 +105,27 @@ function selfTimes({ nodes, samples, timeDeltas }: Profile, lines: readonly Line
 }
 
 type CallFrame = Profile["nodes"][number]["callFrame"];
+
+/** Where SQL is only passed on; who asked for it says more. */
+const PASSES_ON = /durable-objects\/sql\/|bench\/worker\/count/;
+
+/** A function of the runtime's own is named with the nearest of ours that called it: `exec < settle`. */
+function namesOf(nodes: Profile["nodes"], lines: readonly Line[]): ReadonlyMap<number, string> {
+  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)));
+  const own = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame, lines)]));
+  const isOurs = (id: number) => {
+    const name = own.get(id) ?? "";
+    return /\.ts$/.test(name) && !PASSES_ON.test(name);
+  };
+  const named = ({ id, callFrame }: Profile["nodes"][number]): string => {
+    const name = own.get(id) ?? "?";
+    if (callFrame.url !== "" || callFrame.functionName.startsWith("(")) return name;
+    let caller = parents.get(id);
+    while (caller !== undefined && !isOurs(caller)) caller = parents.get(caller);
+    return caller === undefined ? name : `${name} < ${own.get(caller)}`;
+  };
+  return new Map(nodes.map((node) => [node.id, named(node)]));
+}
 
 function nameOf({ functionName, url, lineNumber }: CallFrame, lines: readonly Line[]): string {
   const line = url.endsWith("index.js") ? lines[lineNumber] : undefined;
