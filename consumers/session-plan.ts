@@ -131,11 +131,13 @@ export class SessionPlan {
    * No answer came. The same turn may be sent again, as long as no newer one was: that brings the stored answer.
    * @param isLast give the turn up: its outcomes are told with the next one
    */
-  failed(turn: number, isLast: boolean): AdvanceRequest | null {
+  failed(turn: number, isLast: boolean, now: number): AdvanceRequest | null {
     const flight = this.#flights.get(turn);
     if (!flight) return null;
     if (!isLast && turn === this.#turn) return flight.request;
     this.#giveUp(turn, flight);
+    // Nothing heard for a whole lease: by now the shard has given its tasks to others.
+    if (now - this.#lastAnswerAt > this.#terms.leaseMs) this.#isDone = true;
     return null;
   }
 

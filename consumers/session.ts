@@ -23,9 +23,11 @@ export interface SessionDeps extends RunDeps {
   readonly isWanted: () => Promise<boolean>;
 }
 
-/** Tries of one call, 50 ms apart at first, then twice as long each time. */
+/** Tries of one call. */
 const MOST_TRIES = 6;
+/** Between calls while none is answered: 50 ms, then twice as long each time. */
 const FIRST_PAUSE_MS = 50;
+const LAST_PAUSE_MS = 1_600;
 /** An async handler that awaits nothing real has ended by then. */
 const GATHERING_TICKS = 4;
 /** Cloudflare adds consumers only when a batch ends: one that works on for long yields to tickets that wait. */
@@ -48,6 +50,8 @@ class SessionRun {
   readonly #deps: SessionDeps;
   readonly #tasks = new Map<Seq, RunningTask>();
   #shard: SessionShard;
+  /** Calls in a row that brought no answer, whatever their turn: a new turn is no reason to ask at once. */
+  #unanswered = 0;
   #isPumpDue = false;
   #stopLook: (() => void) | null = null;
   /** When it rings (Unix ms), while there is one. */
@@ -127,11 +131,13 @@ class SessionRun {
   async #send(request: AdvanceRequest, tries: number): Promise<void> {
     let answer: AdvanceAnswer;
     try {
+      await this.#pauseIfUnanswered();
       answer = await this.#shard.advance(request);
     } catch (error) {
       this.#retry(request, tries, error);
       return;
     }
+    this.#unanswered = 0;
     if (answer.ok && answer.handout.tasks.length >= BULK) await this.#breathe();
     this.#plan.answered(request.turn, answer, this.#deps.ports.now());
     this.#pump();
@@ -148,15 +154,22 @@ class SessionRun {
     this.#breathedAt = ports.now();
   }
 
+  async #pauseIfUnanswered(): Promise<void> {
+    if (this.#unanswered === 0) return;
+    const ms = Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (this.#unanswered - 1));
+    await new Promise<void>((resolve) => this.#deps.ports.later(ms, resolve));
+  }
+
   #retry(request: AdvanceRequest, tries: number, error: unknown): void {
+    this.#unanswered++;
     this.#shard = this.#deps.connect();
-    const again = this.#plan.failed(request.turn, tries >= MOST_TRIES);
+    const again = this.#plan.failed(request.turn, tries >= MOST_TRIES, this.#deps.ports.now());
     if (!again) {
       this.#deps.log("warn", "turn-given-up", { session: request.session, turn: request.turn, error: String(error) });
       this.#pump();
       return;
     }
-    this.#deps.ports.later(FIRST_PAUSE_MS * 2 ** (tries - 1), () => void this.#send(again, tries + 1));
+    void this.#send(again, tries + 1);
   }
 
   /** A close that never arrives is made up for by the lease. */
@@ -164,12 +177,13 @@ class SessionRun {
     this.#isLeaving = true;
     for (let tries = 1; tries <= MOST_TRIES; tries++) {
       try {
+        await this.#pauseIfUnanswered();
         await this.#shard.close(request);
         break;
       } catch (error) {
         if (tries === MOST_TRIES) this.#closeLost(request, error);
+        this.#unanswered++;
         this.#shard = this.#deps.connect();
-        await new Promise<void>((resolve) => this.#deps.ports.later(FIRST_PAUSE_MS * 2 ** (tries - 1), resolve));
       }
     }
     this.#end();

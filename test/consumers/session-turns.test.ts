@@ -55,7 +55,19 @@ describe("a turn whose answer is lost", () => {
     drive.steps();
     drive.end(1);
     const request = drive.sent();
-    expect(drive.plan.failed(request.turn, false)).toBe(request);
+    expect(drive.plan.failed(request.turn, false, drive.now)).toBe(request);
+  });
+
+  it("128 given up after a whole lease with no answer, it ends the session", () => {
+    const drive = new Drive([task(1), task(2)]);
+    drive.steps();
+    drive.end(1);
+    const first = drive.sent();
+    drive.now += TERMS.leaseMs;
+    expect([drive.plan.failed(first.turn, true, drive.now), drive.plan.isDone]).toEqual([null, false]);
+    const second = drive.sent();
+    drive.now += 1;
+    expect([drive.plan.failed(second.turn, true, drive.now), drive.plan.isDone]).toEqual([null, true]);
   });
 
   it("137 given up, its outcomes are told with the next turn, and its tasks are held until an answer came", () => {
@@ -64,7 +76,7 @@ describe("a turn whose answer is lost", () => {
     drive.end(1);
     const first = drive.sent();
     expect(first.outcomes).toMatchObject([{ seq: 1, turn: 0 }]);
-    expect(drive.plan.failed(first.turn, true)).toBeNull();
+    expect(drive.plan.failed(first.turn, true, drive.now)).toBeNull();
     drive.now += 5_000;
     const second = drive.sent();
     expect([second.turn, second.answered]).toEqual([2, 1]);

@@ -100,11 +100,10 @@ export class Chaos {
     timeline.after(random.between(0, 500), this.#fate, "an isolate starts", () => this.#spawn());
   }
 
-  /** Nothing goes wrong any more, and every worker knows every type. */
+  /** Nothing goes wrong any more (an outage lasts as long as it lasts), and every worker knows every type. */
   end(): void {
-    const { runtimes, history, network } = this.#deps;
+    const { runtimes, history } = this.#deps;
     history.downUntil = 0;
-    network.downUntil = 0;
     for (const runtime of runtimes.all) {
       runtime.life.frozenUntil = 0;
       runtime.isOldDeploy = false;
