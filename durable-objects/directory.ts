@@ -8,7 +8,8 @@ import type { Ports } from "../core/ports.ts";
 import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { checkAlarm } from "./directory/arm.ts";
-import { changeQueue, pauseQueue } from "./directory/change-queue.ts";
+import { changeQueue, controlQueue } from "./directory/change-queue.ts";
+import { deleteQueue } from "./directory/delete-queue.ts";
 import { deleteRoute } from "./directory/delete-route.ts";
 import { deleteSchedule } from "./directory/delete-schedule.ts";
 import { drain } from "./directory/drain.ts";
@@ -60,8 +61,11 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   changeQueue(request: Request<"changeQueue">) {
     return changeQueue(this.#state, request);
   }
-  pauseQueue(request: Request<"pauseQueue">) {
-    return pauseQueue(this.#state, request);
+  controlQueue(request: Request<"controlQueue">) {
+    return controlQueue(this.#state, request);
+  }
+  deleteQueue(request: Request<"deleteQueue">) {
+    return deleteQueue(this.#state, request);
   }
   listRoutes(_request: Request<"listRoutes">) {
     return listRoutes(this.#state);

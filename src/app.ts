@@ -8,7 +8,7 @@ import { answerUnrouted, onError } from "./middleware/serve.ts";
 import { checkQuery } from "./read/read-query.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
-import { getQueue, listQueues, patchQueue, pauseQueue, putQueue, resumeQueue } from "./routes/queues.ts";
+import * as queues from "./routes/queues.ts";
 import * as schedules from "./routes/schedules.ts";
 import { submitTasks } from "./routes/submissions.ts";
 import { getResult, getSubmission, getSubmissions } from "./routes/tasks.ts";
@@ -29,12 +29,14 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/tasks/submissions/:id", getSubmission, "wait");
   on("GET", "/tasks/:id", getResult);
 
-  on("GET", "/queues", listQueues);
-  on("GET", "/queues/:queue", getQueue);
-  on("PUT", "/queues/:queue", putQueue);
-  on("PATCH", "/queues/:queue", patchQueue);
-  on("POST", "/queues/:queue/pause", pauseQueue);
-  on("POST", "/queues/:queue/resume", resumeQueue);
+  on("GET", "/queues", queues.listQueues);
+  on("GET", "/queues/:queue", queues.getQueue);
+  on("PUT", "/queues/:queue", queues.putQueue);
+  on("PATCH", "/queues/:queue", queues.patchQueue);
+  on("DELETE", "/queues/:queue", queues.deleteQueue, "force");
+  on("POST", "/queues/:queue/pause", queues.pauseQueue);
+  on("POST", "/queues/:queue/drain", queues.drainQueue);
+  on("POST", "/queues/:queue/resume", queues.resumeQueue);
 
   on("GET", "/types", listTypes);
   on("GET", "/types/:type{.+}", getType);

@@ -101,6 +101,11 @@ export class KnownQueues {
     this.#queues.set(entry.queue, { value: entry, at: this.#ports.now(), quietUntil: 0 });
   }
 
+  /** It was deleted, or a shard says so: the next one asks. */
+  forgetQueue(queue: QueueName): void {
+    this.#queues.delete(queue);
+  }
+
   /** A route was changed here: the next one asks. */
   forgetRoute(type: string): void {
     this.#routes.delete(type);

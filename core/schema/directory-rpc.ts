@@ -43,6 +43,7 @@ export interface OperatorEvent {
     | "tenant-created"
     | "queue-created"
     | "queue-changed"
+    | "queue-deleted"
     | "fire-missed"
     | "schedule-stopped";
   readonly detail: string;
@@ -53,6 +54,9 @@ export interface ChangeAnswer {
   /** How many of the queue's objects have taken the change; the rest are asked again every 2 s. */
   readonly shards: { readonly asked: number; readonly answered: number };
 }
+
+/** pause: nothing is handed out. drain: nothing new is taken. resume: both again. */
+export type QueueAction = "pause" | "drain" | "resume";
 
 /** The directory of a tenant, as others call it. `_root` is one too, and keeps tenants alone. */
 export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
@@ -67,9 +71,14 @@ export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
       readonly create: boolean;
     },
   ): Promise<Answer<ChangeAnswer>>;
-  pauseQueue(
-    request: Versioned & { readonly queue: QueueName; readonly paused: boolean },
+  controlQueue(
+    request: Versioned & { readonly queue: QueueName; readonly action: QueueAction },
   ): Promise<Answer<ChangeAnswer>>;
+  /**
+   * Refused: `queue-in-use` where a type is routed to it or a schedule names it, `queue-not-empty` where it may still
+   * get tasks or has some. `force`: whatever it holds is lost.
+   */
+  deleteQueue(request: Versioned & { readonly queue: QueueName; readonly force: boolean }): Promise<Answer<object>>;
   listRoutes(request: Versioned): Promise<Answer<{ readonly routes: readonly TypeRoute[] }>>;
   putRoute(request: Versioned & { readonly type: string; readonly queue: QueueName }): Promise<Answer<object>>;
   /** 404 `not-found` where the type is routed nowhere. */

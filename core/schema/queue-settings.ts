@@ -52,12 +52,22 @@ export type QueuePatch = { [Name in keyof z.infer<typeof SettingsSchema>]?: z.in
 export type QueueSettings = Readonly<z.infer<typeof SettingsSchema>> & {
   /** Raised by every change; a shard that has an older one asks for the newer. */
   readonly version: number;
+  /** Nothing is handed out. */
   readonly paused: boolean;
+  /** Nothing new is taken; what is here is worked off. */
+  readonly draining: boolean;
+  /** The queue was deleted. Kept under its name, so that `version` and `generation` go on if it is made again. */
+  readonly deleted: boolean;
+  /** Raised when a deleted queue is made again: a shard that holds tasks of an earlier one forgets them first. */
+  readonly generation: number;
 };
 
 export const DEFAULT_SETTINGS: QueueSettings = {
   version: 1,
   paused: false,
+  draining: false,
+  deleted: false,
+  generation: 1,
   depthLimit: 10_000,
   shards: 1,
   keyShards: 1,

@@ -198,6 +198,8 @@ export interface ShardSummary {
   readonly sessions: number;
   readonly outboxRows: number;
   readonly outboxBytes: number;
+  /** Finished tasks that D1 does not take: the shard keeps them. */
+  readonly refusedRows: number;
   /** Unix ms of the oldest waiting task, null where none waits. */
   readonly oldestQueuedAt: number | null;
 }

@@ -1,5 +1,5 @@
 /**
- * Changes a queue's settings (PUT, PATCH, pause, resume) and tells its shards. Every change raises `version`; the push
+ * Changes a queue's settings (PUT, PATCH, pause, drain, resume) and tells its shards. Every change raises `version`; the push
  * to each shard is recorded in the same transaction, so that none is forgotten whatever happens then.
  * Must stay true: keyShards and history never change, because they say where a task's truth lies.
  */
@@ -7,7 +7,7 @@ import { findSettingFault } from "../../core/check-settings.ts";
 import { noSuchQueue } from "../../core/errors.ts";
 import type { QueueName } from "../../core/ids.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
-import type { ChangeAnswer, QueueEntry } from "../../core/schema/directory-rpc.ts";
+import type { ChangeAnswer, QueueAction, QueueEntry } from "../../core/schema/directory-rpc.ts";
 import {
   DEFAULT_SETTINGS,
   FIXED_SETTINGS,
@@ -41,16 +41,22 @@ export async function changeQueue(state: DirectoryState, request: ChangeRequest)
 }
 
 /** Refused: `queue-unknown`. */
-export async function pauseQueue(
+export async function controlQueue(
   state: DirectoryState,
-  request: { readonly queue: QueueName; readonly paused: boolean },
+  request: { readonly queue: QueueName; readonly action: QueueAction },
 ): Promise<Answer<ChangeAnswer>> {
   return await changeAndPush(state, () => {
     const found = findQueue(state, request.queue);
     if (!found) return refuse("queue-unknown", noSuchQueue(request.queue));
-    return keepChange(state, found, { ...found.settings, paused: request.paused });
+    return keepChange(state, found, { ...found.settings, ...CONTROLS[request.action] });
   });
 }
+
+const CONTROLS = {
+  pause: { paused: true },
+  drain: { draining: true },
+  resume: { paused: false, draining: false },
+} as const satisfies Record<QueueAction, Partial<QueueSettings>>;
 
 type Change = Answer<{ readonly entry: QueueEntry; readonly pushes: readonly Push[] }>;
 
@@ -70,11 +76,11 @@ function keepChange(state: DirectoryState, found: QueueEntry, settings: QueueSet
   return done({ entry, pushes: oweSettings(state, entry) });
 }
 
-/** PUT: a field that is not named gets its default; what is fixed, and the pause, stay. */
+/** PUT: a field that is not named gets its default; what is fixed, and what is no field, stays. */
 function replaced(found: QueueEntry | null, patch: QueuePatch): QueueSettings {
   if (!found) return { ...DEFAULT_SETTINGS, ...named(patch) };
-  const { keyShards, history, paused, version } = found.settings;
-  return { ...DEFAULT_SETTINGS, keyShards, history, paused, version, ...named(patch) };
+  const { keyShards, history, paused, draining, generation, version } = found.settings;
+  return { ...DEFAULT_SETTINGS, keyShards, history, paused, draining, generation, version, ...named(patch) };
 }
 
 /** PATCH: `retry` is merged too. */

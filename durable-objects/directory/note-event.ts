@@ -6,7 +6,12 @@ const INSERT = "INSERT INTO event (at, kind, detail) VALUES (?, ?, ?) RETURNING 
 const TRIM = "DELETE FROM event WHERE n <= ?";
 
 /** What users do on purpose; the rest wants a look. */
-const EXPECTED: ReadonlySet<OperatorEvent["kind"]> = new Set(["tenant-created", "queue-created", "queue-changed"]);
+const EXPECTED: ReadonlySet<OperatorEvent["kind"]> = new Set([
+  "tenant-created",
+  "queue-created",
+  "queue-changed",
+  "queue-deleted",
+]);
 
 export const EVENTS_KEPT = 1_000;
 

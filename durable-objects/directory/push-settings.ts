@@ -6,7 +6,7 @@ import type { QueueName } from "../../core/ids.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { callWithin, fanOut } from "../stubs.ts";
 import { write } from "./perform.ts";
-import { addressOf, findQueue } from "./queue-entry.ts";
+import { addressOf, findKept } from "./queue-entry.ts";
 import { type DirectoryState, done } from "./state.ts";
 
 const OWE = `INSERT INTO push (queue, shard, version, try_at) SELECT ?1, value, ?2, ?3 FROM json_each(?4) WHERE true
@@ -61,7 +61,7 @@ export async function sendSettings(state: DirectoryState, pushes: readonly Push[
 }
 
 async function sendOne(state: DirectoryState, push: Push): Promise<Push | null> {
-  const settings = findQueue(state, push.queue)?.settings;
+  const settings = findKept(state, push.queue)?.settings;
   if (!settings) return null;
   const { ports } = state;
   const shard = addressOf(state, push.queue, push.shard);

@@ -9,7 +9,7 @@ const FIND = "SELECT name, settings, shards_ever, created_at FROM queue WHERE na
 const LIST = "SELECT name, settings, shards_ever, created_at FROM queue ORDER BY name";
 const IS_ROUTED = "SELECT 1 AS one FROM route WHERE queue = ? LIMIT 1";
 const SAVE = `INSERT INTO queue (name, settings, shards_ever, created_at) VALUES (?1, ?2, ?3, ?4)
-  ON CONFLICT (name) DO UPDATE SET settings = ?2, shards_ever = max(shards_ever, ?3)`;
+  ON CONFLICT (name) DO UPDATE SET settings = ?2, shards_ever = max(shards_ever, ?3), created_at = ?4`;
 
 interface QueueRow {
   readonly name: QueueName;
@@ -19,12 +19,21 @@ interface QueueRow {
 }
 
 export function findQueue(state: DirectoryState, name: QueueName): QueueEntry | null {
+  const kept = findKept(state, name);
+  return kept?.settings.deleted ? null : kept;
+}
+
+/** A queue, or what is left of one that was deleted. */
+export function findKept(state: DirectoryState, name: QueueName): QueueEntry | null {
   const [row] = state.sql.all<QueueRow>(FIND, name);
   return row ? toEntry(row) : null;
 }
 
 export function allQueues(state: DirectoryState): QueueEntry[] {
-  return state.sql.all<QueueRow>(LIST).map(toEntry);
+  return state.sql
+    .all<QueueRow>(LIST)
+    .map(toEntry)
+    .filter(({ settings }) => !settings.deleted);
 }
 
 /** Every object that a queue ever had, of all queues. */
@@ -50,13 +59,18 @@ export function findOrMakeQueue(state: DirectoryState, name: QueueName): QueueEn
   return makeQueue(state, name, DEFAULT_SETTINGS);
 }
 
-/** Inside a transaction. Needs no push: a shard asks for settings that it has not. */
+/**
+ * Inside a transaction. Needs no push: a shard asks for settings that it has not. One that was deleted goes on where its
+ * numbers ended, so that its shards know the new settings for newer, and forget what they may still hold.
+ */
 export function makeQueue(state: DirectoryState, name: QueueName, settings: QueueSettings): QueueEntry {
   noteEvent(state, "queue-created", name);
-  return saveQueue(state, name, settings, state.ports.now());
+  const left = findKept(state, name)?.settings;
+  const fresh = left ? { ...settings, version: left.version + 1, generation: left.generation + 1 } : settings;
+  return saveQueue(state, name, fresh, state.ports.now());
 }
 
-/** Inside a transaction. `createdAt` counts for a new queue alone. */
+/** Inside a transaction. `createdAt` counts for a new queue alone, or one that is made again. */
 export function saveQueue(
   state: DirectoryState,
   name: QueueName,
@@ -64,7 +78,7 @@ export function saveQueue(
   createdAt: number,
 ): QueueEntry {
   state.sql.run(SAVE, name, JSON.stringify(settings), Math.max(settings.shards, settings.keyShards), createdAt);
-  const saved = findQueue(state, name);
+  const saved = findKept(state, name);
   if (!saved) throw new Error(`queue ${name} was saved and is not there`);
   return saved;
 }

@@ -3,18 +3,30 @@
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import { afterOperation } from "./after.ts";
+import { forgetAll } from "./forget-all.ts";
 import type { Shard } from "./shard.ts";
+import { tellNobody } from "./wait.ts";
 
 const KEEP_SETTINGS = `INSERT INTO shard (one, seq_reserved, settings) VALUES (1, ?1, ?2)
   ON CONFLICT (one) DO UPDATE SET settings = ?2`;
 
 export function configure(shard: Shard, request: Versioned & { readonly settings: QueueSettings }): Answer<object> {
-  if (request.settings.version > (shard.memory.settings?.version ?? 0)) {
-    shard.transact(() => adoptSettings(shard, request.settings));
-    shard.memory.probesHeldUntil = null;
-    afterOperation(shard, shard.ports.now());
-  }
+  const { settings } = request;
+  if (settings.version <= (shard.memory.settings?.version ?? 0)) return { v: 1, ok: true };
+  const isAnother = isAnotherQueue(shard, settings);
+  shard.transact(() => {
+    if (isAnother) forgetAll(shard);
+    adoptSettings(shard, settings);
+  });
+  if (isAnother) tellNobody(shard);
+  shard.memory.probesHeldUntil = null;
+  afterOperation(shard, shard.ports.now());
   return { v: 1, ok: true };
+}
+
+/** Whether what the shard holds is of a queue that was deleted. Settings that were kept before the field existed are of the first. */
+export function isAnotherQueue({ memory }: Shard, { deleted, generation }: QueueSettings): boolean {
+  return memory.settings !== null && (deleted || generation > (memory.settings.generation ?? 1));
 }
 
 /** Inside a transaction. */

@@ -50,7 +50,9 @@ async function flushOnce(shard: Shard): Promise<boolean> {
   const bodies = sql.all<FullRow>(BODIES, lo, hi);
   const database = ports.history(shard.memory.settings?.history ?? 0);
   if (!database) return postpone(shard, "no such history database is bound");
+  const { forgotten } = shard;
   const written = await writeHistory(database, address, bodies, ports);
+  if (shard.forgotten !== forgotten) return false;
   if (!written.ok) return postpone(shard, written.reason);
   shard.transact(() => forget(shard, lo, hi, bodies, written));
   shard.memory.historyFlush.failures = 0;

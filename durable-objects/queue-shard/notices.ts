@@ -29,7 +29,9 @@ export async function flushNotices(shard: Shard): Promise<void> {
     for (;;) {
       const rows = shard.sql.all<{ n: number; body: TaskId }>(NEXT, "dead-letters");
       if (rows.length === 0) break;
+      const { forgotten } = shard;
       await shard.ports.sendDeadLetters(rows.map((row) => row.body));
+      if (shard.forgotten !== forgotten) break;
       shard.transact(() => {
         shard.sql.run(FORGET, JSON.stringify(rows.map((row) => row.n)));
         shard.memory.notices.count -= rows.length;

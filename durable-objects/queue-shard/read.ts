@@ -73,6 +73,7 @@ export function summarize(shard: Shard): ShardSummary {
     sessions: memory.sessions.size,
     outboxRows: memory.outbox.rows,
     outboxBytes: memory.outbox.bytes,
+    refusedRows: memory.outbox.refused,
     oldestQueuedAt: oldest === null ? null : seqTime(oldest),
   };
 }

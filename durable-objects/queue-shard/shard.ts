@@ -60,6 +60,8 @@ export class Shard {
   readonly flushing = new Map<FlushSink, number>();
   /** Local shutdown: every session is told to stop. */
   draining = false;
+  /** How often everything was forgotten since this object is in memory. */
+  forgotten = 0;
   /** When the platform will wake us (Unix ms); null: unknown or never. */
   alarmAt: number | null = null;
   #memory: Memory | null = null;
@@ -79,6 +81,11 @@ export class Shard {
       this.#memory = loadMemory(this.sql, this.ports.boot);
     }
     return this.#memory;
+  }
+
+  /** Memory as SQL says, from now on. */
+  reload(): void {
+    this.#memory = null;
   }
 
   /** All of `work`'s writes or none; after a throw memory is what SQL says. Makes the tables at the first write. */

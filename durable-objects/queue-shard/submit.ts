@@ -5,13 +5,14 @@
  * Must stay true: every caller is answered, and one member's fault is not its neighbour's.
  */
 import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
+import { type ErrorCode, noSuchQueue } from "../../core/errors.ts";
 import { nextSeq, type Seq } from "../../core/ids.ts";
 import { laneText, MAX_LANES } from "../../core/lanes.ts";
 import { unpackTasks } from "../../core/pack-tasks.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
 import type { NewTask, PackedSubmitRequest, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
-import { adoptSettings } from "./configure.ts";
+import { adoptSettings, configure, isAnotherQueue } from "./configure.ts";
 import { insertTasks, laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
 import { reclaimLanes } from "./lane-rows.ts";
 import { depthOf } from "./memory.ts";
@@ -24,6 +25,8 @@ const REMEMBER_KEY = "INSERT OR REPLACE INTO dedup (key, seq, expires_at) VALUES
 
 /** Accepts tasks, exactly as many as the depth limit allows. `respond` is called once, at the latest with the group. */
 export function submit(shard: Shard, packed: PackedSubmitRequest, respond: (answer: SubmitAnswer) => void): void {
+  // What is in the way of a queue that was made again goes first: this submission is worked out against what is left.
+  if (packed.settings && isAnotherQueue(shard, packed.settings)) configure(shard, { v: 1, settings: packed.settings });
   shard.submissions.push({ request: { ...packed, tasks: unpackTasks(packed.tasks) }, respond });
   if (shard.grouping) return;
   shard.grouping = true;
@@ -91,6 +94,8 @@ function write(shard: Shard, group: readonly PendingSubmission[], now: number): 
   return answers;
 }
 
+const TOO_MANY_KEYS = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` } as const;
+
 /** What one group would write, worked out against memory without changing it. */
 class Admission {
   readonly planned: PlannedTask[] = [];
@@ -126,18 +131,22 @@ class Admission {
     const settings = this.#settings;
     if (!settings || settings.version < request.settingsVersion)
       return refuse("settings-needed", `this shard has settings ${settings?.version ?? "none"}`);
+    if (settings.deleted) return refuse("queue-unknown", noSuchQueue(this.#shard.address.queue));
     if (this.#shard.memory.outbox.bytes > MAX_OUTBOX_BYTES)
       return refuse("history-backlog", "history has not taken the last gigabyte of finished tasks", 30_000);
 
-    const limit = shareOf(settings.depthLimit, settings, this.#shard.address.shard);
     // A limit may be lowered below what is here: what is already known needs no room even then.
+    const limit = settings.draining ? 0 : shareOf(settings.depthLimit, settings, this.#shard.address.shard);
+    const full = settings.draining
+      ? ({ code: "draining", detail: "the queue takes no new tasks until it is resumed" } as const)
+      : ({ code: "queue-full", detail: `the queue holds ${limit} unfinished tasks here, as many as it may` } as const);
     const room = Math.max(0, limit - this.#depth);
     if (request.atomic && request.tasks.length > room && this.#fresh(request) > room)
-      return refuse("queue-full", `${this.#depth} of at most ${limit} unfinished tasks are here`, 1_000);
+      return refuse(full.code, full.detail, 1_000);
 
     const seqs: (Seq | null)[] = [];
     const duplicates: number[] = [];
-    const refused: { index: number; code: "queue-full" | "too-many-keys"; detail: string }[] = [];
+    const refused: { index: number; code: ErrorCode; detail: string }[] = [];
     const before = this.planned.length;
     for (const [index, task] of request.tasks.entries()) {
       const known = task.dedup && this.#seqOfKey(task.dedup.key);
@@ -146,10 +155,9 @@ class Admission {
         seqs.push(known);
         continue;
       }
-      const full = this.#depth >= limit;
-      if (full || !this.#hasLane(task)) {
-        const code = full ? "queue-full" : "too-many-keys";
-        const detail = full ? `the queue holds ${limit} unfinished tasks` : `the shard holds ${MAX_LANES} lanes`;
+      const isFull = this.#depth >= limit;
+      if (isFull || !this.#hasLane(task)) {
+        const { code, detail } = isFull ? full : TOO_MANY_KEYS;
         if (request.atomic) {
           this.#takeBack(before);
           return refuse(code, detail, 1_000);

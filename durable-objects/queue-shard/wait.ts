@@ -34,6 +34,16 @@ export function wait(
   waiters.add(waiter);
 }
 
+/** The shard forgot every task: none is here to be waited for. */
+export function tellNobody(shard: Shard): void {
+  for (const waiters of shard.waiters.values())
+    for (const waiter of waiters) {
+      waiter.stopTimer();
+      waiter.respond({ v: 1, ok: true, tasks: [null] });
+    }
+  shard.waiters.clear();
+}
+
 /** After the commit that ended them. */
 export function tellWaiters(shard: Shard, ended: readonly TaskRecord[]): void {
   if (shard.waiters.size === 0) return;

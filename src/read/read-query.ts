@@ -34,6 +34,13 @@ export function readWhole(c: Ctx, name: string, min: number, max: number): numbe
   return value;
 }
 
+/** `true` or `false`; false where it is absent. @throws Problem invalid-request */
+export function readFlag(c: Ctx, name: string): boolean {
+  const text = c.req.query(name);
+  if (text !== undefined && text !== "true" && text !== "false") throw queryProblem(name, "must be true or false");
+  return text === "true";
+}
+
 /** The parts of a comma-separated list, at most `max`; null where it is absent or empty. @throws Problem invalid-request */
 export function readList(c: Ctx, name: string, max: number): string[] | null {
   const text = c.req.query(name);

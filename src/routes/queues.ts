@@ -1,17 +1,18 @@
 /** Queues: their settings, which the Directory keeps and tells the shards, and their counts, which the shards tell. */
 import { noSuchQueue, Problem } from "../../core/errors.ts";
 import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
-import type { ChangeAnswer, QueueEntry } from "../../core/schema/directory-rpc.ts";
+import type { ChangeAnswer, QueueAction, QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { type QueuePatch, QueuePatchSchema } from "../../core/schema/queue-settings.ts";
 import type { ShardSummary } from "../../core/schema/rpc.ts";
 import { iso } from "../../core/task.ts";
 import { fanOut } from "../../durable-objects/stubs.ts";
 import { ask } from "../ask.ts";
 import { askDirectory } from "../ask-directory.ts";
-import type { Ctx, Door } from "../door.ts";
+import type { Ctx, Door, Route } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { readFlag } from "../read/read-query.ts";
 
 /** What a shard has to tell its counts. */
 const SUMMARY_MS = 1_000;
@@ -46,12 +47,18 @@ export async function patchQueue(door: Door, c: Ctx): Promise<Response> {
   return await changeQueue(door, c, false);
 }
 
-export async function pauseQueue(door: Door, c: Ctx): Promise<Response> {
-  return await setPaused(door, c, true);
-}
+export const pauseQueue = controlQueue("pause");
+export const drainQueue = controlQueue("drain");
+export const resumeQueue = controlQueue("resume");
 
-export async function resumeQueue(door: Door, c: Ctx): Promise<Response> {
-  return await setPaused(door, c, false);
+/** 204 where it is gone; `?force=true` also with what it holds. */
+export async function deleteQueue(door: Door, c: Ctx): Promise<Response> {
+  const queue = nameOf(c);
+  const force = readFlag(c, "force");
+  await refuseFields(c.req.raw, door.env.bodyLimit);
+  await askDirectory(door, c, (directory) => directory.deleteQueue({ v: 1, queue, force }));
+  door.known.forgetQueue(queue);
+  return new Response(null, { status: 204 });
 }
 
 async function changeQueue(door: Door, c: Ctx, replace: boolean): Promise<Response> {
@@ -67,10 +74,12 @@ async function changeQueue(door: Door, c: Ctx, replace: boolean): Promise<Respon
   );
 }
 
-async function setPaused(door: Door, c: Ctx, paused: boolean): Promise<Response> {
-  const queue = nameOf(c);
-  await refuseFields(c.req.raw, door.env.bodyLimit);
-  return changed(door, await askDirectory(door, c, (directory) => directory.pauseQueue({ v: 1, queue, paused })));
+function controlQueue(action: QueueAction): Route {
+  return async (door, c) => {
+    const queue = nameOf(c);
+    await refuseFields(c.req.raw, door.env.bodyLimit);
+    return changed(door, await askDirectory(door, c, (directory) => directory.controlQueue({ v: 1, queue, action })));
+  };
 }
 
 /** `shards`: how many objects have taken the change by now; the others are told again every 2 s. */
@@ -90,8 +99,8 @@ function unknownQueue(name: string): Problem {
 }
 
 function queueView({ queue, settings, createdAt }: QueueEntry) {
-  const { version, paused, ...rest } = settings;
-  return { queue, paused, version, settings: rest, createdAt: iso(createdAt) };
+  const { version, paused, draining, deleted: _, generation: __, ...rest } = settings;
+  return { queue, paused, draining, version, settings: rest, createdAt: iso(createdAt) };
 }
 
 async function summarize(door: Door, c: Ctx, queue: QueueName, shard: number): Promise<ShardSummary | null> {

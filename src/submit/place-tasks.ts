@@ -45,6 +45,7 @@ export async function placeTasks(door: Door, load: Load): Promise<Placed | Refus
   const shard = placeTask(settings, null, door.ports.random());
   const answer = await submit(door, load, shard);
   if (answer.ok) return { shard, answer };
+  if (answer.code === "queue-unknown") door.known.forgetQueue(load.entry.queue);
   const other = answer.code === "queue-full" ? anotherShard(settings, shard, door.ports.random()) : null;
   if (other === null) return answer;
   const second = await submit(door, load, other);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { QueuePatch } from "../../core/schema/queue-settings.ts";
-import { changeQueue, pauseQueue } from "../../durable-objects/directory/change-queue.ts";
+import { changeQueue, controlQueue } from "../../durable-objects/directory/change-queue.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 
 const queue = "a" as QueueName;
@@ -22,7 +22,7 @@ describe("182 how settings come to the shards", () => {
     const world = await made({ shards: 3 });
     expect(await change(world, { shards: 2 })).toMatchObject({ shards: { asked: 3, answered: 3 } });
     expect(versions(world, 3)).toEqual([2, 2, 2]);
-    expect(await pauseQueue(world.directory(), { queue, paused: true })).toMatchObject({
+    expect(await controlQueue(world.directory(), { queue, action: "pause" })).toMatchObject({
       entry: { settings: { version: 3, paused: true } },
       shards: { asked: 3, answered: 3 },
     });

@@ -3,7 +3,7 @@ import type { QueueName } from "../../core/ids.ts";
 import type { Answer } from "../../core/schema/answer.ts";
 import type { ChangeAnswer } from "../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueuePatch } from "../../core/schema/queue-settings.ts";
-import { changeQueue, pauseQueue } from "../../durable-objects/directory/change-queue.ts";
+import { changeQueue, controlQueue } from "../../durable-objects/directory/change-queue.ts";
 import { deleteRoute } from "../../durable-objects/directory/delete-route.ts";
 import { listQueues } from "../../durable-objects/directory/list-queues.ts";
 import { listRoutes } from "../../durable-objects/directory/list-routes.ts";
@@ -97,7 +97,7 @@ describe("how a queue comes to be", () => {
   it("179 PATCH and pause of an unknown queue are 404, and write nothing", async () => {
     const world = new DirectoryWorld();
     expect(await patch(world, "none", { shards: 2 })).toMatchObject({ ok: false, code: "queue-unknown" });
-    expect(await pauseQueue(world.directory(), { queue: q("none"), paused: true })).toMatchObject({
+    expect(await controlQueue(world.directory(), { queue: q("none"), action: "pause" })).toMatchObject({
       code: "queue-unknown",
     });
     expect(world.rows("default", "SELECT name FROM sqlite_master")).toEqual([]);
@@ -143,7 +143,7 @@ describe("what settings may be", () => {
   it("180 PUT gives defaults to what it does not name, PATCH leaves it, retry merged; the pause stays", async () => {
     const world = new DirectoryWorld();
     await put(world, "a", { slots: 3, maxCrashes: 2, retry: { maxAttempts: 9, baseMs: 5 } });
-    await pauseQueue(world.directory(), { queue: q("a"), paused: true });
+    await controlQueue(world.directory(), { queue: q("a"), action: "pause" });
     const patched = await patch(world, "a", { maxCrashes: 7, retry: { baseMs: 6 } });
     expect(patched).toMatchObject({
       entry: { settings: { slots: 3, maxCrashes: 7, retry: { maxAttempts: 9, baseMs: 6 }, paused: true } },

@@ -1,6 +1,8 @@
 /** Outbox to D1: what a database refuses or does not answer costs nobody else anything. */
 import { describe, expect, test } from "vitest";
 import type { Seq } from "../../core/ids.ts";
+import { DEFAULT_SETTINGS } from "../../core/schema/queue-settings.ts";
+import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { read } from "../../durable-objects/queue-shard/read.ts";
 import { NodeD1 } from "../support/node/d1.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
@@ -51,6 +53,23 @@ describe("flush", () => {
     const seqs = settle(world, ["1", "2", "3"]);
     await flush(world);
     expect(inHistory(d1)).toEqual(seqs);
+    expect(world.shard.memory.outbox).toMatchObject({ rows: 0, entries: 0, bytes: 0 });
+  });
+
+  test("257 a flush that was under way when the queue was deleted leaves what came after it alone", async () => {
+    const d1 = new NodeD1();
+    const world = worldWith(d1);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    d1.fault = () => promise;
+    settle(world, ["1", "2"]);
+    world.passTo(world.now + 1_000);
+    const settings = { ...DEFAULT_SETTINGS, slots: 64, version: 3, generation: 2 };
+    configure(world.shard, { v: 1, settings });
+    expect(world.shard.memory.outbox.rows).toBe(0);
+    const [after] = settle(world, ["3"]);
+    resolve();
+    await flush(world);
+    expect(inHistory(d1)).toContain(after);
     expect(world.shard.memory.outbox).toMatchObject({ rows: 0, entries: 0, bytes: 0 });
   });
 

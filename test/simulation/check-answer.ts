@@ -32,7 +32,8 @@ export function checkAnswer(shard: Shard, method: Method, request: unknown, answ
 
 /** The depth limit is exact: never more, and no refusal while there is room. */
 function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitAnswer): void {
-  const limit = shard.memory.settings?.depthLimit ?? 0;
+  const { depthLimit = 0, draining = false } = shard.memory.settings ?? {};
+  const limit = draining ? 0 : depthLimit;
   const depth = depthOf(shard.memory);
   if (!answer.ok) {
     if (answer.code === "queue-full")
@@ -40,6 +41,7 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
     return;
   }
   const taken = answer.seqs.filter((seq) => seq !== null).length - answer.duplicates.length;
+  if (taken > 0) must(!draining, () => "a draining queue took a task");
   if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);
   if (answer.refused.length > 0) must(depth >= limit, () => `a task was refused at ${depth} of ${limit}`);
 }

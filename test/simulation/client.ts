@@ -133,7 +133,8 @@ export class Client {
     const { tally, model } = this.#deps;
     if (!answer.ok) {
       tally.count(answer.code);
-      const isExpected = answer.code === "queue-full" || answer.detail.includes(SIMULATED);
+      const isExpected =
+        answer.code === "queue-full" || answer.code === "draining" || answer.detail.includes(SIMULATED);
       must(isExpected, () => `a submission was answered ${answer.code}: ${answer.detail}`);
       for (const { payload } of request.tasks)
         must(!model.byId.has(idOf(payload)), () => `${answer.code}, but ${payload} was taken`);

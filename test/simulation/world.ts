@@ -174,7 +174,7 @@ export class World {
     this.faults.isCalm = true;
     this.#note("CALM");
     this.#chaos.end();
-    this.#client.change({ paused: false, concurrency: null, depthLimit: 10_000 });
+    this.#client.change({ paused: false, draining: false, concurrency: null, depthLimit: 10_000 });
   }
 
   /** Every task has ended and has been told. */
@@ -197,6 +197,8 @@ export class World {
       const patch = this.#random.pick<Partial<QueueSettings>>([
         { paused: true },
         { paused: false },
+        { draining: true },
+        { draining: false },
         { concurrency: this.#random.between(1, 4) },
         { concurrency: null },
         { depthLimit: this.#random.between(1, 20) },

@@ -126,8 +126,8 @@ describe("methods and paths", () => {
   it.each([
     ["GET", "/queues/x/pause", "POST, OPTIONS"],
     ["PUT", PATH, "GET, POST, HEAD, OPTIONS"],
-    ["DELETE", "/queues/x", "GET, PUT, PATCH, HEAD, OPTIONS"],
-    ["PROPFIND", "/queues/x", "GET, PUT, PATCH, HEAD, OPTIONS"],
+    ["DELETE", "/queues/x/pause", "POST, OPTIONS"],
+    ["PROPFIND", "/queues/x", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"],
     ["POST", "/types/a/b", "GET, PUT, DELETE, HEAD, OPTIONS"],
   ])("189 %s %s is 405 with Allow", async (method, path, allow) => {
     const { status, headers, body } = await call(method, path);

@@ -51,7 +51,41 @@ describe("queues", () => {
     expect((await call("GET", `/tasks/submissions/${body.id}?wait=20`)).body.status).toBe("SUCCEEDED");
   });
 
+  it("256 a drained queue refuses what is new and runs what it has; resumed it takes tasks again", async () => {
+    await call("PUT", "/queues/closing", {});
+    const { body } = await submit({ type: "echo", payload: 1, queue: "closing", delaySeconds: 1 });
+    expect((await call("POST", "/queues/closing/drain")).body).toMatchObject({ paused: false, draining: true });
+    const refused = await submit({ type: "echo", payload: 1, queue: "closing" });
+    expect(refused).toMatchObject({ status: 503, body: { code: "draining", retryable: true } });
+    expect(refused.headers.get("retry-after")).toBe("1");
+    expect((await call("GET", `/tasks/submissions/${body.id}?wait=20`)).body.status).toBe("SUCCEEDED");
+    expect((await call("POST", "/queues/closing/resume")).body).toMatchObject({ draining: false });
+    expect((await submit({ type: "echo", payload: 1, queue: "closing" })).status).toBe(202);
+  });
+
+  it("257 258 DELETE takes what drains and is empty; made again it is new", async () => {
+    await call("PUT", "/queues/gone", { slots: 2 });
+    await call("POST", "/queues/gone/pause");
+    const { body } = await submit({ type: "echo", payload: 1, queue: "gone" });
+    expect(await call("DELETE", "/queues/gone")).toMatchObject({ status: 409, body: { code: "queue-not-empty" } });
+    await call("POST", "/queues/gone/drain");
+    const held = await call("DELETE", "/queues/gone?force=false");
+    expect(held).toMatchObject({ status: 409, body: { code: "queue-not-empty" } });
+    expect(String(held.body.detail)).toContain("1 unfinished tasks");
+    expect((await call("DELETE", "/queues/gone?force=yes")).body.errors).toMatchObject([{ pointer: "?force" }]);
+    expect((await call("DELETE", "/queues/gone?force=true")).status).toBe(204);
+    expect((await call("GET", "/queues/gone")).status).toBe(404);
+    expect((await submit({ type: "echo", payload: 1, queue: "gone" })).body.code).toBe("queue-unknown");
+    expect((await call("GET", `/tasks/submissions/${body.id}`)).status).toBe(404);
+    const again = await call("PUT", "/queues/gone", {});
+    expect(again.body).toMatchObject({ paused: false, draining: false, settings: { slots: 6 } });
+    expect((await call("GET", `/tasks/submissions/${body.id}`)).status).toBe(404);
+    const { body: fresh } = await submit({ type: "echo", payload: 2, queue: "gone" });
+    expect((await call("GET", `/tasks/submissions/${fresh.id}?wait=20`)).body.status).toBe("SUCCEEDED");
+  });
+
   it.each<[string, string, string, unknown, number, string, string | null]>([
+    ["an unknown queue", "DELETE", "/queues/none", undefined, 404, "queue-unknown", null],
     ["an unknown queue", "GET", "/queues/none", undefined, 404, "queue-unknown", null],
     ["an unknown queue", "PATCH", "/queues/none", {}, 404, "queue-unknown", null],
     ["an unknown queue", "POST", "/queues/none/pause", undefined, 404, "queue-unknown", null],

@@ -16,6 +16,7 @@ import { onAlarm } from "../../../durable-objects/directory/run-due.ts";
 import { DirectoryState } from "../../../durable-objects/directory/state.ts";
 import { tick } from "../../../durable-objects/directory/tick.ts";
 import { configure } from "../../../durable-objects/queue-shard/configure.ts";
+import { summarize } from "../../../durable-objects/queue-shard/read.ts";
 import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../../durable-objects/queue-shard/submit.ts";
 import type { Migration } from "../../../durable-objects/sql/migrate.ts";
@@ -229,7 +230,7 @@ export class DirectoryWorld {
       read: unasked,
       wait: unasked,
       batch: unasked,
-      summary: unasked,
+      summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),
       deadTicket: unasked,
     };
   }

@@ -1,0 +1,101 @@
+/**
+ * Deletes a queue. What is left is its name with `deleted`: pushed to its shards like any change, it makes them forget
+ * what they hold and refuse what still comes; made again, its numbers go on.
+ * Must stay true: unless forced, nothing is lost. So the queue must be draining and every shard know it (then nothing
+ * can come any more), and only then is it looked whether it is empty.
+ */
+import { noSuchQueue } from "../../core/errors.ts";
+import type { QueueName } from "../../core/ids.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
+import { callWithin, fanOut } from "../stubs.ts";
+import { noteEvent } from "./note-event.ts";
+import { write } from "./perform.ts";
+import { outstanding, oweSettings, sendSettings } from "./push-settings.ts";
+import { addressOf, findQueue, saveQueue } from "./queue-entry.ts";
+import { type DirectoryState, done, refuse } from "./state.ts";
+
+const ROUTED = "SELECT type AS name FROM route WHERE queue = ? ORDER BY type LIMIT 3";
+const SCHEDULED = "SELECT id AS name FROM schedule WHERE queue = ? ORDER BY id LIMIT 3";
+
+const SHARD_WITHIN_MS = 1_000;
+
+/** Refused: `queue-unknown`, `queue-in-use`, `queue-not-empty`; `unavailable` where a shard does not answer. */
+export async function deleteQueue(
+  state: DirectoryState,
+  request: { readonly queue: QueueName; readonly force: boolean },
+): Promise<Answer<object>> {
+  const { queue, force } = request;
+  const found = write(state, () => {
+    const entry = findQueue(state, queue);
+    if (!entry) return refuse("queue-unknown", noSuchQueue(queue));
+    return inUse(state, queue) ?? done({ entry });
+  });
+  if (!found.ok) return found;
+  const fault = force ? null : await whyNotEmpty(state, found.entry);
+  if (fault) return fault;
+  const owed = write(state, () => {
+    const entry = findQueue(state, queue);
+    if (!entry) return refuse("queue-unknown", noSuchQueue(queue));
+    const used = inUse(state, queue);
+    if (used) return used;
+    // Resumed meanwhile, it may have got something.
+    if (!force && entry.settings.version !== found.entry.settings.version) return stillTakes(queue);
+    const { settings, createdAt } = entry;
+    const left = saveQueue(state, queue, { ...settings, deleted: true, version: settings.version + 1 }, createdAt);
+    noteEvent(state, "queue-deleted", force ? `${queue}, with what it held` : queue);
+    return done({ pushes: oweSettings(state, left) });
+  });
+  if (!owed.ok) return owed;
+  await sendSettings(state, owed.pushes);
+  return done({});
+}
+
+function inUse(state: DirectoryState, queue: QueueName): Refusal | null {
+  const names = (sql: string) => state.sql.all<{ name: string }>(sql, queue).map(({ name }) => name);
+  const types = names(ROUTED);
+  if (types.length > 0)
+    return refuse(
+      "queue-in-use",
+      `Types are routed to ${queue}: ${types.join(", ")}. PUT /types/{type} elsewhere first.`,
+    );
+  const schedules = names(SCHEDULED);
+  if (schedules.length === 0) return null;
+  const detail = `Schedules send tasks to ${queue}: ${schedules.join(", ")}. Change or DELETE /schedules/{id} first.`;
+  return refuse("queue-in-use", detail);
+}
+
+function stillTakes(queue: QueueName): Refusal {
+  return refuse("queue-not-empty", `${queue} still takes tasks: POST /queues/${queue}/drain first, or ?force=true.`);
+}
+
+async function whyNotEmpty(state: DirectoryState, entry: QueueEntry): Promise<Refusal | null> {
+  const { queue, settings, shardsEver } = entry;
+  if (!settings.draining) return stillTakes(queue);
+  await sendSettings(state, outstanding(state, queue));
+  const untold = outstanding(state, queue).length;
+  if (untold > 0) return refuse("unavailable", `${untold} shards of ${queue} do not know yet that it drains.`);
+  const { ports } = state;
+  const shards = Array.from({ length: shardsEver }, (_, shard) => addressOf(state, queue, shard));
+  const answers = await fanOut(shards, (shard) =>
+    callWithin(ports, SHARD_WITHIN_MS, () => ports.shard(shard).summary({ v: 1 })),
+  );
+  const held = {
+    "unfinished tasks": 0,
+    "dead letters": 0,
+    "finished tasks on their way to history": 0,
+    "finished tasks that history refused": 0,
+  };
+  for (const answer of answers) {
+    if (!answer.ok) return refuse("unavailable", `A shard of ${queue} does not answer: ${answer.detail}`);
+    const { depth, deadLetters, outboxRows, refusedRows } = answer.summary;
+    held["unfinished tasks"] += depth;
+    held["dead letters"] += deadLetters;
+    held["finished tasks on their way to history"] += outboxRows;
+    held["finished tasks that history refused"] += refusedRows;
+  }
+  const left = Object.entries(held).filter(([, count]) => count > 0);
+  if (left.length === 0) return null;
+  const told = left.map(([what, count]) => `${count} ${what}`).join(", ");
+  return refuse("queue-not-empty", `${queue} still holds ${told}. ?force=true deletes them with it.`);
+}
