@@ -17,10 +17,10 @@ export interface SettingFault {
 /** The first rule that the settings break; null: none. */
 export function findSettingFault(settings: QueueSettings): SettingFault | null {
   const { concurrency, depthLimit, leaseMs } = settings;
-  const shards = Math.max(settings.shards, settings.keyShards);
+  const shards = Math.max(settings.shards, settings.keyShards, settings.autoscale?.maxShards ?? 0);
   if (leaseMs <= MIN_LEASE_MS)
     return { field: "leaseMs", detail: `must be above ${MIN_LEASE_MS}: cpu_ms (${CPU_MS}) and 10 s` };
-  // Each shard gets a whole share of a limit, so one below the number of shards would leave some with none.
+  // Each shard, also one that autoscale may yet bring, gets a whole share of a limit, so one below the number of shards would leave some with none.
   if (depthLimit < shards) return { field: "depthLimit", detail: `must be at least ${shards}, one for each shard` };
   if (concurrency !== null && concurrency < shards)
     return { field: "concurrency", detail: `must be null or at least ${shards}, one for each shard` };

@@ -44,6 +44,7 @@ export interface OperatorEvent {
     | "queue-created"
     | "queue-changed"
     | "queue-deleted"
+    | "queue-scaled"
     | "fire-missed"
     | "schedule-stopped";
   readonly detail: string;

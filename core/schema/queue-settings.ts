@@ -17,12 +17,26 @@ export const RetrySchema = z
 
 const shards = z.int().min(1).max(MAX_SHARDS);
 
+export const AutoscaleSchema = z
+  .strictObject({
+    minShards: shards,
+    maxShards: shards,
+    targetDepth: z.int().min(1).max(1_000_000),
+    targetWaitMs: z.int().min(100).max(86_400_000),
+  })
+  .refine(({ minShards, maxShards }) => minShards <= maxShards, {
+    path: ["maxShards"],
+    error: "must not be below minShards",
+  });
+
 /** Each field with its bounds; PUT and PATCH take any part of it. */
 const fields = {
   /** Unfinished tasks that the queue may hold: exact at one shard, whole shares beyond. */
   depthLimit: z.int().min(1).max(10_000_000),
   shards,
   keyShards: shards,
+  /** Raises and lowers `shards` with what waits; null: `shards` stays as told. */
+  autoscale: AutoscaleSchema.nullable(),
   history: z.int().min(0).max(31),
   /** Tasks that may run at once; null: no limit. */
   concurrency: z.int().min(1).max(100_000).nullable(),
@@ -71,6 +85,7 @@ export const DEFAULT_SETTINGS: QueueSettings = {
   depthLimit: 10_000,
   shards: 1,
   keyShards: 1,
+  autoscale: null,
   history: 0,
   concurrency: null,
   maxSessions: 32,

@@ -3,6 +3,7 @@
  * to each shard is recorded in the same transaction, so that none is forgotten whatever happens then.
  * Must stay true: keyShards and history never change, because they say where a task's truth lies.
  */
+import { withinRule } from "../../core/autoscale.ts";
 import { findSettingFault } from "../../core/check-settings.ts";
 import { noSuchQueue } from "../../core/errors.ts";
 import type { QueueName } from "../../core/ids.ts";
@@ -33,7 +34,8 @@ export async function changeQueue(state: DirectoryState, request: ChangeRequest)
   return await changeAndPush(state, () => {
     const found = findQueue(state, queue);
     if (!found && !request.create) return refuse("queue-unknown", noSuchQueue(queue));
-    const settings = request.replace ? replaced(found, patch) : patched(found, patch);
+    const told = request.replace ? replaced(found, patch) : patched(found, patch);
+    const settings = { ...told, shards: withinRule(told.shards, told.autoscale) };
     const fault = (found && fixedFault(found, settings)) ?? faultOf(state, settings);
     if (fault) return fault;
     return found ? keepChange(state, found, settings) : done({ entry: makeQueue(state, queue, settings), pushes: [] });
@@ -80,7 +82,9 @@ function keepChange(state: DirectoryState, found: QueueEntry, settings: QueueSet
 function replaced(found: QueueEntry | null, patch: QueuePatch): QueueSettings {
   if (!found) return { ...DEFAULT_SETTINGS, ...named(patch) };
   const { keyShards, history, paused, draining, generation, version } = found.settings;
-  return { ...DEFAULT_SETTINGS, keyShards, history, paused, draining, generation, version, ...named(patch) };
+  // Where autoscale has the number of shards, it is not the caller's to put back.
+  const { shards } = patch.autoscale ? found.settings : DEFAULT_SETTINGS;
+  return { ...DEFAULT_SETTINGS, shards, keyShards, history, paused, draining, generation, version, ...named(patch) };
 }
 
 /** PATCH: `retry` is merged too. */

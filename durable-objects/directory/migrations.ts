@@ -72,4 +72,16 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       "CREATE TABLE event (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL) STRICT",
     ],
   },
+  {
+    id: "201-autoscale",
+    statements: [
+      // Queues with `autoscale`: when to look again, and what core/autoscale must remember.
+      `CREATE TABLE scaling (
+        queue TEXT PRIMARY KEY,
+        look_at INTEGER NOT NULL,
+        changed_at INTEGER,
+        low_since INTEGER
+      ) STRICT, WITHOUT ROWID`,
+    ],
+  },
 ];

@@ -8,6 +8,8 @@ import type { DirectoryState } from "./state.ts";
 const FIND = "SELECT name, settings, shards_ever, created_at FROM queue WHERE name = ?";
 const LIST = "SELECT name, settings, shards_ever, created_at FROM queue ORDER BY name";
 const IS_ROUTED = "SELECT 1 AS one FROM route WHERE queue = ? LIMIT 1";
+const LOOK = "INSERT INTO scaling (queue, look_at) VALUES (?1, ?2) ON CONFLICT (queue) DO NOTHING";
+const NO_LOOK = "DELETE FROM scaling WHERE queue = ?";
 const SAVE = `INSERT INTO queue (name, settings, shards_ever, created_at) VALUES (?1, ?2, ?3, ?4)
   ON CONFLICT (name) DO UPDATE SET settings = ?2, shards_ever = max(shards_ever, ?3), created_at = ?4`;
 
@@ -78,6 +80,8 @@ export function saveQueue(
   createdAt: number,
 ): QueueEntry {
   state.sql.run(SAVE, name, JSON.stringify(settings), Math.max(settings.shards, settings.keyShards), createdAt);
+  if (settings.autoscale && !settings.deleted) state.sql.run(LOOK, name, state.ports.now());
+  else state.sql.run(NO_LOOK, name);
   const saved = findKept(state, name);
   if (!saved) throw new Error(`queue ${name} was saved and is not there`);
   return saved;

@@ -8,6 +8,7 @@ import { describeThrown } from "../../core/log.ts";
 import { arm } from "./arm.ts";
 import { sendSettings } from "./push-settings.ts";
 import { registerAtRoot } from "./register-tenant.ts";
+import { scaleQueues } from "./scale-queues.ts";
 import type { DirectoryState } from "./state.ts";
 import { submitFires } from "./submit-fires.ts";
 import { type DueWork, takeDue } from "./take-due.ts";
@@ -39,6 +40,7 @@ async function send(state: DirectoryState, due: DueWork): Promise<void> {
   await Promise.all([
     submitFires(state, due.fires),
     sendSettings(state, due.pushes),
+    scaleQueues(state, due.looks),
     due.register ? registerAtRoot(state) : undefined,
   ]);
 }

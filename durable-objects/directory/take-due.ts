@@ -6,7 +6,7 @@
  */
 import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
 import { noSuchQueue } from "../../core/errors.ts";
-import { DEFAULT_QUEUE } from "../../core/ids.ts";
+import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import { placementKey, placeTask } from "../../core/placement.ts";
 import { chooseFires, dueFires, MAX_COUNTED } from "../../core/schedule.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
@@ -25,6 +25,7 @@ import {
 import { type Push, takeDuePushes } from "./push-settings.ts";
 import { findOrMakeQueue } from "./queue-entry.ts";
 import { takeRegistration } from "./register-tenant.ts";
+import { takeDueLooks } from "./scale-queues.ts";
 import { dueSchedules, findSchedule, payloadOf, ruleOf, type ScheduleRow } from "./schedule-row.ts";
 import type { DirectoryState } from "./state.ts";
 
@@ -44,6 +45,8 @@ export interface OutgoingFire extends PendingFire {
 export interface DueWork {
   readonly fires: readonly OutgoingFire[];
   readonly pushes: readonly Push[];
+  /** Queues whose load is to be looked at. */
+  readonly looks: readonly QueueName[];
   readonly register: boolean;
 }
 
@@ -62,7 +65,12 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
     // One catch-up of a thousand fires costs 0.1 s (core/schedule.ts); the next alarm, at once, goes on.
     if (walked > 2 * MAX_COUNTED || fires.isFull) break;
   }
-  return { fires: fires.list, pushes: takeDuePushes(state, now), register: takeRegistration(state, now) };
+  return {
+    fires: fires.list,
+    pushes: takeDuePushes(state, now),
+    looks: takeDueLooks(state, now),
+    register: takeRegistration(state, now),
+  };
 }
 
 /** Gives back how many fires it walked over. */
