@@ -9,6 +9,7 @@ export const ERRORS = {
   "invalid-request": { status: 422, retryable: false, title: "A field is missing or wrong" },
   "payload-invalid": { status: 422, retryable: false, title: "The payload does not fit its task type" },
   "type-unknown": { status: 422, retryable: false, title: "No such task type" },
+  "idempotency-key-reused": { status: 422, retryable: false, title: "The Idempotency-Key came with another body" },
   "payload-too-large": { status: 413, retryable: false, title: "The payload is too large" },
   "body-too-large": { status: 413, retryable: false, title: "The body is too large" },
   "unsupported-media-type": { status: 415, retryable: false, title: "Only application/json is read" },
@@ -42,7 +43,10 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 export interface FieldError {
-  /** JSON Pointer (RFC 6901) into the request body, `?name` for a query parameter, `{name}` for a part of the path. */
+  /**
+   * JSON Pointer (RFC 6901) into the request body, `?name` for a query parameter, `{name}` for a part of the path,
+   * `Name:` for a header.
+   */
   readonly pointer: string;
   readonly detail: string;
 }

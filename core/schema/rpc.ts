@@ -2,6 +2,7 @@
 import type { AttemptError, ErrorCode } from "../errors.ts";
 import type { Seq } from "../ids.ts";
 import type { RetryPolicy } from "../retry.ts";
+import type { Status } from "../status.ts";
 import type { TaskRecord } from "../task.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
 import type { QueueSettings } from "./queue-settings.ts";
@@ -32,6 +33,14 @@ export interface NewTask {
   readonly dedup?: { readonly key: string; readonly ttlMs: number };
 }
 
+/** The same key and fingerprint again are answered what the first were; another fingerprint is refused. */
+export interface Idempotency {
+  /** The caller's Idempotency-Key. */
+  readonly key: string;
+  /** Of the body that came with it. */
+  readonly fingerprint: string;
+}
+
 export interface SubmitRequest extends Versioned {
   readonly settingsVersion: number;
   /** Sent when the shard answered `settings-needed`. */
@@ -39,6 +48,7 @@ export interface SubmitRequest extends Versioned {
   /** true: all or none. false: each for itself, refusals by index. */
   readonly atomic: boolean;
   readonly tasks: readonly NewTask[];
+  readonly idempotency?: Idempotency;
 }
 
 /** Neighbours that differ in their payload alone; `core/pack-tasks.ts` makes and undoes it. */
@@ -59,6 +69,10 @@ export type SubmitAnswer = Answer<{
   readonly seqs: readonly (Seq | null)[];
   /** Indexes of those whose key was known: `seqs` has the first one's. */
   readonly duplicates: readonly number[];
+  /** Tasks that are told otherwise than they were sent: duplicates, and all tasks of a replay. Status null: not here. */
+  readonly known?: readonly { readonly index: number; readonly status: Status | null; readonly createdAt: number }[];
+  /** This is the answer that the Idempotency-Key got the first time. */
+  readonly replayed?: boolean;
   readonly refused: readonly { readonly index: number; readonly code: ErrorCode; readonly detail: string }[];
 }>;
 

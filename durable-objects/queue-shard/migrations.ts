@@ -89,4 +89,9 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
       `CREATE INDEX dedup_expiry ON dedup (expires_at)`,
     ],
   },
+  {
+    // `fingerprint`, `answer`: of an Idempotency-Key.
+    id: "201-keys",
+    statements: ["ALTER TABLE dedup ADD COLUMN fingerprint TEXT", "ALTER TABLE dedup ADD COLUMN answer TEXT"],
+  },
 ];

@@ -14,9 +14,21 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
  * @throws Problem unsupported-media-type, body-too-large, invalid-json
  */
 export async function readJson(request: Request, limit: number): Promise<unknown> {
+  return (await readBody(request, limit)).value;
+}
+
+export interface Body {
+  /** Parsed JSON. */
+  readonly value: unknown;
+  /** As it came. */
+  readonly bytes: ArrayBuffer | Uint8Array<ArrayBuffer>;
+}
+
+/** As {@link readJson}, with the bytes that it came as. */
+export async function readBody(request: Request, limit: number): Promise<Body> {
   const bytes = await readBytes(request, limit);
   if (bytes.byteLength === 0) throw new Problem("invalid-json", "The request has no body; a JSON object is expected.");
-  return parseJson(request, bytes);
+  return { value: parseJson(request, bytes), bytes };
 }
 
 const NoFields = z.strictObject({});
@@ -67,7 +79,7 @@ function isJson(type: string | null): boolean {
   return type !== null && /^application\/json\s*(?:;\s*charset="?utf-8"?\s*)?;?$/i.test(type.trim());
 }
 
-async function readBytes(request: Request, limit: number): Promise<ArrayBuffer | Uint8Array> {
+async function readBytes(request: Request, limit: number): Promise<Body["bytes"]> {
   const told = request.headers.get("content-length");
   if (told !== null) {
     if (Number(told) > limit) throw tooLarge(limit);
@@ -78,7 +90,7 @@ async function readBytes(request: Request, limit: number): Promise<ArrayBuffer |
   return request.body === null ? new Uint8Array() : await readStream(request.body, limit);
 }
 
-async function readStream(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
+async function readStream(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -5,42 +5,48 @@
  */
 import { type ErrorCode, Problem } from "../../core/errors.ts";
 import { MAX_ERRORS } from "../../core/explain-issues.ts";
-import { batchId, type Seq, taskId } from "../../core/ids.ts";
+import { batchId, taskId } from "../../core/ids.ts";
 import type { Fault } from "../../core/make-task.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
+import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
+import { type AcceptedTask, acceptedTasks } from "../../core/submit-answer.ts";
 import { iso } from "../../core/task.ts";
 import { deadlineOf, problemOf, publicCode } from "../ask.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem, type ProblemView, problemView } from "../middleware/problems.ts";
-import { checkBody, readJson } from "../middleware/read-body.ts";
+import { checkBody, readBody } from "../middleware/read-body.ts";
+import { readIdempotency } from "../submit/idempotency.ts";
 import { placeTasks } from "../submit/place-tasks.ts";
 import { readBatch, readOne } from "../submit/read-tasks.ts";
 
 export async function submitTasks(door: Door, c: Ctx): Promise<Response> {
-  const body = await readJson(c.req.raw, door.env.bodyLimit);
+  const { value: body, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
+  const idempotency = await readIdempotency(c.req.raw.headers, bytes);
   const isBatch = typeof body === "object" && body !== null && "tasks" in body;
-  if (!isBatch) return await submitOne(door, c, body);
+  if (!isBatch) return await submitOne(door, c, body, idempotency);
   const { tasks, atomic = true } = checkBody(BatchSchema, body);
-  return atomic ? await submitTogether(door, c, tasks) : await submitEach(door, c, tasks);
+  return atomic ? await submitTogether(door, c, tasks, idempotency) : await submitEach(door, c, tasks, idempotency);
 }
 
-async function submitOne(door: Door, c: Ctx, raw: unknown): Promise<Response> {
+type Key = Idempotency | null;
+
+async function submitOne(door: Door, c: Ctx, raw: unknown, idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
   const ready = await readOne(door, raw, deadline);
   if ("code" in ready) throw faultProblem(ready);
   const { task, entry } = ready;
-  const placed = await placeTasks(door, { tenant: c.env.tenant, entry, tasks: [task], atomic: true, deadline });
+  const { tenant } = c.env;
+  const placed = await placeTasks(door, { tenant, entry, tasks: [task], atomic: true, idempotency, deadline });
   if ("ok" in placed) throw problemOf(placed);
   const { shard, answer } = placed;
-  const view = acceptedView(task, entry, shard, answer, answer.seqs[0]);
+  const view = acceptedView(entry, shard, acceptedTasks([task], answer)[0]);
   noteTask(c, view.id);
-  return json(view, 202, { location: `/tasks/submissions/${view.id}` });
+  return json(view, 202, { location: `/tasks/submissions/${view.id}`, ...replayed(answer.replayed) });
 }
 
-async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[]): Promise<Response> {
+async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
   const read = await readBatch(door, raws, deadline, true);
   const faults = read.faults.map(({ fault }) => fault);
@@ -54,7 +60,7 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[]): Pro
   }
   if (faults.length > 0) throw batchProblem(faults);
   if (!entry) throw new Problem("invalid-request", "The batch is empty.");
-  const placed = await placeTasks(door, { tenant: c.env.tenant, entry, tasks, atomic: true, deadline });
+  const placed = await placeTasks(door, { tenant: c.env.tenant, entry, tasks, atomic: true, idempotency, deadline });
   if ("ok" in placed) throw problemOf(placed);
   const { shard, answer } = placed;
   const at = { queue: entry.queue, shard };
@@ -62,46 +68,61 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[]): Pro
   const batch = batchId(at, present(answer.seqs[0]), ids.length);
   for (const id of ids.slice(0, 1)) noteTask(c, id);
   const view = { batch, queue: entry.queue, accepted: ids.length, createdAt: iso(answer.createdAt), ids };
-  return json(view, 202, { location: `/tasks/submissions?batch=${batch}` });
+  return json(view, 202, { location: `/tasks/submissions?batch=${batch}`, ...replayed(answer.replayed) });
 }
 
 type Result = ReturnType<typeof acceptedView> | { readonly problem: ProblemView };
 
 /** Each task for itself: those of one queue go together to one of its shards, what fails tells why in its own place. */
-async function submitEach(door: Door, c: Ctx, raws: readonly unknown[]): Promise<Response> {
+async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
   const read = await readBatch(door, raws, deadline, false);
   const results: Result[] = [];
   for (const { index, fault } of read.faults)
     results[index] = { problem: problemView(fault.code, fault.detail, fault.errors) };
+  const { tenant } = c.env;
   const loads = Array.from(byQueue(read.tasks, read.entries).values());
-  await Promise.all(
+  const answers = await Promise.all(
     loads.map(async ({ entry, members }) => {
       const tasks = members.map(({ task }) => task);
-      const placed = await placeTasks(door, { tenant: c.env.tenant, entry, tasks, atomic: false, deadline });
+      const placed = await placeTasks(door, { tenant, entry, tasks, atomic: false, idempotency, deadline });
       if ("ok" in placed) {
         const problem = problemView(publicCode(placed.code), placed.detail);
         for (const { index } of members) results[index] = { problem };
-        return;
+        return placed;
       }
       const { shard, answer } = placed;
+      const accepted = acceptedTasks(tasks, answer);
       const refused = new Map(answer.refused.map((refusal) => [refusal.index, refusal]));
-      for (const [i, { index, task }] of members.entries()) {
+      for (const [i, { index }] of members.entries()) {
         const refusal = refused.get(i);
         results[index] = refusal
           ? { problem: problemView(refusal.code, refusal.detail) }
-          : acceptedView(task, entry, shard, answer, answer.seqs[i]);
+          : acceptedView(entry, shard, accepted[i]);
       }
+      return answer;
     }),
   );
+  const [reused] = answers;
+  if (reused && !reused.ok && answers.every((answer) => !answer.ok && answer.code === "idempotency-key-reused"))
+    throw problemOf(reused);
   let accepted = 0;
   for (const result of results) {
     if ("problem" in result) continue;
     accepted++;
     noteTask(c, result.id);
   }
-  return json({ accepted, refused: results.length - accepted, results }, 202);
+  const isReplay = answers.length > 0 && answers.every((answer) => answer.ok && answer.replayed === true);
+  return json({ accepted, refused: results.length - accepted, results }, 202, replayed(isReplay));
 }
+
+/** What a request was answered before, it is answered again. */
+function replayed(isReplay: boolean | undefined): Readonly<Record<string, string>> {
+  return isReplay === true ? REPLAYED : NO_HEADERS;
+}
+
+const REPLAYED = { "idempotency-replayed": "true" };
+const NO_HEADERS = {};
 
 interface Load {
   readonly entry: QueueEntry;
@@ -120,20 +141,16 @@ function byQueue(tasks: readonly (NewTask | null)[], entries: readonly (QueueEnt
   return loads;
 }
 
-type Accepted = Extract<SubmitAnswer, { ok: true }>;
-
-/** A task as its submission answers it. Its status is what it was when it was written down. */
-function acceptedView(task: NewTask, entry: QueueEntry, shard: number, answer: Accepted, seq: Seq | null | undefined) {
-  const { createdAt } = answer;
-  const status = task.runAt !== null && task.runAt > createdAt ? ("SCHEDULED" as const) : ("QUEUED" as const);
-  const id = taskId({ queue: entry.queue, shard }, present(seq));
-  return { id, queue: entry.queue, status, createdAt: iso(createdAt) };
+/** A task as its submission answers it. */
+function acceptedView(entry: QueueEntry, shard: number, task: AcceptedTask | null | undefined) {
+  const { seq, status, createdAt } = present(task);
+  return { id: taskId({ queue: entry.queue, shard }, seq), queue: entry.queue, status, createdAt: iso(createdAt) };
 }
 
 /** A shard that accepted a task gave it a seq; one that did not is out of order. */
-function present(seq: Seq | null | undefined): Seq {
-  if (seq === null || seq === undefined) throw new Error("a shard accepted a task and gave it no seq");
-  return seq;
+function present<T>(accepted: T | null | undefined): T {
+  if (accepted === null || accepted === undefined) throw new Error("a shard accepted a task and gave it no seq");
+  return accepted;
 }
 
 function otherQueue(index: number): Fault {

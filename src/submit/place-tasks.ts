@@ -1,21 +1,22 @@
 /**
  * Hands tasks to one shard of their queue. Asked again only where nothing can have been written: with the settings that
- * the shard lacks, and once at another shard where the first one is full. An answer that was lost is `outcome-unknown`:
- * submissions have no key of their own yet, so a second try could make the tasks twice.
+ * the shard lacks, and once at another shard where the first one is full; or where an Idempotency-Key makes it one
+ * submission however often it is sent. Without one, an answer that was lost is `outcome-unknown`.
  */
 import { MIB } from "../../core/bytes.ts";
 import type { TenantName } from "../../core/ids.ts";
 import { packTasks } from "../../core/pack-tasks.ts";
-import { anotherShard, placeTask } from "../../core/placement.ts";
+import { anotherShard, placementKey, placeTask } from "../../core/placement.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
-import { ask, refusal, timeLeft } from "../ask.ts";
+import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
+import type { Accepted } from "../../core/submit-answer.ts";
+import { ask, PATIENCE_MS, refusal, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";
 
 export interface Placed {
   readonly shard: number;
-  readonly answer: Extract<SubmitAnswer, { ok: true }>;
+  readonly answer: Accepted;
 }
 
 export interface Load {
@@ -24,6 +25,7 @@ export interface Load {
   readonly tasks: readonly NewTask[];
   /** true: all or none. */
   readonly atomic: boolean;
+  readonly idempotency: Idempotency | null;
   /** Unix ms. */
   readonly deadline: number;
 }
@@ -33,6 +35,8 @@ export interface Load {
  * below it, but for numbers that are longer written out: 1e15.
  */
 const MAX_PAYLOADS = 15 * MIB;
+/** What a shard has for the first of two tries: there must be time for the second. */
+const FIRST_TRY_MS = PATIENCE_MS / 2;
 
 /** Where the tasks are now, or why they are nowhere (or perhaps somewhere: `outcome-unknown`). Never throws. */
 export async function placeTasks(door: Door, load: Load): Promise<Placed | Refusal> {
@@ -42,27 +46,38 @@ export async function placeTasks(door: Door, load: Load): Promise<Placed | Refus
       "body-too-large",
       "The payloads of the batch are more than a shard takes at once. Send it in parts.",
     );
-  const shard = placeTask(settings, null, door.ports.random());
+  const key = load.idempotency && placementKey({ idempotencyKey: load.idempotency.key });
+  const shard = placeTask(settings, key, door.ports.random());
   const answer = await submit(door, load, shard);
   if (answer.ok) return { shard, answer };
   if (answer.code === "queue-unknown") door.known.forgetQueue(load.entry.queue);
-  const other = answer.code === "queue-full" ? anotherShard(settings, shard, door.ports.random()) : null;
+  const isMovable = answer.code === "queue-full" && key === null;
+  const other = isMovable ? anotherShard(settings, shard, door.ports.random()) : null;
   if (other === null) return answer;
   const second = await submit(door, load, other);
   return second.ok ? { shard: other, answer: second } : second;
 }
 
 async function submit(door: Door, load: Load, shard: number): Promise<SubmitAnswer> {
-  const first = await send(door, load, shard, false);
-  return !first.ok && first.code === "settings-needed" ? await send(door, load, shard, true) : first;
+  if (load.idempotency === null) return await tell(door, load, shard, PATIENCE_MS);
+  const first = await tell(door, load, shard, FIRST_TRY_MS);
+  return !first.ok && first.code === "unavailable" ? await tell(door, load, shard, PATIENCE_MS) : first;
 }
 
-function send(door: Door, load: Load, shard: number, withSettings: boolean): Promise<SubmitAnswer> {
-  const { tenant, entry, tasks, atomic, deadline } = load;
+async function tell(door: Door, load: Load, shard: number, atMost: number): Promise<SubmitAnswer> {
+  const first = await send(door, load, shard, atMost, false);
+  return !first.ok && first.code === "settings-needed" ? await send(door, load, shard, atMost, true) : first;
+}
+
+function send(door: Door, load: Load, shard: number, atMost: number, withSettings: boolean): Promise<SubmitAnswer> {
+  const { tenant, entry, tasks, atomic, idempotency, deadline } = load;
   const { queue, settings } = entry;
-  const request = { v: 1 as const, settingsVersion: settings.version, atomic, tasks: packTasks(tasks) };
-  const ms = timeLeft(door.ports, deadline);
-  return ask(door.ports, door.log, { whom: `Shard ${shard} of ${queue}`, ms, lost: "outcome-unknown" }, () =>
+  const plain = { v: 1 as const, settingsVersion: settings.version, atomic, tasks: packTasks(tasks) };
+  const request = idempotency === null ? plain : { ...plain, idempotency };
+  const ms = timeLeft(door.ports, deadline, atMost);
+  // With a key whoever asks may come again by himself: to have it done twice is to have it done once.
+  const lost = idempotency === null ? "outcome-unknown" : "unavailable";
+  return ask(door.ports, door.log, { whom: `Shard ${shard} of ${queue}`, ms, lost }, () =>
     door.ports.shard({ tenant, queue, shard }).submit(withSettings ? { ...request, settings } : request),
   );
 }

@@ -30,7 +30,7 @@ export function checkAnswer(shard: Shard, method: Method, request: unknown, answ
   else if (method === "wait") checkRead([(request as { seq: Seq }).seq], answer as ReadAnswer, deps.history);
 }
 
-/** The depth limit is exact: never more, and no refusal while there is room. */
+/** The depth limit is exact: never more, and no refusal while there is room. A replay tells of another time. */
 function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitAnswer): void {
   const { depthLimit = 0, draining = false } = shard.memory.settings ?? {};
   const limit = draining ? 0 : depthLimit;
@@ -40,6 +40,7 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
       must(depth + tasks.length > limit, () => `queue-full at ${depth} of ${limit} for ${tasks.length} tasks`);
     return;
   }
+  if (answer.replayed) return;
   const taken = answer.seqs.filter((seq) => seq !== null).length - answer.duplicates.length;
   if (taken > 0) must(!draining, () => "a draining queue took a task");
   if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);

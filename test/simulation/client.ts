@@ -3,8 +3,10 @@
  * repeated only where every task has a dedup key; else its fate is unknown, and what became of it must end all the same.
  */
 import type { Seq } from "../../core/ids.ts";
+import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
+import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import type { Faults } from "./faults.ts";
 import { FRESH_VERSION, type TYPES } from "./handlers.ts";
 import { UNWELCOME } from "./history-database.ts";
@@ -19,6 +21,8 @@ import { must } from "./violation.ts";
 
 const MOST_TRIES = 5;
 const PAUSE_MS = 100;
+/** Well within the life of an Idempotency-Key, however the clock jumps meanwhile. */
+const REPEATED_WITHIN_MS = IDEMPOTENCY_TTL_MS / 2;
 /** More than the window of a lane holds. */
 const LARGE_BATCH = 150;
 
@@ -43,6 +47,10 @@ export class Client {
   readonly #types: Record<(typeof TYPES)[number], number>;
   readonly #priorities: number;
   readonly #keys = new Map<string, { readonly seq: Seq; readonly createdAt: number }[]>();
+  /** Submissions under an Idempotency-Key, to be sent again. */
+  readonly #kept: { readonly request: SubmitRequest; readonly sentAt: number }[] = [];
+  /** By Idempotency-Key: what the first answer told of each task. */
+  readonly #answers = new Map<string, string>();
   #ids = 0;
 
   constructor(settings: QueueSettings, deps: ClientDeps) {
@@ -55,7 +63,7 @@ export class Client {
   }
 
   submit(): void {
-    const { random, tally } = this.#deps;
+    const { random, tally, timeline } = this.#deps;
     const size = random.chance(0.6) ? 1 : random.chance(0.998) ? random.between(2, 6) : LARGE_BATCH;
     const first = this.#drawTask();
     const tasks = [first];
@@ -65,7 +73,27 @@ export class Client {
       );
     const atomic = size === 1 || random.chance(0.6);
     tally.count(size === 1 ? "single submission" : atomic ? "batch" : "batch; not atomic");
-    this.#submit({ v: 1, settingsVersion: this.settings.version, atomic, tasks }, 1).catch(() => {});
+    const plain = { v: 1, settingsVersion: this.settings.version, atomic, tasks } as const;
+    const key = random.chance(0.2) ? `once ${this.#ids}` : null;
+    const request = key === null ? plain : { ...plain, idempotency: { key, fingerprint: "as sent" } };
+    this.#submit(request, 1).catch(() => {});
+    if (key !== null) this.#kept.push({ request, sentAt: timeline.now });
+  }
+
+  /** A submission of some time ago comes again under its Idempotency-Key; now and then with another body. */
+  repeat(): void {
+    const { random, tally, timeline } = this.#deps;
+    const recent = this.#kept.filter(({ sentAt }) => timeline.now - sentAt < REPEATED_WITHIN_MS);
+    const request = recent[random.between(0, Math.max(0, recent.length - 1))]?.request;
+    if (!request?.idempotency) return;
+    const isOther = random.chance(0.3) && this.#answers.has(request.idempotency.key);
+    tally.count(isOther ? "key with another body" : "submission repeated");
+    const { key } = request.idempotency;
+    const { version } = this.settings;
+    const again: SubmitRequest = isOther
+      ? { ...request, settingsVersion: version, idempotency: { key, fingerprint: "another" } }
+      : { ...request, settingsVersion: version };
+    this.#submit(again, 1).catch(() => {});
   }
 
   /** What a PATCH of the queue brings to its shard; older ones may arrive after newer ones. */
@@ -112,7 +140,7 @@ export class Client {
 
   async #submit(request: SubmitRequest, tries: number): Promise<void> {
     const { network, timeline, tally } = this.#deps;
-    const isSafe = request.tasks.every((task) => task.dedup);
+    const isSafe = request.idempotency !== undefined || request.tasks.every((task) => task.dedup);
     try {
       const answer = await network.call(this.#life, "submit", request, isSafe);
       if (!answer.ok && answer.code === "settings-needed" && !request.settings) {
@@ -131,6 +159,10 @@ export class Client {
 
   #told(request: SubmitRequest, answer: SubmitAnswer): void {
     const { tally, model } = this.#deps;
+    if (request.idempotency?.fingerprint === "another") {
+      must(!answer.ok && answer.code === "idempotency-key-reused", () => "a key was good for another body");
+      return;
+    }
     if (!answer.ok) {
       tally.count(answer.code);
       const isExpected =
@@ -140,6 +172,7 @@ export class Client {
         must(!model.byId.has(idOf(payload)), () => `${answer.code}, but ${payload} was taken`);
       return;
     }
+    if (request.idempotency) this.#toldBefore(request.idempotency.key, request, answer);
     if (answer.duplicates.length > 0) tally.count("known key");
     const { seqs, createdAt } = answer;
     must(seqs.length === request.tasks.length, () => `${seqs.length} answers for ${request.tasks.length} tasks`);
@@ -153,8 +186,18 @@ export class Client {
       this.#promised(seq);
       if (answer.duplicates.includes(i)) continue;
       must(model.tasks.get(seq)?.script.id === idOf(payload), () => `task ${seq} is not ${payload}`);
-      if (dedup) this.#keyed(dedup, seq, createdAt);
+      if (dedup && !answer.replayed) this.#keyed(dedup, seq, createdAt);
     }
+  }
+
+  /** One key, one answer, once anything of it was accepted. */
+  #toldBefore(key: string, { tasks }: SubmitRequest, answer: Accepted): void {
+    if (answer.seqs.every((seq) => seq === null)) return;
+    const told = JSON.stringify([acceptedTasks(tasks, answer), answer.duplicates, answer.refused]);
+    const before = this.#answers.get(key);
+    if (before === undefined) this.#answers.set(key, told);
+    else must(before === told, () => `${key} was answered ${before}, now ${told}`);
+    if (answer.replayed) this.#deps.tally.count("replayed answer");
   }
 
   #promised(seq: Seq): void {

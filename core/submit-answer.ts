@@ -1,0 +1,80 @@
+/**
+ * What a shard's answer to a submission says of each task, and how it is kept for an Idempotency-Key, so that the same
+ * request is told the same again. Tasks that follow each other and stand alike are one entry: a batch of 10,000 is some
+ * 60 bytes.
+ * Must stay true: what is restored tells of each task what the first answer told.
+ */
+import type { Seq } from "./ids.ts";
+import type { NewTask, SubmitAnswer } from "./schema/rpc.ts";
+import type { Status } from "./status.ts";
+
+export type Accepted = Extract<SubmitAnswer, { ok: true }>;
+
+export interface AcceptedTask {
+  readonly seq: Seq;
+  /** As it was written down; of a duplicate: as the first one stands. null: it has left its shard. */
+  readonly status: Status | null;
+  /** Unix ms. */
+  readonly createdAt: number;
+}
+
+/** The tasks in order, null where refused. @param tasks as they were submitted */
+export function acceptedTasks(
+  tasks: readonly Pick<NewTask, "runAt">[],
+  { createdAt, seqs, known }: Accepted,
+): (AcceptedTask | null)[] {
+  const told = seqs.map((seq, i): AcceptedTask | null =>
+    seq === null ? null : { seq, status: bornAs(tasks[i], createdAt), createdAt },
+  );
+  for (const { index, status, createdAt } of known ?? []) {
+    const task = told[index];
+    if (task) told[index] = { ...task, status, createdAt };
+  }
+  return told;
+}
+
+function bornAs(task: Pick<NewTask, "runAt"> | undefined, now: number): Status {
+  const runAt = task?.runAt ?? null;
+  return runAt !== null && runAt > now ? "SCHEDULED" : "QUEUED";
+}
+
+/** So many tasks from `seq` on; `seq` null: refused ones. */
+type StoredRun = [seq: Seq | null, count: number, status: Status | null, createdAt: number, isDuplicate: boolean];
+
+interface StoredAnswer {
+  readonly createdAt: number;
+  readonly runs: readonly StoredRun[];
+  readonly refused: Accepted["refused"];
+}
+
+/** JSON text of the answer, with what it said of each task. */
+export function storeAnswer(tasks: readonly Pick<NewTask, "runAt">[], answer: Accepted): string {
+  const duplicates = new Set(answer.duplicates);
+  const runs: StoredRun[] = [];
+  for (const [i, task] of acceptedTasks(tasks, answer).entries()) {
+    const { seq, status, createdAt } = task ?? { seq: null, status: null, createdAt: answer.createdAt };
+    const isDuplicate = duplicates.has(i);
+    const last = runs.at(-1);
+    const next = last && last[0] !== null ? last[0] + last[1] : null;
+    if (last && next === seq && last[2] === status && last[3] === createdAt && last[4] === isDuplicate) last[1]++;
+    else runs.push([seq, 1, status, createdAt, isDuplicate]);
+  }
+  const stored: StoredAnswer = { createdAt: answer.createdAt, runs, refused: answer.refused };
+  return JSON.stringify(stored);
+}
+
+/** The answer again, marked as replayed. */
+export function restoreAnswer(text: string): Accepted {
+  const { createdAt, runs, refused } = JSON.parse(text) as StoredAnswer;
+  const seqs: (Seq | null)[] = [];
+  const duplicates: number[] = [];
+  const known: { index: number; status: Status | null; createdAt: number }[] = [];
+  for (const [first, count, status, at, isDuplicate] of runs)
+    for (let i = 0; i < count; i++) {
+      const index = seqs.length;
+      seqs.push(first === null ? null : ((first + i) as Seq));
+      if (isDuplicate) duplicates.push(index);
+      if (first !== null) known.push({ index, status, createdAt: at });
+    }
+  return { v: 1, ok: true, createdAt, seqs, duplicates, refused, known, replayed: true };
+}

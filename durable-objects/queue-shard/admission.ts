@@ -1,0 +1,163 @@
+/**
+ * What one group of submissions would write, worked out against memory and the keys that are known, without changing
+ * either. Members are looked at one after the other, each against what the ones before it would take: so the depth limit
+ * is exact, and equal keys meet.
+ */
+import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
+import { type ErrorCode, noSuchQueue } from "../../core/errors.ts";
+import { nextSeq, type Seq } from "../../core/ids.ts";
+import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../core/keys.ts";
+import { laneText, MAX_LANES } from "../../core/lanes.ts";
+import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
+import type { Idempotency, NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import { restoreAnswer, storeAnswer } from "../../core/submit-answer.ts";
+import { type DedupRow, findKeys } from "./dedup-rows.ts";
+import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
+import { reclaimLanes } from "./lane-rows.ts";
+import { depthOf } from "./memory.ts";
+import { type PendingSubmission, refuse, type Shard } from "./shard.ts";
+
+const TOO_MANY_KEYS = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` } as const;
+
+export class Admission {
+  readonly planned: PlannedTask[] = [];
+  readonly newKeys = new Map<string, DedupRow>();
+  newSettings: QueueSettings | null = null;
+  lastSeq: number;
+  readonly #shard: Shard;
+  readonly #now: number;
+  readonly #knownKeys: ReadonlyMap<string, DedupRow>;
+  readonly #newLanes = new Set<string>();
+  #lastInLane: NewTask | null = null;
+  #depth: number;
+
+  constructor(shard: Shard, now: number, group: readonly PendingSubmission[]) {
+    this.#shard = shard;
+    this.#now = now;
+    this.lastSeq = shard.memory.lastSeq;
+    this.#depth = depthOf(shard.memory);
+    this.#knownKeys = findKeys(shard, group, now);
+  }
+
+  get isEmpty(): boolean {
+    return this.planned.length === 0 && this.newKeys.size === 0 && this.newSettings === null;
+  }
+
+  get #settings(): QueueSettings | null {
+    return this.newSettings ?? this.#shard.memory.settings;
+  }
+
+  admit(request: SubmitRequest): SubmitAnswer {
+    if (request.settings && request.settings.version > (this.#settings?.version ?? 0))
+      this.newSettings = request.settings;
+    const settings = this.#settings;
+    if (!settings || settings.version < request.settingsVersion)
+      return refuse("settings-needed", `this shard has settings ${settings?.version ?? "none"}`);
+    if (settings.deleted) return refuse("queue-unknown", noSuchQueue(this.#shard.address.queue));
+    return request.idempotency ? this.#once(request, request.idempotency, settings) : this.#take(request, settings);
+  }
+
+  /** The answer that the key got before; the first time its row is planned with the tasks. */
+  #once(request: SubmitRequest, { key, fingerprint }: Idempotency, settings: QueueSettings): SubmitAnswer {
+    const row = idempotencyRow({ key });
+    const known = this.#rowOf(row);
+    if (known)
+      return known.fingerprint === fingerprint && known.answer !== null
+        ? restoreAnswer(known.answer)
+        : refuse("idempotency-key-reused", `The Idempotency-Key ${key} came with another body before.`);
+    const answer = this.#take(request, settings);
+    // What was refused altogether took no key: the same request may yet be accepted.
+    const seq = answer.ok ? answer.seqs.find((given) => given !== null) : undefined;
+    if (answer.ok && seq) {
+      const stored = storeAnswer(request.tasks, answer);
+      this.newKeys.set(row, { key: row, seq, expiresAt: this.#now + IDEMPOTENCY_TTL_MS, fingerprint, answer: stored });
+    }
+    return answer;
+  }
+
+  #take(request: SubmitRequest, settings: QueueSettings): SubmitAnswer {
+    if (this.#shard.memory.outbox.bytes > MAX_OUTBOX_BYTES)
+      return refuse("history-backlog", "history has not taken the last gigabyte of finished tasks", 30_000);
+
+    // A limit may be lowered below what is here: what is already known needs no room even then.
+    const limit = settings.draining ? 0 : shareOf(settings.depthLimit, settings, this.#shard.address.shard);
+    const full = settings.draining
+      ? ({ code: "draining", detail: "the queue takes no new tasks until it is resumed" } as const)
+      : ({ code: "queue-full", detail: `the queue holds ${limit} unfinished tasks here, as many as it may` } as const);
+    const room = Math.max(0, limit - this.#depth);
+    if (request.atomic && request.tasks.length > room && this.#fresh(request) > room)
+      return refuse(full.code, full.detail, 1_000);
+
+    const seqs: (Seq | null)[] = [];
+    const duplicates: number[] = [];
+    const refused: { index: number; code: ErrorCode; detail: string }[] = [];
+    const before = this.planned.length;
+    for (const [index, task] of request.tasks.entries()) {
+      const known = task.dedup && this.#rowOf(task.dedup.key);
+      if (known) {
+        duplicates.push(index);
+        seqs.push(known.seq);
+        continue;
+      }
+      const isFull = this.#depth >= limit;
+      if (isFull || !this.#hasLane(task)) {
+        const { code, detail } = isFull ? full : TOO_MANY_KEYS;
+        if (request.atomic) {
+          this.#takeBack(before);
+          return refuse(code, detail, 1_000);
+        }
+        refused.push({ index, code, detail });
+        seqs.push(null);
+        continue;
+      }
+      seqs.push(this.#plan(task));
+    }
+    return { v: 1, ok: true, createdAt: this.#now, seqs, duplicates, refused };
+  }
+
+  #plan(task: NewTask): Seq {
+    const seq = nextSeq(this.lastSeq, this.#now);
+    this.lastSeq = seq;
+    this.#depth++;
+    this.planned.push({ seq, task });
+    if (task.dedup) {
+      const { key, ttlMs } = task.dedup;
+      this.newKeys.set(key, { key, seq, expiresAt: this.#now + ttlMs, fingerprint: null, answer: null });
+    }
+    return seq;
+  }
+
+  #rowOf(key: string): DedupRow | undefined {
+    return this.newKeys.get(key) ?? this.#knownKeys.get(key);
+  }
+
+  /** How many of a request's tasks are no duplicates. */
+  #fresh(request: SubmitRequest): number {
+    return request.tasks.filter((task) => !task.dedup || !this.#rowOf(task.dedup.key)).length;
+  }
+
+  #takeBack(length: number): void {
+    for (const { task } of this.planned.splice(length)) {
+      this.#depth--;
+      if (task.dedup) this.newKeys.delete(task.dedup.key);
+    }
+  }
+
+  /** Whether the task's lane is there or may be made. Neighbours are mostly alike: only a change is looked up. */
+  #hasLane(task: NewTask): boolean {
+    const last = this.#lastInLane;
+    const isAlike = last?.type === task.type && last.priority === task.priority && last.version === task.version;
+    if (isAlike && last.options === task.options) return true;
+    const { lanes } = this.#shard.memory;
+    const key = laneKeyFor(task);
+    const text = laneText(key);
+    if (!lanes.find(key) && !this.#newLanes.has(text)) {
+      const isFull = () => lanes.size + this.#newLanes.size >= MAX_LANES;
+      if (isFull()) this.#shard.transact(() => reclaimLanes(this.#shard));
+      if (isFull()) return false;
+      this.#newLanes.add(text);
+    }
+    this.#lastInLane = task;
+    return true;
+  }
+}
