@@ -8,6 +8,7 @@ import { exceedsBytes, MAX_TAGS_BYTES } from "./bytes.ts";
 import { QUEUE_NAME, TYPE_NAME } from "./ids.ts";
 import { parseTime } from "./parse-time.ts";
 import { isCapBelowBase } from "./retry.ts";
+import { TASK_KEY } from "./schema/queue-settings.ts";
 import {
   MAX_CRASHES,
   MAX_DELAY_S,
@@ -52,6 +53,10 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
       case "runAt":
         if (typeof value !== "string" || parseTime(value) === null) return false;
         timed++;
+        break;
+      case "limitKey":
+      case "fairnessKey":
+        if (typeof value !== "string" || !TASK_KEY.test(value)) return false;
         break;
       case "timeoutMs":
         if (!isWhole(value, 1, MAX_TIMEOUT_MS)) return false;

@@ -10,7 +10,8 @@ export const CPU_MS = 30_000;
 export const MIN_LEASE_MS = CPU_MS + 10_000;
 
 export interface SettingFault {
-  readonly field: keyof QueueSettings | "retry/capMs";
+  /** JSON Pointer, without its first slash. */
+  readonly field: keyof QueueSettings | "retry/capMs" | `typeLimits/${string}`;
   readonly detail: string;
 }
 
@@ -24,6 +25,11 @@ export function findSettingFault(settings: QueueSettings): SettingFault | null {
   if (depthLimit < shards) return { field: "depthLimit", detail: `must be at least ${shards}, one for each shard` };
   if (concurrency !== null && concurrency < shards)
     return { field: "concurrency", detail: `must be null or at least ${shards}, one for each shard` };
+  for (const [type, limit] of Object.entries(settings.typeLimits))
+    if ((limit.concurrency ?? shards) < shards) {
+      const field = `typeLimits/${type.replaceAll("~", "~0").replaceAll("/", "~1")}/concurrency` as const;
+      return { field, detail: `must be null or at least ${shards}, one for each shard` };
+    }
   // A PATCH may bring one of them to the other, where the schema sees one alone.
   if (isCapBelowBase(settings.retry)) return { field: "retry/capMs", detail: CAP_BELOW_BASE };
   return null;

@@ -1,10 +1,12 @@
 /**
  * A lane holds the QUEUED tasks of a shard that are interchangeable: the oldest goes first. Lanes let one index,
- * `(lane, seq)`, serve priority, order, type filters and pauses, and what may not run costs a claim nothing: with one
- * index over all tasks, 100,000 blocked heads cost 7 ms and 100,000 rows a claim.
+ * `(lane, seq)`, serve priority, order, type filters, limits and pauses, and what may not run costs a claim nothing:
+ * with one index over all tasks, 100,000 blocked heads cost 7 ms and 100,000 rows a claim.
  * Memory holds each lane's count and a window of its oldest seqs. Must stay true: every queued seq at or below `edge`
- * stands in the window, so a claim only asks SQL when the window has run out.
+ * stands in the window, so a claim only asks SQL when the window has run out; and a band's heap holds exactly its lanes
+ * with tasks whose limitKey is open, so a claim looks at bands (a handful) and never at all lanes (up to 10,000).
  */
+import { Heap } from "./heap.ts";
 import type { Seq } from "./ids.ts";
 
 /** careful: was handed out and lost before it began, so next only into a free slot. solo: runs alone (suspect). */
@@ -20,9 +22,28 @@ export interface LaneKey {
   readonly mode: LaneMode;
 }
 
+/** Lanes that differ by their keys alone: the same sessions may be served from all of them. */
+export interface Band {
+  readonly priority: number;
+  readonly type: string;
+  readonly version: number;
+  readonly mode: LaneMode;
+  /** Whether its tasks have a limitKey. */
+  readonly isKeyed: boolean;
+  /** Tasks QUEUED in it, those of closed keys included. */
+  count: number;
+  /** Its lanes, empty ones included. */
+  size: number;
+  /** Lanes with tasks that may run, the one with the oldest head on top. */
+  readonly open: Heap<Lane>;
+}
+
 export interface Lane {
   readonly no: number;
   readonly key: LaneKey;
+  readonly band: Band;
+  /** Its place in the band's heap. */
+  at: number;
   count: number;
   /** The oldest queued seqs, ascending, from `next` on. */
   window: Seq[];
@@ -38,9 +59,20 @@ export function laneText(key: LaneKey): string {
   return JSON.stringify([key.priority, key.type, key.version, key.limitKey, key.fairnessKey, key.mode]);
 }
 
+function bandText({ priority, type, version, mode, limitKey }: LaneKey): string {
+  return `${priority} ${version} ${mode} ${limitKey !== null} ${type}`;
+}
+
+function headOf(lane: Lane): number {
+  return lane.window[lane.next] ?? Number.POSITIVE_INFINITY;
+}
+
 export class Lanes {
   readonly #byNo = new Map<number, Lane>();
   readonly #byText = new Map<string, Lane>();
+  readonly #bands = new Map<string, Band>();
+  readonly #byLimitKey = new Map<string, Set<Lane>>();
+  readonly #closed = new Set<string>();
   #queued = 0;
   #solo = 0;
 
@@ -58,6 +90,9 @@ export class Lanes {
   all(): IterableIterator<Lane> {
     return this.#byNo.values();
   }
+  bands(): IterableIterator<Band> {
+    return this.#bands.values();
+  }
   find(key: LaneKey): Lane | undefined {
     return this.#byText.get(laneText(key));
   }
@@ -68,16 +103,48 @@ export class Lanes {
   /** @param head the oldest of its `count` queued tasks, as the index tells it at a start */
   add(no: number, key: LaneKey, count = 0, head?: Seq): Lane {
     const window = head === undefined ? [] : [head];
-    const lane: Lane = { no, key, count, window, next: 0, edge: head ?? 0 };
+    const lane: Lane = { no, key, band: this.#bandFor(key), at: -1, count, window, next: 0, edge: head ?? 0 };
     this.#byNo.set(no, lane);
     this.#byText.set(laneText(key), lane);
+    lane.band.size++;
+    if (key.limitKey !== null) {
+      const lanes = this.#byLimitKey.get(key.limitKey);
+      if (lanes) lanes.add(lane);
+      else this.#byLimitKey.set(key.limitKey, new Set([lane]));
+    }
     this.#tally(lane, count);
     return lane;
   }
 
+  /** Of an empty lane. */
   remove(lane: Lane): void {
+    const { band, key } = lane;
     this.#byNo.delete(lane.no);
-    this.#byText.delete(laneText(lane.key));
+    this.#byText.delete(laneText(key));
+    if (--band.size === 0) this.#bands.delete(bandText(key));
+    if (key.limitKey === null) return;
+    const lanes = this.#byLimitKey.get(key.limitKey);
+    lanes?.delete(lane);
+    if (lanes?.size === 0) this.#byLimitKey.delete(key.limitKey);
+  }
+
+  isClosed(limitKey: string): boolean {
+    return this.#closed.has(limitKey);
+  }
+
+  /** Nothing of that limitKey may run until it is opened again: its lanes are looked at by nobody. */
+  close(limitKey: string): void {
+    this.#closed.add(limitKey);
+    for (const lane of this.#byLimitKey.get(limitKey) ?? []) lane.band.open.delete(lane);
+  }
+
+  open(limitKey: string): void {
+    this.#closed.delete(limitKey);
+    for (const lane of this.#byLimitKey.get(limitKey) ?? []) this.#place(lane);
+  }
+
+  openAll(): void {
+    for (const limitKey of [...this.#closed]) this.open(limitKey);
   }
 
   /** The oldest waiting seq; undefined where the lane is empty (or its window has run out: see `isShort`). */
@@ -132,11 +199,33 @@ export class Lanes {
     lane.next = 0;
     lane.edge = seqs.at(-1) ?? lane.edge;
     if (seqs.length === 0) throw new Error(`lane ${lane.no} counts ${lane.count} tasks, but SQL has none`);
+    this.#place(lane);
   }
 
+  /** After each change of a lane's count. */
   #tally(lane: Lane, change: number): void {
     this.#queued += change;
+    lane.band.count += change;
     if (lane.key.mode === "solo") this.#solo += change;
+    this.#place(lane);
+  }
+
+  /** Where it stands among its band's lanes now; one that is short has its place when it is refilled. */
+  #place(lane: Lane): void {
+    const { limitKey } = lane.key;
+    if (lane.count === 0 || (limitKey !== null && this.#closed.has(limitKey))) lane.band.open.delete(lane);
+    else if (!this.isShort(lane)) lane.band.open.put(lane);
+  }
+
+  #bandFor(key: LaneKey): Band {
+    const text = bandText(key);
+    const found = this.#bands.get(text);
+    if (found) return found;
+    const { priority, type, version, mode, limitKey } = key;
+    const open = new Heap<Lane>((a, b) => headOf(a) < headOf(b));
+    const band: Band = { priority, type, version, mode, isKeyed: limitKey !== null, count: 0, size: 0, open };
+    this.#bands.set(text, band);
+    return band;
   }
 }
 

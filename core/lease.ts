@@ -4,9 +4,10 @@
  */
 import type { Seq } from "./ids.ts";
 import type { LaneMode } from "./lanes.ts";
+import type { Limited } from "./limits.ts";
 
 /** A task in a session's hands. */
-export interface HeldClaim {
+export interface HeldClaim extends Limited {
   readonly seq: Seq;
   readonly attempt: number;
   readonly timeoutMs: number;

@@ -113,6 +113,8 @@ export function makeTask(task: SubmittedTask, type: TaskType, now: number): NewT
     payload,
     runAt,
     options: tellsNothing(task) ? type.optionsText : optionsText(optionsOf(task, type)),
+    ...(task.limitKey !== undefined && { limitKey: task.limitKey }),
+    ...(task.fairnessKey !== undefined && { fairnessKey: task.fairnessKey }),
   };
 }
 

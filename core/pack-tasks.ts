@@ -17,8 +17,8 @@ export function packTasks(tasks: readonly NewTask[]): readonly PackedTask[] {
       payloads.push(next.payload);
     if (payloads.length === 1) packed.push(first);
     else {
-      const { type, version, priority, runAt, options } = first;
-      packed.push({ type, version, priority, runAt, options, payloads });
+      const { payload: _, ...alike } = first;
+      packed.push({ ...alike, payloads });
     }
     start = end;
   }
@@ -33,8 +33,8 @@ export function unpackTasks(packed: readonly PackedTask[]): readonly NewTask[] {
       tasks.push(one);
       continue;
     }
-    const { type, version, priority, runAt, options } = one;
-    for (const payload of one.payloads) tasks.push({ type, version, priority, payload, runAt, options });
+    const { payloads, ...alike } = one;
+    for (const payload of payloads) tasks.push({ ...alike, payload });
   }
   return tasks;
 }
@@ -46,6 +46,8 @@ function isAlike(a: NewTask, b: NewTask): boolean {
     a.options === b.options &&
     a.runAt === b.runAt &&
     a.version === b.version &&
+    a.limitKey === b.limitKey &&
+    a.fairnessKey === b.fairnessKey &&
     a.dedup === undefined &&
     b.dedup === undefined
   );

@@ -4,6 +4,7 @@
  * Must stay true: the hash never changes, or a key's tasks would be at two shards; both counts number the same objects.
  */
 import type { QueueSettings } from "./schema/queue-settings.ts";
+import type { NewTask } from "./schema/rpc.ts";
 
 /** What may tie tasks to one shard. */
 export interface PlacementKeys {
@@ -48,6 +49,28 @@ export function placeTask(
   random: number,
 ): number {
   return key === null ? Math.floor(random * settings.shards) : hashKey(key) % settings.keyShards;
+}
+
+/**
+ * The one shard that tasks which go together must go to: by their limitKeys, else by the Idempotency-Key that they came
+ * under; null: any will do.
+ * @returns also the index of the first task whose key names another shard than one before it; null: they agree
+ */
+export function namedShard(
+  settings: Pick<QueueSettings, "shards" | "keyShards">,
+  tasks: readonly Pick<NewTask, "limitKey">[],
+  idempotencyKey?: string,
+): { readonly shard: number | null; readonly astray: number | null } {
+  let shard: number | null = null;
+  for (const [index, task] of tasks.entries()) {
+    if (task.limitKey === undefined) continue;
+    const named = placeTask(settings, placementKey({ limitKey: task.limitKey }), 0);
+    shard ??= named;
+    if (named !== shard) return { shard, astray: index };
+  }
+  if (shard === null && idempotencyKey !== undefined)
+    return { shard: placeTask(settings, placementKey({ idempotencyKey }), 0), astray: null };
+  return { shard, astray: null };
 }
 
 /** Another shard than the one that was full, for an unkeyed task's second and last try; null where there is none. */

@@ -1,6 +1,6 @@
 /** What a queue can be told, its defaults, and which of it is fixed when the queue is made. */
 import { z } from "zod";
-import { MAX_SHARDS } from "../ids.ts";
+import { MAX_SHARDS, TYPE_NAME } from "../ids.ts";
 import { CAP_BELOW_BASE, isCapBelowBase } from "../retry.ts";
 
 const DAY_S = 86_400;
@@ -14,6 +14,25 @@ export const RetrySchema = z
     jitter: z.enum(["none", "full"]).exactOptional(),
   })
   .refine((retry) => !isCapBelowBase(retry), { path: ["capMs"], error: CAP_BELOW_BASE });
+
+/** What may tie a task to a limit, or to a share: visible ASCII. */
+export const TASK_KEY = /^[\x21-\x7e]{1,128}$/;
+const MAX_LIMITED = 256;
+
+const concurrency = z.int().min(1).max(100_000).nullable();
+
+/** Of a task type or a limitKey. */
+const LimitSchema = z.strictObject({
+  /** Tasks that may run at once; null: no limit. */
+  concurrency: concurrency.exactOptional(),
+});
+export type Limit = Readonly<z.infer<typeof LimitSchema>>;
+
+function limitsBy(name: RegExp) {
+  return z.record(z.string().regex(name), LimitSchema).refine((limits) => Object.keys(limits).length <= MAX_LIMITED, {
+    error: `has more than ${MAX_LIMITED} entries`,
+  });
+}
 
 const shards = z.int().min(1).max(MAX_SHARDS);
 
@@ -39,7 +58,13 @@ const fields = {
   autoscale: AutoscaleSchema.nullable(),
   history: z.int().min(0).max(31),
   /** Tasks that may run at once; null: no limit. */
-  concurrency: z.int().min(1).max(100_000).nullable(),
+  concurrency,
+  /** By task type; like `concurrency` in shares, where a queue has several shards. */
+  typeLimits: limitsBy(TYPE_NAME),
+  /** Of each limitKey by itself, whole: a key's tasks are at one shard. */
+  keyLimits: LimitSchema,
+  /** By limitKey, over `keyLimits` field by field. */
+  keyLimitOverrides: limitsBy(TASK_KEY),
   maxSessions: z.int().min(1).max(250),
   slots: z.int().min(1).max(64),
   leaseMs: z.int().min(5_000).max(600_000),
@@ -88,6 +113,9 @@ export const DEFAULT_SETTINGS: QueueSettings = {
   autoscale: null,
   history: 0,
   concurrency: null,
+  typeLimits: {},
+  keyLimits: {},
+  keyLimitOverrides: {},
   maxSessions: 32,
   slots: 6,
   leaseMs: 45_000,
@@ -99,6 +127,11 @@ export const DEFAULT_SETTINGS: QueueSettings = {
   resultTtlSeconds: 7 * DAY_S,
   historyTtlSeconds: 30 * DAY_S,
 };
+
+/** Settings that were kept, or sent, before a field existed get its default. */
+export function withDefaults(settings: QueueSettings): QueueSettings {
+  return { ...DEFAULT_SETTINGS, ...settings };
+}
 
 /** Settings that say where a task's truth lies: changing them would lose it. */
 export const FIXED_SETTINGS = ["keyShards", "history"] as const satisfies readonly (keyof QueueSettings)[];

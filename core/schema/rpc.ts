@@ -29,6 +29,10 @@ export interface NewTask {
   readonly runAt: number | null;
   /** JSON text of {@link TaskOptions}; null where nothing was told. Text, so that equal ones compare as one value. */
   readonly options: string | null;
+  /** Its tasks count together against `keyLimits`. */
+  readonly limitKey?: string;
+  /** Its tasks share the queue's time with those of other keys. */
+  readonly fairnessKey?: string;
   /** A submission under a key that the shard has seen within its life is answered with the first one's task. */
   readonly dedup?: { readonly key: string; readonly ttlMs: number };
 }

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { exceedsBytes, MAX_TAGS_BYTES } from "../bytes.ts";
 import { MAX_BATCH, QUEUE_NAME, TYPE_NAME } from "../ids.ts";
 import { parseTime } from "../parse-time.ts";
-import { RetrySchema } from "./queue-settings.ts";
+import { RetrySchema, TASK_KEY } from "./queue-settings.ts";
 
 export const PRIORITY_NAMES = { low: 2, normal: 5, high: 7, critical: 9 } as const;
 export type PriorityName = keyof typeof PRIORITY_NAMES;
@@ -55,6 +55,8 @@ export const TagsSchema = z
     error: "must be at most 2 KiB as JSON, all together",
   });
 
+export const TaskKeySchema = z.string().regex(TASK_KEY, { error: "must be 1 to 128 visible ASCII characters" });
+
 /** What a task may be told beyond type, payload and place: the same for a submission and for each fire of a schedule. */
 export const taskOptionFields = {
   timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).optional(),
@@ -76,6 +78,8 @@ export const SubmittedTaskSchema = z
     priority: PrioritySchema.optional(),
     delaySeconds: z.number().min(0).max(MAX_DELAY_S).optional(),
     runAt: TimeSchema.optional(),
+    limitKey: TaskKeySchema.optional(),
+    fairnessKey: TaskKeySchema.optional(),
     ...taskOptionFields,
   })
   .refine((task) => task.delaySeconds === undefined || task.runAt === undefined, {

@@ -147,7 +147,8 @@ export class Admission {
   #hasLane(task: NewTask): boolean {
     const last = this.#lastInLane;
     const isAlike = last?.type === task.type && last.priority === task.priority && last.version === task.version;
-    if (isAlike && last.options === task.options) return true;
+    const hasSameKeys = last?.limitKey === task.limitKey && last?.fairnessKey === task.fairnessKey;
+    if (isAlike && hasSameKeys && last.options === task.options) return true;
     const { lanes } = this.#shard.memory;
     const key = laneKeyFor(task);
     const text = laneText(key);

@@ -4,8 +4,9 @@
  */
 import { MAX_ANSWER_BYTES, MAX_PAYLOAD_BYTES } from "../../core/bytes.ts";
 import type { Seq } from "../../core/ids.ts";
+import type { Band, Lane } from "../../core/lanes.ts";
 import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../core/lease.ts";
-import { pickLane, runnableLanes } from "../../core/pick.ts";
+import { pickLane, runnableBands } from "../../core/pick.ts";
 import { shareOf } from "../../core/schema/queue-settings.ts";
 import type { ClaimedTask, Handout, Worker } from "../../core/schema/rpc.ts";
 import { refillIfShort } from "./lane-rows.ts";
@@ -68,24 +69,26 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
   if (!settings || want <= 0 || memory.lanes.queued === 0 || stopOf(shard, session, now) !== "no") return [];
   let left = Math.min(want, concurrencyLeft(shard), settings.sessionMaxTasks - session.handed);
   let free = freeSlots(session);
-  const runnable = runnableLanes(memory.lanes.all(), {
+  const runnable = runnableBands(memory.lanes, {
     paused: settings.paused,
     knows: knows(session.worker),
     solo: session.solo,
+    limits: memory.limits,
   });
 
   const tasks: ClaimedTask[] = [];
   let bytes = 0;
   while (left > 0 && bytes < MAX_ANSWER_BYTES) {
-    const picked = pickSeqs(shard, runnable, Math.min(left, CHUNK), free);
+    const picked = pickTasks(shard, runnable, Math.min(left, CHUNK), free);
     if (picked.length === 0) break;
-    for (const row of takeRows(shard, session, picked)) {
+    for (const [i, row] of takeRows(shard, session, picked).entries()) {
       const isStarted = free > 0;
       if (isStarted) free--;
       const [seq, type, version, payload, attempt, options] = row;
       const { timeoutMs = settings.timeoutMs } = optionsOf({ options });
       const startedAt = isStarted ? now : null;
-      const held: HeldClaim = { seq, attempt: attempt + 1, timeoutMs, turn, startedAt, progress: null };
+      const limitKey = picked[i]?.lane.key.limitKey ?? null;
+      const held: HeldClaim = { seq, type, limitKey, attempt: attempt + 1, timeoutMs, turn, startedAt, progress: null };
       holdClaim(memory, session, held);
       bytes += payload.length;
       tasks.push(toClaimedTask({ type, version, payload }, held));
@@ -96,24 +99,30 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
   return tasks;
 }
 
-function pickSeqs(shard: Shard, runnable: Parameters<typeof pickLane>[0], most: number, free: number): Seq[] {
-  const { lanes } = shard.memory;
-  const picked: Seq[] = [];
+interface PickedTask {
+  readonly seq: Seq;
+  readonly lane: Lane;
+}
+
+function pickTasks(shard: Shard, runnable: readonly Band[], most: number, free: number): PickedTask[] {
+  const { lanes, limits } = shard.memory;
+  const picked: PickedTask[] = [];
   while (picked.length < most) {
-    const lane = pickLane(runnable, picked.length < free, (candidate) => lanes.head(candidate));
+    const lane = pickLane(runnable, picked.length < free, lanes, limits);
     if (!lane) break;
-    picked.push(lanes.take(lane));
+    picked.push({ seq: lanes.take(lane), lane });
     refillIfShort(shard, lane);
+    limits?.started(lane.key);
   }
   return picked;
 }
 
 /** In the order picked: RETURNING promises none, and gives them by seq, which mostly is the same. */
-function takeRows(shard: Shard, session: Session, picked: readonly Seq[]): readonly ClaimedRow[] {
-  const rows = shard.sql.rows<ClaimedRow>(CLAIM, session.id, JSON.stringify(picked));
-  if (rows.length === picked.length && rows.every(([seq], i) => seq === picked[i])) return rows;
+function takeRows(shard: Shard, session: Session, picked: readonly PickedTask[]): readonly ClaimedRow[] {
+  const rows = shard.sql.rows<ClaimedRow>(CLAIM, session.id, JSON.stringify(picked.map(({ seq }) => seq)));
+  if (rows.length === picked.length && rows.every(([seq], i) => seq === picked[i]?.seq)) return rows;
   const bySeq = new Map(rows.map((row) => [row[0], row]));
-  return picked.map((seq) => {
+  return picked.map(({ seq }) => {
     const row = bySeq.get(seq);
     if (!row) throw new Error(`task ${seq} was in its lane, but is not QUEUED`);
     return row;
@@ -147,5 +156,6 @@ export function dropClaim(memory: Memory, session: Session, seq: Seq): void {
   if (!held) return;
   session.claims.delete(seq);
   memory.running--;
+  memory.limits?.ended(held);
   if (held.startedAt !== null) session.begun--;
 }

@@ -1,9 +1,10 @@
 /** Takes the queue's settings from the Directory, or from a submission that brings newer ones. Older ones change nothing. */
 
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import { type QueueSettings, withDefaults } from "../../core/schema/queue-settings.ts";
 import { afterOperation } from "./after.ts";
 import { forgetAll } from "./forget-all.ts";
+import { countLimits } from "./memory.ts";
 import type { Shard } from "./shard.ts";
 import { tellNobody } from "./wait.ts";
 
@@ -24,14 +25,15 @@ export function configure(shard: Shard, request: Versioned & { readonly settings
   return { v: 1, ok: true };
 }
 
-/** Whether what the shard holds is of a queue that was deleted. Settings that were kept before the field existed are of the first. */
+/** Whether what the shard holds is of a queue that was deleted. */
 export function isAnotherQueue({ memory }: Shard, { deleted, generation }: QueueSettings): boolean {
-  return memory.settings !== null && (deleted || generation > (memory.settings.generation ?? 1));
+  return memory.settings !== null && (deleted || generation > memory.settings.generation);
 }
 
 /** Inside a transaction. */
 export function adoptSettings(shard: Shard, settings: QueueSettings): void {
   const { memory } = shard;
   shard.sql.run(KEEP_SETTINGS, memory.seqReserved, JSON.stringify(settings));
-  memory.settings = settings;
+  memory.settings = withDefaults(settings);
+  countLimits(memory, shard.address.shard);
 }

@@ -11,10 +11,11 @@ import { laneFor } from "./lane-rows.ts";
 import type { Shard } from "./shard.ts";
 import { modeFor } from "./task-rows.ts";
 
-const COLUMNS = "(seq, status, lane, priority, type, version, created_at, run_at, options, mode, payload)";
-const INSERT_ONE = `INSERT INTO task ${COLUMNS} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)`;
+const COLUMNS = `(seq, status, lane, priority, type, version, created_at, run_at, options, mode, limit_key,
+  fairness_key, payload)`;
+const INSERT_ONE = `INSERT INTO task ${COLUMNS} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`;
 const INSERT_RUN = `INSERT INTO task ${COLUMNS}
-  SELECT ?1 + key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, value FROM json_each(?11)`;
+  SELECT ?1 + key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, value FROM json_each(?13)`;
 
 export interface PlannedTask {
   readonly seq: Seq;
@@ -29,13 +30,15 @@ export function insertTasks(shard: Shard, planned: readonly PlannedTask[], now: 
   for (const run of runsOf(planned)) insertRun(shard, run, now);
 }
 
-export function laneKeyFor(task: Pick<NewTask, "priority" | "type" | "version" | "options">): LaneKey {
+export function laneKeyFor(
+  task: Pick<NewTask, "priority" | "type" | "version" | "options" | "limitKey" | "fairnessKey">,
+): LaneKey {
   return {
     priority: task.priority,
     type: task.type,
     version: task.version,
-    limitKey: null,
-    fairnessKey: null,
+    limitKey: task.limitKey ?? null,
+    fairnessKey: task.fairnessKey ?? null,
     mode: modeFor(task.options),
   };
 }
@@ -59,6 +62,8 @@ function insertRun(shard: Shard, run: readonly PlannedTask[], now: number): void
     task.runAt,
     task.options,
     key.mode,
+    key.limitKey,
+    key.fairnessKey,
   ] as const;
   if (run.length === 1) sql.run(INSERT_ONE, ...columns, task.payload);
   else sql.run(INSERT_RUN, ...columns, JSON.stringify(run.map((planned) => planned.task.payload)));
@@ -93,6 +98,8 @@ function isAlike(a: PlannedTask, b: PlannedTask): boolean {
     a.task.options === b.task.options &&
     a.task.version === b.task.version &&
     a.task.runAt === b.task.runAt &&
+    a.task.limitKey === b.task.limitKey &&
+    a.task.fairnessKey === b.task.fairnessKey &&
     a.task.payload.length < LARGE_ROW_BYTES &&
     b.task.payload.length < LARGE_ROW_BYTES
   );

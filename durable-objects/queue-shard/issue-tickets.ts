@@ -2,6 +2,7 @@
  * Asks for workers: a ticket for each session that is missing, sent to one of the ticket queues once the writes are
  * durable. What was not redeemed in time is issued again on another queue, backing off 2, 4 … 300 s.
  */
+import { countRunnable, runnableBands } from "../../core/pick.ts";
 import { TICKET_QUEUES, type TicketQueue } from "../../core/ports.ts";
 import type { Ticket } from "../../core/schema/rpc.ts";
 import { type Demand, NEW_SESSION_MS, QUICK_AHEAD, ticketPatience, ticketsWanted } from "../../core/tickets.ts";
@@ -20,15 +21,15 @@ export function issueTickets(shard: Shard, now: number): void {
   for (const solo of [false, true]) {
     const waiting = solo ? lanes.solo : lanes.queued - lanes.solo;
     if (waiting === 0) continue;
-    const ready = readyFor(memory, solo);
-    const stays = staysOf(shard, solo, now);
     // Suspects run one after the other: one session, one slot.
-    const limits = solo ? { ...demand, slots: 1, maxSessions: 1 } : demand;
-    const tickets = ticketsWanted({ ...limits, ...stays, ready });
+    const bounds = solo ? { ...demand, slots: 1, maxSessions: 1 } : demand;
+    const stays = staysOf(shard, solo, now);
+    const { ready, unknown } = waitingFor(memory, solo, bounds.slots * bounds.maxSessions + stays.freeSlots);
+    const tickets = ticketsWanted({ ...bounds, ...stays, ready });
     let wanted = tickets.now;
     if (tickets.more && stays.newestAt !== null) lookAgainAt(memory, stays.newestAt + NEW_SESSION_MS);
     // What no known worker can run is asked about now and then: a deploy may have brought one that can.
-    if (ready === 0 && concurrency > 0 && stays.unredeemed === 0) {
+    if (ready === 0 && unknown && concurrency > 0 && stays.unredeemed === 0) {
       const heldUntil = memory.probesHeldUntil;
       if (heldUntil === null || heldUntil <= now) wanted = 1;
       else lookAgainAt(memory, heldUntil);
@@ -37,14 +38,15 @@ export function issueTickets(shard: Shard, now: number): void {
   }
 }
 
-/** Tasks that the consumers seen last could run; all of them until one has come. */
-function readyFor(memory: Memory, solo: boolean): number {
-  const types = memory.consumerTypes;
-  if (!types) return solo ? memory.lanes.solo : memory.lanes.queued - memory.lanes.solo;
-  let ready = 0;
-  for (const { key, count } of memory.lanes.all())
-    if ((key.mode === "solo") === solo && (types[key.type] ?? -1) >= key.version) ready += count;
-  return ready;
+/**
+ * Tasks that may run and that the consumers seen last could run (all of them until one has come), counted up to `most`;
+ * and whether others wait that none of those knows. What is at a limit is neither: it needs no worker.
+ */
+function waitingFor(memory: Memory, solo: boolean, most: number): { ready: number; unknown: boolean } {
+  const { consumerTypes: types, lanes, limits } = memory;
+  const bands = runnableBands(lanes, { paused: false, knows: () => true, solo, limits });
+  const known = types === null ? bands : bands.filter(({ type, version }) => (types[type] ?? -1) >= version);
+  return { ready: countRunnable(known, limits, most), unknown: known.length < bands.length };
 }
 
 /**

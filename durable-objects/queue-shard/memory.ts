@@ -6,7 +6,8 @@
 import type { Seq } from "../../core/ids.ts";
 import { type LaneKey, Lanes } from "../../core/lanes.ts";
 import type { HeldClaim } from "../../core/lease.ts";
-import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import { hasLimits, type Limited, Limits } from "../../core/limits.ts";
+import { type QueueSettings, withDefaults } from "../../core/schema/queue-settings.ts";
 import type { Worker } from "../../core/schema/rpc.ts";
 import type { Sql } from "../sql/sql.ts";
 
@@ -56,6 +57,8 @@ export interface Memory {
   sessions: Map<number, Session>;
   /** RUNNING: the sessions' claims. */
   running: number;
+  /** What of it counts against which limit; null where the queue has none but for its whole. */
+  limits: Limits | null;
   /** Never later than the earliest deadline; may be early, then the alarm finds nothing and works it out again. */
   deadlineHint: number | null;
   dead: { count: number; oldest: number | null };
@@ -91,6 +94,7 @@ export function emptyMemory(): Memory {
     blocked: 0,
     sessions: new Map(),
     running: 0,
+    limits: null,
     deadlineHint: null,
     dead: { count: 0, oldest: null },
     outbox: { rows: 0, entries: 0, bytes: 0, refused: 0, last: 0 },
@@ -120,6 +124,7 @@ const LANE_COUNTS = "SELECT lane, count(*) AS count, min(seq) AS head FROM task 
 const DUE = "SELECT count(*) AS count, min(run_at) AS next FROM task WHERE status IN ('SCHEDULED', 'RETRYING')";
 const DEAD = "SELECT count(*) AS count, min(ended_at) AS oldest FROM task WHERE status = 'FAILED'";
 const SESSIONS = "SELECT id, worker, solo, slots, opened_at, lease_until, turn, handed, claims, lost FROM session";
+const CLAIMED = "SELECT seq, type, limit_key FROM task WHERE seq IN (SELECT value FROM json_each(?))";
 const OUTBOX = `SELECT count(*) FILTER (WHERE refused IS NULL) AS rows,
   coalesce(sum(count) FILTER (WHERE refused IS NULL), 0) AS entries,
   coalesce(sum(bytes) FILTER (WHERE refused IS NULL), 0) AS bytes,
@@ -167,7 +172,7 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
 
   const row = sql.all<{ seq_reserved: number; settings: string | null }>(SHARD_ROW)[0];
   memory.seqReserved = row?.seq_reserved ?? 0;
-  memory.settings = row?.settings ? (JSON.parse(row.settings) as QueueSettings) : null;
+  memory.settings = row?.settings ? withDefaults(JSON.parse(row.settings) as QueueSettings) : null;
   const highest = sql.all<{ seq: number | null }>(LAST_SEQ)[0]?.seq ?? 0;
   memory.lastSeq = Math.max(highest, memory.seqReserved);
 
@@ -184,7 +189,7 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   if (due) memory.due = due;
   const dead = sql.all<{ count: number; oldest: number | null }>(DEAD)[0];
   if (dead) memory.dead = dead;
-  for (const session of sql.all<SessionRow>(SESSIONS)) addSession(memory, session, boot);
+  for (const session of sql.all<SessionRow>(SESSIONS)) addSession(memory, session, boot, sql);
 
   const outbox = sql.all<Memory["outbox"]>(OUTBOX)[0];
   if (outbox) memory.outbox = outbox;
@@ -217,13 +222,41 @@ export function laneKeyOf(row: Omit<LaneRow, "no">): LaneKey {
   };
 }
 
-function addSession(memory: Memory, row: SessionRow, boot: string | null): void {
+interface ClaimedTaskRow {
+  readonly seq: Seq;
+  readonly type: string;
+  readonly limit_key: string | null;
+}
+const UNKNOWN: Limited = { type: "", limitKey: null };
+
+function seqsOf(claims: readonly StoredClaim[]): string {
+  return JSON.stringify(claims.map(([seq]) => seq));
+}
+
+/** Counts anew what runs under which limit: settings have changed, or memory is fresh. */
+export function countLimits(memory: Memory, shard: number): void {
+  const { lanes, sessions, settings } = memory;
+  lanes.openAll();
+  memory.limits = settings && hasLimits(settings) ? new Limits(settings, shard, lanes, claimsOf(sessions)) : null;
+}
+
+function* claimsOf(sessions: ReadonlyMap<number, Session>): Generator<Limited> {
+  for (const { claims } of sessions.values()) yield* claims.values();
+}
+
+function addSession(memory: Memory, row: SessionRow, boot: string | null, sql: Sql): void {
   const worker = JSON.parse(row.worker) as Worker;
   const isOfThisBoot = boot === null || worker.kind !== "consumer" || worker.boot === boot;
   const claims = new Map<Seq, HeldClaim>();
   let begun = 0;
-  for (const [seq, attempt, startedAt, timeoutMs, turn, progress] of JSON.parse(row.claims) as StoredClaim[]) {
-    const claim: HeldClaim = { seq, attempt, startedAt, timeoutMs, turn, progress };
+  const stored = JSON.parse(row.claims) as StoredClaim[];
+  const tasks = new Map<Seq, Limited>();
+  if (stored.length > 0)
+    for (const { seq, type, limit_key: limitKey } of sql.all<ClaimedTaskRow>(CLAIMED, seqsOf(stored)))
+      tasks.set(seq, { type, limitKey });
+  for (const [seq, attempt, startedAt, timeoutMs, turn, progress] of stored) {
+    const { type, limitKey } = tasks.get(seq) ?? UNKNOWN;
+    const claim: HeldClaim = { seq, type, limitKey, attempt, startedAt, timeoutMs, turn, progress };
     claims.set(seq, claim);
     if (startedAt !== null) begun++;
     memory.running++;

@@ -3,7 +3,7 @@
  * the same answer. With nothing to do nothing is written, so a late or doubled ticket costs a read of memory.
  * Must stay true: a stay has one session, however often it is asked for (or a lost answer would be a crash of each task).
  */
-import { runnableLanes } from "../../core/pick.ts";
+import { runnableBands } from "../../core/pick.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Handout, OpenAnswer, OpenRequest, Worker } from "../../core/schema/rpc.ts";
 import { ticketPatience } from "../../core/tickets.ts";
@@ -53,12 +53,13 @@ function openedBefore(memory: Memory, { stay }: Worker): Session | null {
 /** Whether a claim for that worker would find a task, and there is room for one more session. */
 function hasWorkFor(shard: Shard, request: OpenRequest): boolean {
   const { memory } = shard;
-  if (shard.draining || memory.lanes.queued === 0 || concurrencyLeft(shard) <= 0) return false;
+  const { lanes, limits, settings } = memory;
+  if (shard.draining || lanes.queued === 0 || concurrencyLeft(shard) <= 0) return false;
   let open = 0;
   for (const session of memory.sessions.values()) if (session.solo === request.solo) open++;
-  if (open >= (request.solo ? 1 : (memory.settings?.maxSessions ?? 0))) return false;
-  const rules = { paused: memory.settings?.paused ?? true, knows: knows(request.worker), solo: request.solo };
-  return runnableLanes(memory.lanes.all(), rules).length > 0;
+  if (open >= (request.solo ? 1 : (settings?.maxSessions ?? 0))) return false;
+  const rules = { paused: settings?.paused ?? true, knows: knows(request.worker), solo: request.solo, limits };
+  return runnableBands(lanes, rules).length > 0;
 }
 
 function openSession(shard: Shard, request: OpenRequest, settings: QueueSettings, now: number) {

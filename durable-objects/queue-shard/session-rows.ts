@@ -29,6 +29,7 @@ export function forgetSession(shard: Shard, session: Session): void {
   const { memory } = shard;
   memory.sessions.delete(session.id);
   memory.running -= session.claims.size;
+  if (memory.limits) for (const claim of session.claims.values()) memory.limits.ended(claim);
   if (memory.running === 0) memory.deadlineHint = null;
   shard.sql.run(FORGET, session.id);
 }

@@ -10,7 +10,7 @@ import type { Refusal } from "../../core/schema/answer.ts";
 import type { AdvanceAnswer, Handout, ReadAnswer, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
-import { loadMemory, type Memory } from "./memory.ts";
+import { countLimits, loadMemory, type Memory } from "./memory.ts";
 import { SHARD_MIGRATIONS } from "./migrations.ts";
 
 /** What the object that hosts a shard lends it. */
@@ -78,7 +78,9 @@ export class Shard {
     if (!this.#memory) {
       // An object that has been written to before runs what a newer version added; a fresh one stays without tables.
       if (schemaState(this.sql, SHARD_MIGRATIONS) === "behind") migrate(this.sql, SHARD_MIGRATIONS);
-      this.#memory = loadMemory(this.sql, this.ports.boot);
+      const memory = loadMemory(this.sql, this.ports.boot);
+      countLimits(memory, this.address.shard);
+      this.#memory = memory;
     }
     return this.#memory;
   }

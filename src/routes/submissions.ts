@@ -7,6 +7,7 @@ import { type ErrorCode, Problem } from "../../core/errors.ts";
 import { MAX_ERRORS } from "../../core/explain-issues.ts";
 import { batchId, taskId } from "../../core/ids.ts";
 import type { Fault } from "../../core/make-task.ts";
+import { namedShard } from "../../core/placement.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
@@ -60,6 +61,8 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idem
   }
   if (faults.length > 0) throw batchProblem(faults);
   if (!entry) throw new Problem("invalid-request", "The batch is empty.");
+  const { astray } = namedShard(entry.settings, tasks);
+  if (astray !== null) throw batchProblem([otherShard(astray)]);
   const placed = await placeTasks(door, { tenant: c.env.tenant, entry, tasks, atomic: true, idempotency, deadline });
   if ("ok" in placed) throw problemOf(placed);
   const { shard, answer } = placed;
@@ -73,7 +76,7 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idem
 
 type Result = ReturnType<typeof acceptedView> | { readonly problem: ProblemView };
 
-/** Each task for itself: those of one queue go together to one of its shards, what fails tells why in its own place. */
+/** Each task for itself: those of one queue (and of one shard, where keys name it) go together, what fails tells why in its own place. */
 async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
   const read = await readBatch(door, raws, deadline, false);
@@ -81,7 +84,7 @@ async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempote
   for (const { index, fault } of read.faults)
     results[index] = { problem: problemView(fault.code, fault.detail, fault.errors) };
   const { tenant } = c.env;
-  const loads = Array.from(byQueue(read.tasks, read.entries).values());
+  const loads = Array.from(byPlace(read.tasks, read.entries, idempotency?.key).values());
   const answers = await Promise.all(
     loads.map(async ({ entry, members }) => {
       const tasks = members.map(({ task }) => task);
@@ -129,13 +132,20 @@ interface Load {
   readonly members: { readonly index: number; readonly task: NewTask }[];
 }
 
-function byQueue(tasks: readonly (NewTask | null)[], entries: readonly (QueueEntry | null)[]): Map<string, Load> {
+/** By queue, and by the shard where a key names one: a shard must hear of a request under one Idempotency-Key once. */
+function byPlace(
+  tasks: readonly (NewTask | null)[],
+  entries: readonly (QueueEntry | null)[],
+  idempotencyKey: string | undefined,
+): Map<string, Load> {
   const loads = new Map<string, Load>();
   for (const [index, task] of tasks.entries()) {
     const entry = entries[index];
     if (task === null || !entry) continue;
-    const load = loads.get(entry.queue) ?? { entry, members: [] };
-    loads.set(entry.queue, load);
+    const { shard } = namedShard(entry.settings, [task], idempotencyKey);
+    const place = shard === null ? entry.queue : `${entry.queue} ${shard}`;
+    const load = loads.get(place) ?? { entry, members: [] };
+    loads.set(place, load);
     load.members.push({ index, task });
   }
   return loads;
@@ -158,6 +168,14 @@ function otherQueue(index: number): Fault {
     code: "invalid-request",
     detail: "A batch that is all or nothing is of one queue. Send one batch a queue, or atomic: false.",
     errors: [{ pointer: `/tasks/${index}`, detail: "goes to another queue than the first task" }],
+  };
+}
+
+function otherShard(index: number): Fault {
+  return {
+    code: "invalid-request",
+    detail: "A batch that is all or nothing is of one shard, and its limitKeys name several. Send atomic: false.",
+    errors: [{ pointer: `/tasks/${index}/limitKey`, detail: "names another shard than one before it" }],
   };
 }
 

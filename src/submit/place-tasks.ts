@@ -6,7 +6,7 @@
 import { MIB } from "../../core/bytes.ts";
 import type { TenantName } from "../../core/ids.ts";
 import { packTasks } from "../../core/pack-tasks.ts";
-import { anotherShard, placementKey, placeTask } from "../../core/placement.ts";
+import { anotherShard, namedShard, placeTask } from "../../core/placement.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
@@ -22,6 +22,7 @@ export interface Placed {
 export interface Load {
   readonly tenant: TenantName;
   readonly entry: QueueEntry;
+  /** Their keys name one shard at most. */
   readonly tasks: readonly NewTask[];
   /** true: all or none. */
   readonly atomic: boolean;
@@ -46,12 +47,12 @@ export async function placeTasks(door: Door, load: Load): Promise<Placed | Refus
       "body-too-large",
       "The payloads of the batch are more than a shard takes at once. Send it in parts.",
     );
-  const key = load.idempotency && placementKey({ idempotencyKey: load.idempotency.key });
-  const shard = placeTask(settings, key, door.ports.random());
+  const named = namedShard(settings, load.tasks, load.idempotency?.key).shard;
+  const shard = named ?? placeTask(settings, null, door.ports.random());
   const answer = await submit(door, load, shard);
   if (answer.ok) return { shard, answer };
   if (answer.code === "queue-unknown") door.known.forgetQueue(load.entry.queue);
-  const isMovable = answer.code === "queue-full" && key === null;
+  const isMovable = answer.code === "queue-full" && named === null;
   const other = isMovable ? anotherShard(settings, shard, door.ports.random()) : null;
   if (other === null) return answer;
   const second = await submit(door, load, other);

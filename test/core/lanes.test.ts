@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import { type Lane, type LaneKey, Lanes, laneText, WINDOW } from "../../core/lanes.ts";
-import { pickLane, runnableLanes } from "../../core/pick.ts";
+import { pickLane, runnableBands } from "../../core/pick.ts";
 import { Random } from "../simulation/random.ts";
 
 const key = (patch: Partial<LaneKey> = {}): LaneKey => ({
@@ -14,7 +14,7 @@ const key = (patch: Partial<LaneKey> = {}): LaneKey => ({
   mode: "normal",
   ...patch,
 });
-const ANY = { paused: false, knows: () => true, solo: false };
+const ANY = { paused: false, knows: () => true, solo: false, limits: null };
 
 /** A lane, and the list of all that waits in it: what SQL would know. */
 class Both {
@@ -106,7 +106,7 @@ describe("which lane is next", () => {
     const lanes = new Lanes();
     for (const [i, [head, patch]] of list.entries()) lanes.add(i + 1, key(patch), 1, head as Seq);
     const pick = (rules: Partial<typeof ANY> = {}, free = true) =>
-      pickLane(runnableLanes(lanes.all(), { ...ANY, ...rules }), free, (lane) => lanes.head(lane))?.no ?? null;
+      pickLane(runnableBands(lanes, { ...ANY, ...rules }), free, lanes, null)?.no ?? null;
     return pick;
   }
 

@@ -16,7 +16,8 @@ const RUNNING =
 const WAITING = `SELECT lane, group_concat(seq) AS seqs FROM task INDEXED BY task_ready WHERE status = 'QUEUED'
   GROUP BY lane`;
 const ASTRAY = `SELECT seq FROM task JOIN lane ON lane = no WHERE status = 'QUEUED' AND (task.priority <> lane.priority
-  OR task.type <> lane.type OR task.version <> lane.version OR task.mode <> lane.mode)`;
+  OR task.type <> lane.type OR task.limit_key IS NOT lane.limit_key OR task.fairness_key IS NOT lane.fairness_key
+  OR task.version <> lane.version OR task.mode <> lane.mode)`;
 
 /** What the tables say. Read once for all steps that write nothing. */
 export interface Tables {

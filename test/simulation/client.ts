@@ -7,6 +7,7 @@ import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
+import { LIMIT_KEYS } from "./draw-settings.ts";
 import type { Faults } from "./faults.ts";
 import { FRESH_VERSION, type TYPES } from "./handlers.ts";
 import { UNWELCOME } from "./history-database.ts";
@@ -46,6 +47,8 @@ export class Client {
   /** Some types are never seen by a seed, some by nearly every task. */
   readonly #types: Record<(typeof TYPES)[number], number>;
   readonly #priorities: number;
+  /** How many of its tasks have a limitKey: in some seeds none, in some most. */
+  readonly #limited: number;
   readonly #keys = new Map<string, { readonly seq: Seq; readonly createdAt: number }[]>();
   /** Submissions under an Idempotency-Key, to be sent again. */
   readonly #kept: { readonly request: SubmitRequest; readonly sentAt: number }[] = [];
@@ -60,6 +63,7 @@ export class Client {
     const weight = () => (random.chance(0.4) ? random.between(1, 4) : 0);
     this.#types = { quick: random.between(1, 6), slow: weight(), fresh: weight(), rare: weight() };
     this.#priorities = random.between(0, 3);
+    this.#limited = random.pick([0, 0.3, 0.9]);
   }
 
   submit(): void {
@@ -229,6 +233,8 @@ export class Client {
       payload: this.#drawPayload(),
       runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
       options: random.chance(0.3) ? JSON.stringify(this.#drawOptions()) : null,
+      ...(random.chance(this.#limited) && { limitKey: random.pick(LIMIT_KEYS) }),
+      ...(random.chance(this.#limited) && { fairnessKey: random.pick(LIMIT_KEYS) }),
       ...(random.chance(0.15) && { dedup: drawKey(random) }),
     };
   }

@@ -1,12 +1,17 @@
 /** A queue as no one would set it up, so that limits are met within a hundred steps. */
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
+import { TYPES } from "./handlers.ts";
 import type { Random } from "./random.ts";
+
+/** What a task may be limited by; none has more than these. */
+export const LIMIT_KEYS = ["a", "b", "c"] as const;
 
 export function drawSettings(random: Random): QueueSettings {
   return {
     ...DEFAULT_SETTINGS,
     depthLimit: random.chance(0.3) ? random.between(3, 30) : 10_000,
     concurrency: random.chance(0.3) ? random.between(1, 8) : null,
+    ...drawLimits(random),
     maxSessions: random.between(1, 6),
     slots: random.between(1, 6),
     leaseMs: random.pick([5_000, 15_000, 45_000]),
@@ -21,5 +26,16 @@ export function drawSettings(random: Random): QueueSettings {
     maxCrashes: random.between(2, 6),
     // Down to the shortest: dead letters are forgotten while the run goes on.
     historyTtlSeconds: random.pick([60, 3_600, 30 * 86_400]),
+  };
+}
+
+/** Limits of types and keys; a third of the queues has none. */
+export function drawLimits(random: Random): Pick<QueueSettings, "typeLimits" | "keyLimits" | "keyLimitOverrides"> {
+  const limit = () => ({ concurrency: random.chance(0.2) ? null : random.between(1, 3) });
+  if (random.chance(0.35)) return { typeLimits: {}, keyLimits: {}, keyLimitOverrides: {} };
+  return {
+    typeLimits: random.chance(0.5) ? { [random.pick(TYPES)]: limit() } : {},
+    keyLimits: random.chance(0.7) ? limit() : {},
+    keyLimitOverrides: random.chance(0.3) ? { [random.pick(LIMIT_KEYS)]: limit() } : {},
   };
 }

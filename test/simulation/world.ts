@@ -18,7 +18,7 @@ import { checkAlone, checkOnce, Leases } from "./check-leases.ts";
 import { TurnCheck } from "./check-turn.ts";
 import { Client } from "./client.ts";
 import { databaseFor } from "./databases.ts";
-import { drawSettings } from "./draw-settings.ts";
+import { drawLimits, drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { SimulatedHistory } from "./history-database.ts";
 import { Host } from "./host.ts";
@@ -202,10 +202,11 @@ export class World {
         { draining: false },
         { concurrency: this.#random.between(1, 4) },
         { concurrency: null },
+        drawLimits(this.#random),
         { depthLimit: this.#random.between(1, 20) },
         { depthLimit: 10_000 },
       ]);
-      this.#tally.count(`setting ${Object.keys(patch)}`);
+      this.#tally.count(`setting ${Object.keys(patch)[0]}`);
       this.#client.change(patch);
     }
   }
