@@ -60,6 +60,8 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
     ["é".repeat(1_022)],
     ["é".repeat(1_023)],
   ],
+  limitKey: ["tenant-1", "a b", "", "x".repeat(128), "x".repeat(129), "é", "!~", 1, null],
+  fairnessKey: ["tenant-1", "", null],
   resultTtlSeconds: [0, 31_536_000, 31_536_001, -1, 0.5, null],
   unknownField: [1],
 };

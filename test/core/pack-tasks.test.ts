@@ -35,9 +35,13 @@ it("what differs in anything else, or has a key, is kept apart and comes back in
     task(8, { dedup }),
     task(9, { dedup }),
     task(10),
+    task(11, { limitKey: "a" }),
+    task(12, { limitKey: "a" }),
+    task(13, { limitKey: "b" }),
+    task(14, { limitKey: "b", fairnessKey: "a" }),
   ];
   const packed = packTasks(tasks);
-  expect(packed).toHaveLength(9);
+  expect(packed).toHaveLength(12);
   expect(unpackTasks(packed)).toEqual(tasks);
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { anotherShard, hashKey, placementKey, placeTask } from "../../core/placement.ts";
+import { anotherShard, hashKey, namedShard, placementKey, placeTask } from "../../core/placement.ts";
 
 describe("placement", () => {
   // Worked out apart, in Python. Never to be changed: a key's tasks would be at two shards.
@@ -38,6 +38,16 @@ describe("placement", () => {
     expect(anotherShard({ shards: 1 }, 0, 0.5)).toBeNull();
     // A keyed task's shard may lie above `shards`; an unkeyed one's never does.
     for (let i = 0; i < 10; i++) expect(anotherShard({ shards: 2 }, 1, i / 10)).toBe(0);
+  });
+
+  it("240 tasks of one limitKey name one shard; of several, the first that names another one is told", () => {
+    const at = { shards: 1, keyShards: 8 };
+    const shardOf = (limitKey: string) => hashKey(limitKey) % 8;
+    const [other] = ["b", "c", "d", "e"].filter((key) => shardOf(key) !== shardOf("a"));
+    if (other === undefined) throw new Error("all go to one shard");
+    expect(namedShard(at, [{}, {}])).toEqual({ shard: null, astray: null });
+    expect(namedShard(at, [{}, { limitKey: "a" }, { limitKey: "a" }])).toEqual({ shard: shardOf("a"), astray: null });
+    expect(namedShard(at, [{ limitKey: "a" }, {}, { limitKey: other }])).toEqual({ shard: shardOf("a"), astray: 2 });
   });
 
   it("unique is before limitKey, Idempotency-Key, schedule and run", () => {

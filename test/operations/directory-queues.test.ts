@@ -123,6 +123,8 @@ describe("what settings may be", () => {
     ["depthLimit", { depthLimit: 3, shards: 4 }],
     ["depthLimit", { depthLimit: 3, keyShards: 4 }],
     ["concurrency", { concurrency: 1, shards: 2 }],
+    ["typeLimits/echo/concurrency", { shards: 2, typeLimits: { sleep: {}, echo: { concurrency: 1 } } }],
+    ["typeLimits/a~1b~1/concurrency", { shards: 2, typeLimits: { "a/b/": { concurrency: 1 } } }],
     ["leaseMs", { leaseMs: 40_000 }],
     ["history", { history: 1 }],
   ])("181 %s is refused where it does not fit: %j", async (field, change) => {

@@ -5,30 +5,11 @@ import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { openNodeSql } from "../../durable-objects/sql/node.ts";
-import type { Sql } from "../../durable-objects/sql/sql.ts";
+import { countSql } from "../support/node/count-sql.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, nth, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
 
 const names = (world: ShardWorld) => world.tickets.map(({ ticket }) => ticket.ticket);
-
-/** Counts what is asked of SQL from now on. */
-function countSql(sql: Sql): { reads: number; writes: number } {
-  const counts = { reads: 0, writes: 0 };
-  const { all, rows, run } = sql;
-  sql.all = (statement, ...values) => {
-    counts.reads++;
-    return all(statement, ...values);
-  };
-  sql.rows = (statement, ...values) => {
-    counts.reads++;
-    return rows(statement, ...values);
-  };
-  sql.run = (statement, ...values) => {
-    counts.writes++;
-    return run(statement, ...values);
-  };
-  return counts;
-}
 
 describe("tickets", () => {
   it("125 one for each session that the waiting tasks need, up to maxSessions, on ticket queues in turn", () => {
