@@ -182,6 +182,28 @@ describe("batches", () => {
     expect(body.errors?.map((error) => error.pointer)).toEqual(["/tasks/2"]);
   });
 
+  it("236 240 limitKeys that name several shards: 422 where it is all or nothing, else each to its own", async () => {
+    await call("PUT", "/queues/keyed", { shards: 4, keyShards: 4 });
+    await call("POST", "/queues/keyed/pause");
+    const keyed = (limitKey: string) => ({ type: "echo", payload: 1, queue: "keyed", limitKey, fairnessKey: "f" });
+    const tasks = ["a", "b", "c", "d", "e", "f", "g", "h"].map(keyed);
+    const refused = await submit({ tasks });
+    expect(refused).toMatchObject({ status: 422, body: { code: "invalid-request" } });
+    expect(refused.body.errors?.[0]?.pointer).toMatch(/^\/tasks\/[1-7]\/limitKey$/);
+    const shardsOf = async () => {
+      const { body } = await submit({ tasks, atomic: false });
+      return Array.from(body.results ?? [], (result) => String(result.id).split(".")[1]);
+    };
+    const first = await shardsOf();
+    expect(new Set(first).size).toBeGreaterThan(1);
+    expect(await shardsOf()).toEqual(first);
+    const one = await submit({
+      tasks: [...Array.from({ length: 5 }, () => keyed("e")), ...echoes(5, { queue: "keyed" })],
+    });
+    expect(String(one.body.batch)).toContain(`keyed.${first[4]}.`);
+    expect((await submit({ ...keyed("a b") })).body.errors?.map((error) => error.pointer)).toEqual(["/limitKey"]);
+  });
+
   it("110 atomic: false gives one result a task, over queues", async () => {
     const tasks = [
       { type: "echo", payload: 1, queue: "inbox" },

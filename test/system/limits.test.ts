@@ -1,0 +1,73 @@
+/** Limits and shares, seen from outside: how many run at once, how often they start, and whose turn it is. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Client, type NewTask } from "../support/node/client.ts";
+import { Effects } from "../support/node/effects.ts";
+import type { Service } from "../support/node/service.ts";
+import { startFaulty, takeCounts } from "../support/node/steer.ts";
+import { waitFor } from "../support/node/wait-for.ts";
+
+let service: Service;
+let client: Client;
+beforeAll(async () => {
+  service = await startFaulty();
+  client = new Client(service.url);
+});
+afterAll(async () => await service?.[Symbol.asyncDispose]());
+
+const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+
+describe("limits", () => {
+  it("237 239 one of each limitKey runs; raised, lowered, what waits follows within 2 s", async () => {
+    await using effects = await Effects.start();
+    const queue = "keyed";
+    await client.putQueue(queue, { keyLimits: { concurrency: 1 }, typeLimits: { effect: { concurrency: 8 } } });
+    effects.hold(100);
+    const task = (i: number): NewTask => ({
+      type: "effect",
+      payload: { url: effects.url },
+      queue,
+      limitKey: ["a", "b", "c"][i % 3],
+    });
+    await client.submitAll(times(60, task));
+    await waitFor(() => effects.holding === 3, { what: "one of each key runs" });
+    expect(await client.counts(queue)).toMatchObject({ running: 3, queued: 57 });
+    const since = performance.now();
+    await client.patchQueue(queue, { keyLimits: { concurrency: 3 } });
+    await waitFor(() => effects.holding === 8, { what: "as many as their type may run" });
+    expect(performance.now() - since).toBeLessThan(2_000);
+    expect(effects.most).toBe(8);
+    await client.patchQueue(queue, { keyLimits: { concurrency: 1 } });
+    effects.release();
+    await client.settled(queue);
+    expect([effects.done.size, effects.posts]).toEqual([60, 60]);
+    expect(effects.most).toBe(8);
+  });
+
+  it("238 beside 100,000 tasks of a full limitKey others read as few rows as alone", async () => {
+    await using effects = await Effects.start();
+    effects.hold(2);
+    const rowsRead: number[] = [];
+    for (const [queue, waiting] of [
+      ["clear", 0],
+      ["crowded", 100_000],
+    ] as const) {
+      await client.putQueue(queue, { keyLimits: { concurrency: 1 }, depthLimit: 200_000 });
+      const held = effects.holding;
+      await client.submit({ type: "effect", payload: { url: effects.url }, queue, limitKey: "a", timeoutMs: 600_000 });
+      await waitFor(() => effects.holding > held, { what: "the key's only slot is taken" });
+      const blocked: NewTask = { type: "echo", payload: 0, queue, limitKey: "a", priority: "critical" };
+      for (let i = 0; i < waiting; i += 10_000) await client.submitAll(times(10_000, () => blocked));
+      await takeCounts(client, queue);
+      for (let i = 0; i < 20; i++) {
+        const { batch } = await client.submitAll(times(10, (payload) => ({ type: "echo", payload, queue })));
+        await client.batchEnded(batch);
+      }
+      expect(await client.counts(queue)).toMatchObject({ queued: waiting, running: 1 });
+      rowsRead.push((await takeCounts(client, queue)).rowsRead);
+    }
+    const [alone = 0, crowded = 0] = rowsRead;
+    expect(alone).toBeGreaterThan(200);
+    expect(crowded).toBeLessThan(alone * 1.5);
+    effects.release();
+  });
+});
