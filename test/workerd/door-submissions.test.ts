@@ -201,6 +201,15 @@ describe("batches", () => {
       tasks: [...Array.from({ length: 5 }, () => keyed("e")), ...echoes(5, { queue: "keyed" })],
     });
     expect(String(one.body.batch)).toContain(`keyed.${first[4]}.`);
+    const mixed = { tasks: [...tasks, ...echoes(3, { queue: "keyed" })], atomic: false };
+    const key = { headers: { "idempotency-key": "mixed" } };
+    const [told, again] = [
+      await call("POST", "/tasks/submissions", mixed, key),
+      await call("POST", "/tasks/submissions", mixed, key),
+    ];
+    expect(told.body).toMatchObject({ accepted: 11 });
+    expect(new Set(Array.from(told.body.results ?? [], (result) => result.id)).size).toBe(11);
+    expect(again.body).toEqual(told.body);
     expect((await submit({ ...keyed("a b") })).body.errors?.map((error) => error.pointer)).toEqual(["/limitKey"]);
   });
 
