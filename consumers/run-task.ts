@@ -6,6 +6,7 @@
 import type { EndCode } from "../core/errors.ts";
 import { type Seq, type ShardAddress, taskId } from "../core/ids.ts";
 import { pointerOf } from "../core/json.ts";
+import { CANCEL_GRACE_MS } from "../core/lease.ts";
 import type { Ports } from "../core/ports.ts";
 import type { ClaimedTask, Outcome } from "../core/schema/rpc.ts";
 import { describeEnd, describeError } from "./describe-error.ts";
@@ -14,9 +15,6 @@ import type { Registry } from "./handlers/compose.ts";
 import type { Handler, HandlerEnv, LogSink } from "./handlers/define.ts";
 import { isNonRetryable, RetryLater } from "./handlers/errors.ts";
 import { createContext, type LiveContext } from "./task-context.ts";
-
-/** How long a cancelled handler may take to notice; the shard gives it no longer either (design, 3). */
-export const CANCEL_GRACE_MS = 10_000;
 
 /**
  * Why a task is to end before its handler does. `cancelled`: a user asked for it. `returned`: its worker has to stop,
@@ -61,7 +59,8 @@ type Ending =
   | { readonly kind: "succeeded"; readonly result: string }
   | { readonly kind: "failed"; readonly error: ReturnType<typeof describeEnd>; readonly retryable: boolean }
   | { readonly kind: "snoozed"; readonly delayMs: number }
-  | { readonly kind: "returned" };
+  | { readonly kind: "returned" }
+  | { readonly kind: "cancelled"; readonly error: ReturnType<typeof describeEnd> };
 
 class RunningAttempt implements RunningTask {
   readonly outcome: Promise<Outcome>;
@@ -124,7 +123,12 @@ class RunningAttempt implements RunningTask {
       return;
     }
     this.#cancelled = true;
-    this.#setTimer(CANCEL_GRACE_MS, () => this.#fail("cancelled", "Cancelled", "cancelled while it ran", false));
+    this.#setTimer(CANCEL_GRACE_MS, () => this.#endUnstopped());
+  }
+
+  #endUnstopped(): void {
+    const message = `did not stop within ${CANCEL_GRACE_MS} ms`;
+    this.#end({ kind: "cancelled", error: describeEnd("cancelled", "Cancelled", message) });
   }
 
   #await(answer: PromiseLike<unknown>): void {
@@ -154,7 +158,7 @@ class RunningAttempt implements RunningTask {
 
   #thrown(error: unknown): void {
     if (this.#ended) return;
-    if (this.#cancelled) this.#end({ kind: "failed", error: describeError(error, "cancelled"), retryable: false });
+    if (this.#cancelled) this.#end({ kind: "cancelled", error: describeError(error, "cancelled") });
     else if (error instanceof RetryLater) this.#end({ kind: "snoozed", delayMs: error.delayMs });
     else this.#end({ kind: "failed", error: describeError(error, "handler-error"), retryable: !isNonRetryable(error) });
   }

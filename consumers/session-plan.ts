@@ -23,6 +23,8 @@ export type Step =
   | { readonly kind: "start"; readonly task: ClaimedTask }
   /** The shard gave that attempt up (its deadline passed) and hands the task out anew: the old one counts no more. */
   | { readonly kind: "abandon"; readonly seq: Seq }
+  /** Somebody asked for it to stop. */
+  | { readonly kind: "cancel"; readonly seq: Seq }
   | { readonly kind: "send"; readonly request: AdvanceRequest }
   | { readonly kind: "close"; readonly request: CloseRequest };
 
@@ -58,7 +60,10 @@ export class SessionPlan {
   readonly #terms: SessionTerms;
   readonly #solo: boolean;
   #waiting: Held[] = [];
-  #abandoned: Seq[] = [];
+  /** Abandoned and cancelled ones, to be told. */
+  #orders: Step[] = [];
+  /** Of what it holds: those whose cancellation it has heard of. */
+  #cancelling = new Set<Seq>();
   readonly #running = new Map<Seq, Running>();
   #unsent: Outcome[] = [];
   #oldestUnsentAt: number | null = null;
@@ -147,8 +152,8 @@ export class SessionPlan {
    */
   steps(now: number): Step[] {
     if (this.#isDone) return [];
-    const steps: Step[] = this.#abandoned.map((seq) => ({ kind: "abandon", seq }));
-    this.#abandoned = [];
+    const steps = this.#orders;
+    this.#orders = [];
     if (this.#stop === "drain" || this.#isStuck(now)) this.#handBackWaiting(now);
     while (this.#waiting.length > 0 && this.#running.size < this.#terms.slots) {
       const held = this.#waiting.shift();
@@ -198,9 +203,9 @@ export class SessionPlan {
   #maySend(now: number): boolean {
     const hasNews = this.#unsent.length > 0 || this.#progress.size > 0 || this.#unreported.length > 0;
     const isDue = this.#isHungry() || (this.#oldestUnsentAt !== null && now - this.#oldestUnsentAt >= AHEAD_MS);
-    if (this.#flights.size === 0)
-      return hasNews ? isDue : this.#want > 0 || now - this.#lastAnswerAt >= POLL_DELAY_MS || now < this.#lastAnswerAt;
-    return this.#mayCall && hasNews && isDue;
+    if (this.#flights.size > 0) return this.#mayCall && hasNews && isDue;
+    const isSilent = now - this.#lastAnswerAt >= POLL_DELAY_MS || now < this.#lastAnswerAt;
+    return isSilent || (hasNews ? isDue : this.#want > 0);
   }
 
   get #want(): number {
@@ -241,10 +246,18 @@ export class SessionPlan {
       // While tasks wait to be started the answer is wanted at once; else the question may stay open.
       waitMs: this.#waiting.length > 0 ? 0 : isLinger ? lingerMs : Math.floor(leaseMs / 3),
       heard: this.#stop,
+      cancelling: this.#heardCancels(holding),
     };
     this.#progress = new Map();
     this.#flights.set(request.turn, { request, started, isLinger });
     return request;
+  }
+
+  /** What is not held is over, unless an answer that is still on its way brings it. */
+  #heardCancels(holding: readonly Seq[]): Seq[] {
+    if (this.#cancelling.size === 0) return [];
+    if (this.#flights.size === 0) this.#cancelling = new Set(holding.filter((seq) => this.#cancelling.has(seq)));
+    return [...this.#cancelling];
   }
 
   /** How many of the unsent outcomes one call may carry, by bytes: at least one. */
@@ -264,7 +277,8 @@ export class SessionPlan {
   }
 
   #take(handout: Handout, turn: number, now: number): void {
-    for (const task of handout.tasks) this.#hold({ task, turn });
+    for (const task of handout.tasks) this.#hold({ task, turn }, now);
+    for (const seq of handout.cancel) this.#cancel(seq, now);
     if (handout.stop !== "no") this.finish(handout.stop);
     if (handout.tasks.length === 0) return;
     this.#pace.handedOut(now);
@@ -272,15 +286,26 @@ export class SessionPlan {
   }
 
   /** A task may come again while an earlier claim of it is still here: the shard has ended that one. */
-  #hold(held: Held): void {
+  #hold(held: Held, now: number): void {
     const { seq } = held.task;
     const waiting = this.#waiting.findIndex(({ task }) => task.seq === seq);
     if (waiting >= 0) this.#waiting.splice(waiting, 1);
     if (this.#running.delete(seq)) {
       this.#progress.delete(seq);
-      this.#abandoned.push(seq);
+      this.#orders.push({ kind: "abandon", seq });
     }
-    this.#waiting.push(held);
+    if (this.#cancelling.has(seq)) this.#handBack(held, now);
+    else this.#waiting.push(held);
+  }
+
+  #cancel(seq: Seq, now: number): void {
+    if (this.#cancelling.has(seq)) return;
+    this.#cancelling.add(seq);
+    if (this.#running.has(seq)) this.#orders.push({ kind: "cancel", seq });
+    const waiting = this.#waiting.find(({ task }) => task.seq === seq);
+    if (!waiting) return;
+    this.#waiting = this.#waiting.filter((held) => held !== waiting);
+    this.#handBack(waiting, now);
   }
 
   /** A suspect runs alone, with nothing behind it. */
@@ -299,12 +324,14 @@ export class SessionPlan {
   }
 
   #handBackWaiting(now: number): void {
-    for (const { task, turn } of this.#waiting) {
-      const { seq, attempt } = task;
-      this.#tell({ kind: "returned", hasBegun: false, seq, attempt, turn, startedAt: now, endedAt: now }, now);
-    }
+    for (const held of this.#waiting) this.#handBack(held, now);
     if (this.#waiting.length > 0 && this.#stop === "no") this.#pace.wasStuck();
     this.#waiting = [];
+  }
+
+  #handBack({ task, turn }: Held, now: number): void {
+    const { seq, attempt } = task;
+    this.#tell({ kind: "returned", hasBegun: false, seq, attempt, turn, startedAt: now, endedAt: now }, now);
   }
 
   #tell(outcome: Outcome, now: number): void {

@@ -101,6 +101,10 @@ class SessionRun {
           this.#tasks.get(step.seq)?.stop("returned");
           void this.#pumpSoon();
           break;
+        case "cancel":
+          this.#tasks.get(step.seq)?.stop("cancelled");
+          void this.#pumpSoon();
+          break;
         case "send":
           void this.#send(step.request, 1);
           break;

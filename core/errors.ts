@@ -20,6 +20,7 @@ export const ERRORS = {
   "queue-unknown": { status: 404, retryable: false, title: "No such queue" },
   "schedule-unknown": { status: 404, retryable: false, title: "No such schedule" },
   "task-unfinished": { status: 409, retryable: true, title: "The task has not ended yet" },
+  "task-finished": { status: 409, retryable: false, title: "The task has ended" },
   "schedule-exists": { status: 409, retryable: false, title: "A schedule of that id exists" },
   "schedule-finished": { status: 409, retryable: false, title: "The schedule has no fire ahead" },
   "setting-fixed": { status: 409, retryable: false, title: "That setting is fixed when the queue is made" },

@@ -189,6 +189,17 @@ export class Lanes {
     return seq;
   }
 
+  /** Takes one that waits anywhere in the lane. The caller refills the lane where it `isShort` then. */
+  withdraw(lane: Lane, seq: Seq): void {
+    if (seq <= lane.edge) {
+      const at = positionOf(lane, seq);
+      if (lane.window[at] !== seq) throw new Error(`task ${seq} does not wait in lane ${lane.no}`);
+      lane.window.splice(at, 1);
+    }
+    lane.count--;
+    this.#tally(lane, -1);
+  }
+
   isShort(lane: Lane): boolean {
     return lane.count > 0 && lane.next === lane.window.length;
   }
@@ -230,6 +241,11 @@ export class Lanes {
 }
 
 function insertSorted(lane: Lane, seq: Seq): void {
+  lane.window.splice(positionOf(lane, seq), 0, seq);
+}
+
+/** Where a seq stands in the window, or would. */
+function positionOf(lane: Lane, seq: Seq): number {
   let low = lane.next;
   let high = lane.window.length;
   while (low < high) {
@@ -237,5 +253,5 @@ function insertSorted(lane: Lane, seq: Seq): void {
     if ((lane.window[middle] ?? 0) < seq) low = middle + 1;
     else high = middle;
   }
-  lane.window.splice(low, 0, seq);
+  return low;
 }

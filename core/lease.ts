@@ -17,10 +17,14 @@ export interface HeldClaim extends Limited {
   startedAt: number | null;
   /** JSON text, as last told. */
   progress: string | null;
+  /** When its cancellation was asked for (Unix ms); null: it was not. */
+  cancelAt: number | null;
 }
 
 /** What a worker gets beyond timeoutMs to report the timeout itself. */
 export const DEADLINE_GRACE_MS = 5_000;
+/** How long a cancelled handler may take to notice; the shard gives it no longer either. */
+export const CANCEL_GRACE_MS = 10_000;
 /** A Cloudflare consumer, alarm or cron lives 15 minutes; two are kept in reserve. */
 export const SESSION_MAX_MS = 13 * 60_000;
 /** The longest that a consumer may run one task. */
@@ -32,8 +36,9 @@ export const COMPANY_CRASHES_TO_SOLO = 2;
 /** Crashes while alone that condemn a task. */
 export const SOLO_CRASHES_TO_POISON = 3;
 
-/** When a begun claim is taken for hung (Unix ms); null where it has not begun. */
-export function deadlineOf(claim: Pick<HeldClaim, "startedAt" | "timeoutMs">): number | null {
+/** When a claim is ended without its worker's word (Unix ms); null where it has not begun and nobody cancelled it. */
+export function deadlineOf(claim: Pick<HeldClaim, "startedAt" | "timeoutMs" | "cancelAt">): number | null {
+  if (claim.cancelAt !== null) return claim.cancelAt + CANCEL_GRACE_MS;
   return claim.startedAt === null ? null : claim.startedAt + claim.timeoutMs + DEADLINE_GRACE_MS;
 }
 

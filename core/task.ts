@@ -9,7 +9,7 @@ import { type TaskId, taskId } from "./ids.ts";
 import type { FinishedStatus, Status } from "./status.ts";
 
 /** How one attempt ended; `null` while it runs. */
-export type AttemptOutcome = "succeeded" | "failed" | "crashed" | "snoozed" | "returned" | null;
+export type AttemptOutcome = "succeeded" | "failed" | "crashed" | "snoozed" | "returned" | "cancelled" | null;
 
 export interface Attempt {
   readonly attempt: number;
@@ -52,6 +52,8 @@ export interface TaskRecord {
   readonly error: AttemptError | null;
   /** JSON text, as the handler last told; RUNNING only. */
   readonly progress: string | null;
+  /** RUNNING only: somebody asked for its cancellation. */
+  readonly cancelRequested?: true;
 }
 
 interface TaskBase {
@@ -80,7 +82,12 @@ export type Task = TaskBase &
     | { readonly status: "SCHEDULED"; readonly runAt: string }
     | { readonly status: "BLOCKED" }
     | { readonly status: "QUEUED" }
-    | { readonly status: "RUNNING"; readonly startedAt: string | null; readonly progress?: unknown }
+    | {
+        readonly status: "RUNNING";
+        readonly startedAt: string | null;
+        readonly progress?: unknown;
+        readonly cancelRequested?: true;
+      }
     | { readonly status: "RETRYING"; readonly runAt: string; readonly error: Omit<AttemptError, "stack"> | null }
     | { readonly status: "SUCCEEDED"; readonly endedAt: string }
     | { readonly status: "FAILED"; readonly endedAt: string; readonly error: Omit<AttemptError, "stack"> }
@@ -150,6 +157,7 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
         status,
         startedAt: startedAt === undefined ? null : iso(startedAt),
         ...(record.progress !== null && { progress: JSON.parse(record.progress) as unknown }),
+        ...(record.cancelRequested && { cancelRequested: true as const }),
       };
     }
     case "BLOCKED":

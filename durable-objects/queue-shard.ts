@@ -20,6 +20,7 @@ import type {
 import { type Env, platformPorts } from "../ports.ts";
 import { advance } from "./queue-shard/advance.ts";
 import { doDueWork, onAlarm } from "./queue-shard/alarm.ts";
+import { cancel } from "./queue-shard/cancel.ts";
 import { close } from "./queue-shard/close.ts";
 import { configure } from "./queue-shard/configure.ts";
 import { deadTicket } from "./queue-shard/dead-ticket.ts";
@@ -63,6 +64,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   batch(request: Parameters<ShardRpc["batch"]>[0]) {
     return this.#answer((shard) => countBatch(shard, request));
+  }
+  cancel(request: Parameters<ShardRpc["cancel"]>[0]) {
+    return this.#answer((shard) => cancel(shard, request));
   }
   configure(request: Parameters<ShardRpc["configure"]>[0]) {
     return this.#answer((shard) => configure(shard, request));

@@ -6,6 +6,7 @@ import { Hono } from "hono";
 import type { Door, DoorBindings, Route } from "./door.ts";
 import { answerUnrouted, onError } from "./middleware/serve.ts";
 import { checkQuery } from "./read/read-query.ts";
+import { cancelTask } from "./routes/control.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
 import * as queues from "./routes/queues.ts";
@@ -27,6 +28,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/tasks/submissions", submitTasks);
   on("GET", "/tasks/submissions", getSubmissions, "ids", "batch");
   on("GET", "/tasks/submissions/:id", getSubmission, "wait");
+  on("POST", "/tasks/submissions/:id/cancel", cancelTask);
   on("GET", "/tasks/:id", getResult);
 
   on("GET", "/queues", queues.listQueues);

@@ -162,7 +162,9 @@ export type Outcome =
   /** The handler asked for later: no attempt is spent. */
   | (OutcomeOf & { readonly kind: "snoozed"; readonly delayMs: number })
   /** Handed back: no attempt is spent; where it did not begin, whatever slot the shard meant it for, there was none. */
-  | (OutcomeOf & { readonly kind: "returned"; readonly hasBegun?: boolean });
+  | (OutcomeOf & { readonly kind: "returned"; readonly hasBegun?: boolean })
+  /** It stopped, or had to, because that was asked for. */
+  | (OutcomeOf & { readonly kind: "cancelled"; readonly error: AttemptError });
 
 export interface AdvanceRequest extends Versioned {
   readonly session: number;
@@ -186,6 +188,8 @@ export interface AdvanceRequest extends Versioned {
   readonly waitMs: number;
   /** The `stop` that the session has heard: it is no reason to answer at once again. */
   readonly heard?: Handout["stop"];
+  /** Tasks whose cancellation the session has heard of: no news. Absent (an older worker): it is told of none. */
+  readonly cancelling?: readonly Seq[];
 }
 export type AdvanceAnswer = Answer<{ readonly handout: Handout }>;
 
@@ -204,6 +208,9 @@ export interface ReadRequest extends Versioned {
   readonly texts?: boolean;
 }
 export type ReadAnswer = Answer<{ readonly tasks: readonly (TaskRecord | null)[] }>;
+
+/** One task, as it is after what was asked for; null where the shard does not hold it (any more). */
+export type TaskAnswer = Answer<{ readonly task: TaskRecord | null }>;
 
 export interface ShardSummary {
   readonly settingsVersion: number;
@@ -236,6 +243,11 @@ export interface ShardRpc {
   batch(
     request: Versioned & { readonly first: Seq; readonly count: number },
   ): Promise<Answer<{ readonly counts: Readonly<Record<string, number>> }>>;
+  /**
+   * A waiting task is CANCELLED at once, a RUNNING one is asked to stop (`cancelRequested`), a finished one stays as it
+   * is. Safe to repeat.
+   */
+  cancel(request: Versioned & { readonly seq: Seq }): Promise<TaskAnswer>;
   configure(request: Versioned & { readonly settings: QueueSettings }): Promise<Answer<object>>;
   summary(request: Versioned): Promise<Answer<{ readonly summary: ShardSummary }>>;
   /** Local shutdown: sessions get `stop`. */

@@ -5,8 +5,9 @@
  */
 import type { Seq } from "../../core/ids.ts";
 import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/rpc.ts";
+import type { TaskRecord } from "../../core/task.ts";
 import { afterOperation } from "./after.ts";
-import { claim, isNewStop, noteBegun, stopOf, toClaimedTask } from "./claim.ts";
+import { claim, isNewStop, newCancels, noteBegun, stopOf, toClaimedTask } from "./claim.ts";
 import type { Session } from "./memory.ts";
 import { answerParked, EMPTY_HANDOUT, park } from "./park.ts";
 import { endHungOf } from "./rescue.ts";
@@ -30,11 +31,12 @@ export function advance(shard: Shard, request: AdvanceRequest, respond: (answer:
     );
     return;
   }
-  const poll = { turn: request.turn, want: request.want, heard: request.heard ?? "no", respond };
+  const { turn, want, heard = "no", cancelling } = request;
+  const poll = { turn, want, heard, cancelling, respond };
   if (request.turn === session.turn) {
     // Asked again, so alive: its first answer was lost.
     if (renewLease(shard, session, now)) shard.transact(() => saveSession(shard, session));
-    const handout = storedHandout(shard, session, now);
+    const handout = storedHandout(shard, session, cancelling, now);
     if (isEmpty(handout, poll.heard)) park(shard, session, poll, request.waitMs);
     else respond({ v: 1, ok: true, handout });
     // Work that came since the turn was taken answers the poll at once.
@@ -45,7 +47,12 @@ export function advance(shard: Shard, request: AdvanceRequest, respond: (answer:
   const { settled, tasks } = shard.transact(() => takeTurn(shard, session, request, now));
   answerParked(shard, session.id, EMPTY_HANDOUT);
   tellWaiters(shard, settled.ended);
-  const handout = { tasks, lost: settled.lost, cancel: [], stop: stopOf(shard, session, now) };
+  const handout = {
+    tasks,
+    lost: settled.lost,
+    cancel: newCancels(session, cancelling),
+    stop: stopOf(shard, session, now),
+  };
   if (isEmpty(handout, poll.heard) && request.waitMs > 0) park(shard, session, poll, request.waitMs);
   else respond({ v: 1, ok: true, handout });
   afterOperation(shard, now);
@@ -66,8 +73,10 @@ function takeTurn(
   // A turn that changed nothing need not be kept: taken again, it changes nothing again.
   const isStale = renewLease(shard, session, now);
   const settled = settle(shard, session, request.outcomes, now);
-  const hasReturned = returnUnheld(shard, session, request, now);
+  const before = session.claims.size;
+  settled.ended.push(...returnUnheld(shard, session, request, now));
   const held = session.claims.size;
+  const hasReturned = held < before;
   const hung = session.isOverdue ? endHungOf(shard, session, now) : [];
   const hasHung = session.claims.size < held;
   const hasNews = noteProgress(shard, session, request, now);
@@ -87,17 +96,16 @@ function renewLease(shard: Shard, session: Session, now: number): boolean {
   return session.leaseUntil - session.storedLease > leaseMs / 4;
 }
 
-/** Claims of answered turns that the session does not know of: their answer was lost. */
-function returnUnheld(shard: Shard, session: Session, request: AdvanceRequest, now: number): boolean {
+/** Claims of answered turns that the session does not know of: their answer was lost. @returns tasks that are finished by it */
+function returnUnheld(shard: Shard, session: Session, request: AdvanceRequest, now: number): TaskRecord[] {
   const holding = new Set(request.holding);
   const lost: Seq[] = [];
   for (const claim of session.claims.values())
     if (claim.turn <= request.answered && !holding.has(claim.seq)) lost.push(claim.seq);
-  for (const row of heldRows(shard.sql, session.id, lost)) {
-    // It never arrived, so it never began, whatever the free slot promised.
-    giveBackLost(shard, session, row, "the answer that handed it out was lost", now);
-  }
-  return lost.length > 0;
+  // It never arrived, so it never began, whatever the free slot promised.
+  return heldRows(shard.sql, session.id, lost).flatMap((row) =>
+    giveBackLost(shard, session, row, "the answer that handed it out was lost", now),
+  );
 }
 
 /** Tasks that began since the last turn, and how far the running ones are. */
@@ -120,7 +128,12 @@ function noteProgress(shard: Shard, session: Session, request: AdvanceRequest, n
 }
 
 /** What the session's latest turn was answered, from its row's claims. */
-export function storedHandout(shard: Shard, session: Session, now: number): Handout {
+export function storedHandout(
+  shard: Shard,
+  session: Session,
+  heard: AdvanceRequest["cancelling"],
+  now: number,
+): Handout {
   const seqs: Seq[] = [];
   for (const claim of session.claims.values()) if (claim.turn === session.turn) seqs.push(claim.seq);
   const tasks: ClaimedTask[] = [];
@@ -128,5 +141,5 @@ export function storedHandout(shard: Shard, session: Session, now: number): Hand
     const held = session.claims.get(row.seq);
     if (held) tasks.push(toClaimedTask(row, held));
   }
-  return { tasks, lost: session.lost, cancel: [], stop: stopOf(shard, session, now) };
+  return { tasks, lost: session.lost, cancel: newCancels(session, heard), stop: stopOf(shard, session, now) };
 }

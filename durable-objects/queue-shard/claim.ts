@@ -88,7 +88,17 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
       const { timeoutMs = settings.timeoutMs } = optionsOf({ options });
       const startedAt = isStarted ? now : null;
       const limitKey = picked[i]?.lane.key.limitKey ?? null;
-      const held: HeldClaim = { seq, type, limitKey, attempt: attempt + 1, timeoutMs, turn, startedAt, progress: null };
+      const held: HeldClaim = {
+        seq,
+        type,
+        limitKey,
+        attempt: attempt + 1,
+        timeoutMs,
+        turn,
+        startedAt,
+        progress: null,
+        cancelAt: null,
+      };
       holdClaim(memory, session, held);
       bytes += payload.length;
       tasks.push(toClaimedTask({ type, version, payload }, held));
@@ -150,6 +160,15 @@ export function noteBegun(memory: Memory, session: Session, held: HeldClaim): vo
   if (deadline !== null) memory.deadlineHint = Math.min(memory.deadlineHint ?? deadline, deadline);
 }
 
+/** Tasks of a session that are to stop, and of which it has not heard so. @param heard undefined: it would not understand */
+export function newCancels(session: Session, heard: readonly Seq[] | undefined): Seq[] {
+  const cancels: Seq[] = [];
+  if (session.cancels === 0 || heard === undefined) return cancels;
+  for (const { seq, cancelAt } of session.claims.values())
+    if (cancelAt !== null && !heard.includes(seq)) cancels.push(seq);
+  return cancels;
+}
+
 /** Ends a claim in memory, whatever became of the task. */
 export function dropClaim(memory: Memory, session: Session, seq: Seq): void {
   const held = session.claims.get(seq);
@@ -158,4 +177,5 @@ export function dropClaim(memory: Memory, session: Session, seq: Seq): void {
   memory.running--;
   memory.limits?.ended(held);
   if (held.startedAt !== null) session.begun--;
+  if (held.cancelAt !== null) session.cancels--;
 }

@@ -33,6 +33,8 @@ export interface Session {
   readonly claims: Map<Seq, HeldClaim>;
   /** Of those: begun, and so in a slot. */
   begun: number;
+  /** Of those: asked to stop. */
+  cancels: number;
   /** Outcomes of the last turn that did not count: part of its stored answer. */
   lost: Seq[];
 }
@@ -153,11 +155,16 @@ export type StoredClaim = [
   timeoutMs: number,
   turn: number,
   progress: string | null,
+  /** Left out where nobody asked for it. */
+  cancelAt?: number,
 ];
 
 export function storeClaims(claims: Iterable<HeldClaim>): string {
   const stored: StoredClaim[] = [];
-  for (const c of claims) stored.push([c.seq, c.attempt, c.startedAt, c.timeoutMs, c.turn, c.progress]);
+  for (const { seq, attempt, startedAt, timeoutMs, turn, progress, cancelAt } of claims) {
+    if (cancelAt === null) stored.push([seq, attempt, startedAt, timeoutMs, turn, progress]);
+    else stored.push([seq, attempt, startedAt, timeoutMs, turn, progress, cancelAt]);
+  }
   return JSON.stringify(stored);
 }
 
@@ -249,15 +256,16 @@ function addSession(memory: Memory, row: SessionRow, boot: string | null, sql: S
   const isOfThisBoot = boot === null || worker.kind !== "consumer" || worker.boot === boot;
   const claims = new Map<Seq, HeldClaim>();
   let begun = 0;
+  let cancels = 0;
   const stored = JSON.parse(row.claims) as StoredClaim[];
   const tasks = new Map<Seq, Limited>();
   if (stored.length > 0)
     for (const { seq, type, limit_key: limitKey } of sql.all<ClaimedTaskRow>(CLAIMED, seqsOf(stored)))
       tasks.set(seq, { type, limitKey });
-  for (const [seq, attempt, startedAt, timeoutMs, turn, progress] of stored) {
+  for (const [seq, attempt, startedAt, timeoutMs, turn, progress, cancelAt = null] of stored) {
     const { type, limitKey } = tasks.get(seq) ?? UNKNOWN;
-    const claim: HeldClaim = { seq, type, limitKey, attempt, startedAt, timeoutMs, turn, progress };
-    claims.set(seq, claim);
+    claims.set(seq, { seq, type, limitKey, attempt, startedAt, timeoutMs, turn, progress, cancelAt });
+    if (cancelAt !== null) cancels++;
     if (startedAt !== null) begun++;
     memory.running++;
   }
@@ -277,6 +285,7 @@ function addSession(memory: Memory, row: SessionRow, boot: string | null, sql: S
     handed: row.handed,
     claims,
     begun,
+    cancels,
     lost: JSON.parse(row.lost) as Seq[],
   });
 }

@@ -23,7 +23,7 @@ export function open(shard: Shard, request: OpenRequest): OpenAnswer {
   if (request.ticket !== null) memory.tickets.delete(request.ticket);
   if (request.worker.kind === "consumer") memory.consumerTypes = request.worker.types;
   const same = openedBefore(memory, request.worker);
-  if (same) return answerOf(shard, same, storedHandout(shard, same, now));
+  if (same) return answerOf(shard, same, storedHandout(shard, same, [], now));
   const { settings } = memory;
   const opened = settings && hasWorkFor(shard, request) ? openSession(shard, request, settings, now) : null;
   if (opened) {
@@ -80,6 +80,7 @@ function openSession(shard: Shard, request: OpenRequest, settings: QueueSettings
       handed: 0,
       claims: new Map(),
       begun: 0,
+      cancels: 0,
       lost: [],
     };
     shard.memory.sessions.set(session.id, session);

@@ -36,6 +36,12 @@ export function read(shard: Shard, request: ReadRequest): ReadAnswer {
   return { v: 1, ok: true, tasks };
 }
 
+/** One task whole, as a read tells it; null where the shard does not have it. */
+export function readOne(shard: Shard, seq: Seq): TaskRecord | null {
+  const answer = read(shard, { v: 1, seqs: [seq] });
+  return answer.ok ? (answer.tasks[0] ?? null) : null;
+}
+
 function runningOf(shard: Shard, row: TaskRow) {
   const session = row.session === null ? undefined : shard.memory.sessions.get(row.session);
   const claim = session?.claims.get(row.seq);

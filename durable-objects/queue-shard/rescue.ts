@@ -4,10 +4,10 @@
  */
 import type { AttemptError } from "../../core/errors.ts";
 import type { Seq } from "../../core/ids.ts";
-import { DEADLINE_GRACE_MS, deadlineOf, type HeldClaim, judgeCrash } from "../../core/lease.ts";
+import { CANCEL_GRACE_MS, DEADLINE_GRACE_MS, deadlineOf, type HeldClaim, judgeCrash } from "../../core/lease.ts";
 import { mergeRetry, retryDelay } from "../../core/retry.ts";
 import type { TaskRecord } from "../../core/task.ts";
-import { failTask, leaveRunning } from "./leave-running.ts";
+import { leaveRunning } from "./leave-running.ts";
 import type { Session } from "./memory.ts";
 import { forgetSession, saveSession } from "./session-rows.ts";
 import { endFailedAttempt, giveBackLost } from "./settle.ts";
@@ -22,7 +22,8 @@ export function rescueLostSessions(shard: Shard, now: number): TaskRecord[] {
     for (const row of heldRows(shard.sql, session.id, [...session.claims.keys()])) {
       const held = session.claims.get(row.seq);
       if (!held) continue;
-      if (held.startedAt === null) giveBackLost(shard, session, row, "its session was lost before it began", now);
+      if (held.startedAt === null)
+        ended.push(...giveBackLost(shard, session, row, "its session was lost before it began", now));
       else ended.push(...crash(shard, session, row, held, held.startedAt, now));
     }
     forgetSession(shard, session);
@@ -51,18 +52,13 @@ function crash(
     class: "WorkerLost",
   };
   const attempt = { startedAt, endedAt: now, outcome: "crashed", error } as const;
-  if (verdict.kind === "end") return [failTask(shard, session, row, { crashes, soloCrashes, error, attempt }, now)];
+  const counted = { crashes, soloCrashes, error, attempt };
+  if (verdict.kind === "end")
+    return leaveRunning(shard, session, row, { to: "FAILED", cause: error.code, ...counted }, now);
   const retry = mergeRetry(options.retry, settings?.retry);
   const runAt = now + retryDelay(retry, crashes, shard.ports.random());
   const { mode } = verdict;
-  leaveRunning(
-    shard,
-    session,
-    row,
-    { to: "RETRYING", cause: "crashed", runAt, mode, crashes, soloCrashes, error, attempt },
-    now,
-  );
-  return [];
+  return leaveRunning(shard, session, row, { to: "RETRYING", cause: "crashed", runAt, mode, ...counted }, now);
 }
 
 /** Ends attempts that outlived their deadline though their session lives; inside a transaction. */
@@ -81,7 +77,8 @@ export function endHungAttempts(shard: Shard, now: number): TaskRecord[] {
 
 /**
  * Those of one session, which the caller saves. It lives if it has spoken since the attempt's own time was up: a silent
- * one may have died of the task, and that counts otherwise; its next turn tells, or the end of its lease.
+ * one may have died of the task, and that counts otherwise; its next turn tells, or the end of its lease. What was
+ * cancelled ends the same way whoever lives.
  */
 export function endHungOf(shard: Shard, session: Session, now: number): TaskRecord[] {
   const { memory, sql } = shard;
@@ -91,15 +88,27 @@ export function endHungOf(shard: Shard, session: Session, now: number): TaskReco
     const deadline = deadlineOf(claim);
     if (deadline === null) continue;
     if (deadline > now) memory.deadlineHint = Math.min(memory.deadlineHint ?? deadline, deadline);
-    else if (session.lastTurnAt >= deadline - DEADLINE_GRACE_MS) hung.push(claim.seq);
+    else if (claim.cancelAt !== null || session.lastTurnAt >= deadline - DEADLINE_GRACE_MS) hung.push(claim.seq);
     else session.isOverdue = true;
   }
   const ended: TaskRecord[] = [];
   for (const row of heldRows(sql, session.id, hung)) {
     const held = session.claims.get(row.seq);
-    if (held) ended.push(...endFailedAttempt(shard, session, row, hungError(held, now), now));
+    if (!held) continue;
+    if (held.cancelAt === null) ended.push(...endFailedAttempt(shard, session, row, hungError(held, now), now));
+    else ended.push(...endUnstopped(shard, session, row, held, now));
   }
   return ended;
+}
+
+/** It was cancelled, and its worker has not said that it stopped. */
+function endUnstopped(shard: Shard, session: Session, row: TaskRow, held: HeldClaim, now: number): TaskRecord[] {
+  const cause = `not stopped within ${CANCEL_GRACE_MS} ms`;
+  const { startedAt } = held;
+  if (startedAt === null) return leaveRunning(shard, session, row, { to: "QUEUED", cause }, now);
+  const error: AttemptError = { code: "cancelled", message: cause, class: "Cancelled" };
+  const attempt = { startedAt, endedAt: now, outcome: "cancelled", error } as const;
+  return leaveRunning(shard, session, row, { to: "QUEUED", cause, attempt }, now);
 }
 
 function hungError(held: HeldClaim, now: number) {

@@ -11,7 +11,7 @@ import { mergeRetry, retryDelay } from "../../core/retry.ts";
 import type { Outcome } from "../../core/schema/rpc.ts";
 import type { Attempt, TaskRecord } from "../../core/task.ts";
 import { dropClaim } from "./claim.ts";
-import { failTask, leaveRunning } from "./leave-running.ts";
+import { leaveRunning } from "./leave-running.ts";
 import type { Session } from "./memory.ts";
 import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
@@ -146,22 +146,18 @@ function settleOthers(
       case "failed":
         ended.push(...endFailedAttempt(shard, session, row, outcome, now));
         break;
-      case "snoozed":
-        leaveRunning(
-          shard,
-          session,
-          row,
-          {
-            to: "SCHEDULED",
-            runAt: now + outcome.delayMs,
-            cause: "the handler asked for later",
-            attempt: { ...times, outcome: "snoozed", error: null },
-          },
-          now,
-        );
+      case "snoozed": {
+        const attempt = { ...times, outcome: "snoozed", error: null } as const;
+        const runAt = now + outcome.delayMs;
+        const cause = "the handler asked for later";
+        ended.push(...leaveRunning(shard, session, row, { to: "SCHEDULED", runAt, cause, attempt }, now));
         break;
+      }
       case "returned":
         ended.push(...handBack(shard, session, row, held, outcome.hasBegun !== false, now));
+        break;
+      case "cancelled":
+        ended.push(...endCancelled(shard, session, row, held, { ...times, error: outcome.error }, now));
         break;
     }
   }
@@ -185,10 +181,23 @@ export function endFailedAttempt(
   const { error, startedAt, endedAt } = failure;
   const attempt = { startedAt, endedAt, outcome: "failed", error } as const;
   if (!failure.retryable || spent >= retry.maxAttempts)
-    return [failTask(shard, session, row, { spent, error, attempt }, now)];
+    return leaveRunning(shard, session, row, { to: "FAILED", spent, error, cause: error.code, attempt }, now);
   const runAt = now + retryDelay(retry, spent, shard.ports.random());
-  leaveRunning(shard, session, row, { to: "RETRYING", runAt, spent, error, cause: error.code, attempt }, now);
-  return [];
+  return leaveRunning(shard, session, row, { to: "RETRYING", runAt, spent, error, cause: error.code, attempt }, now);
+}
+
+/** Its handler stopped because that was asked for; where it was not (the worker made it up), the task is handed back. */
+function endCancelled(
+  shard: Shard,
+  session: Session,
+  row: TaskRow,
+  held: HeldClaim,
+  told: Pick<Attempt, "startedAt" | "endedAt" | "error">,
+  now: number,
+): TaskRecord[] {
+  if (held.cancelAt === null) return handBack(shard, session, row, held, true, now);
+  const attempt = { ...told, outcome: "cancelled" } as const;
+  return leaveRunning(shard, session, row, { to: "QUEUED", cause: "its handler stopped", attempt }, now);
 }
 
 /**
@@ -204,24 +213,22 @@ export function handBack(
   now: number,
 ): TaskRecord[] {
   const { startedAt } = held;
-  if (!hasBegun || startedAt === null) {
-    leaveRunning(shard, session, row, { to: "QUEUED", cause: "handed back before it began" }, now);
-    return [];
-  }
+  if (!hasBegun || startedAt === null)
+    return leaveRunning(shard, session, row, { to: "QUEUED", cause: "handed back before it began" }, now);
   const attempt = { startedAt, endedAt: now, outcome: "returned", error: null } as const;
-  if (optionsOf(row).onCrash !== "fail") {
-    leaveRunning(shard, session, row, { to: "QUEUED", cause: "handed back unfinished", attempt }, now);
-    return [];
-  }
+  if (optionsOf(row).onCrash !== "fail")
+    return leaveRunning(shard, session, row, { to: "QUEUED", cause: "handed back unfinished", attempt }, now);
   const message = "its worker had to stop while it ran, and it is to run at most once";
   const error: AttemptError = { code: "crashed", message, class: "WorkerStopped" };
-  return [failTask(shard, session, row, { error, attempt: { ...attempt, error } }, now)];
+  const failed = { ...attempt, error };
+  return leaveRunning(shard, session, row, { to: "FAILED", cause: error.code, error, attempt: failed }, now);
 }
 
 /**
  * Back to QUEUED after its claim was lost: handed out next only into a free slot (`careful`). Had its worker died of it
  * before it could tell that it began, that shows then.
  */
-export function giveBackLost(shard: Shard, session: Session, row: TaskRow, cause: string, now: number): void {
-  leaveRunning(shard, session, row, { to: "QUEUED", cause, mode: row.mode === "solo" ? "solo" : "careful" }, now);
+export function giveBackLost(shard: Shard, session: Session, row: TaskRow, cause: string, now: number): TaskRecord[] {
+  const mode = row.mode === "solo" ? "solo" : "careful";
+  return leaveRunning(shard, session, row, { to: "QUEUED", cause, mode }, now);
 }

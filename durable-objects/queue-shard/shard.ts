@@ -7,7 +7,14 @@
 import { type Seq, type ShardAddress, shardName } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
-import type { AdvanceAnswer, Handout, ReadAnswer, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type {
+  AdvanceAnswer,
+  AdvanceRequest,
+  Handout,
+  ReadAnswer,
+  SubmitAnswer,
+  SubmitRequest,
+} from "../../core/schema/rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
 import { countLimits, loadMemory, type Memory } from "./memory.ts";
@@ -27,6 +34,8 @@ export interface ParkedPoll {
   readonly want: number;
   /** The `stop` that the session knows of. */
   readonly heard: Handout["stop"];
+  /** As its {@link AdvanceRequest} said. */
+  readonly cancelling: AdvanceRequest["cancelling"];
   readonly respond: (answer: AdvanceAnswer) => void;
   readonly stopTimer: () => void;
 }

@@ -47,6 +47,14 @@ export function heldRows(sql: Sql, session: number, seqs: readonly Seq[]): TaskR
   return seqs.length === 0 ? [] : sql.all<TaskRow>(HELD, JSON.stringify(seqs), session);
 }
 
+const WAITING = `SELECT ${TASK_COLUMNS} FROM task
+  WHERE seq = ? AND status IN ('SCHEDULED', 'BLOCKED', 'QUEUED', 'RETRYING')`;
+
+/** A task that waits; undefined where it does not, or is not here. */
+export function waitingRow(sql: Sql, seq: Seq): TaskRow | undefined {
+  return sql.all<TaskRow>(WAITING, seq)[0];
+}
+
 const NO_OPTIONS: TaskOptions = {};
 
 export function optionsOf(row: Pick<TaskRow, "options">): TaskOptions {
@@ -82,6 +90,7 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
       error: null,
     });
   return {
+    ...(running && running.claim.cancelAt !== null && { cancelRequested: true as const }),
     seq: row.seq,
     rev: row.rev,
     status: row.status,
@@ -102,6 +111,24 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
     error: row.error === null ? null : (JSON.parse(row.error) as AttemptError),
     progress: running?.claim.progress ?? null,
   };
+}
+
+/** How a task ends whose row goes, other than by success. */
+export interface Ending {
+  readonly to: "CANCELLED" | "EXPIRED";
+  /** For the timeline, and as the error's message. */
+  readonly cause: string;
+}
+
+/** Such a task, as history keeps it. */
+export function endedRecord(row: TaskRow, { to, cause }: Ending, now: number): TaskRecord {
+  const error: AttemptError =
+    to === "CANCELLED"
+      ? { code: "cancelled", message: cause, class: "Cancelled" }
+      : { code: "expired", message: cause, class: "Expired" };
+  const moves = logMove(row, [to, now, cause]);
+  const end = { status: to, rev: row.rev + 1, session: null, ended_at: now, moves, error: JSON.stringify(error) };
+  return recordOf({ ...row, ...end });
 }
 
 /**

@@ -80,13 +80,14 @@ export async function findTasks(door: Door, tenant: TenantName, ids: readonly st
   return results;
 }
 
-interface Located {
+export interface Located {
   readonly at: ShardAddress;
   readonly entry: QueueEntry;
   readonly seq: Seq;
 }
 
-async function locate(door: Door, tenant: TenantName, id: string, deadline: number): Promise<Located | Missing> {
+/** Where a task is, if it is: nothing is asked but which queues there are. */
+export async function locate(door: Door, tenant: TenantName, id: string, deadline: number): Promise<Located | Missing> {
   const parsed = parseTaskId(id);
   if (parsed === null) return unknown(id);
   try {
@@ -127,16 +128,26 @@ async function readShard(
   if (!answer.ok) return seqs.map(() => missing(answer));
   const absent = seqs.filter((_, i) => !answer.tasks[i]);
   if (absent.length === 0) return answer.tasks.flatMap((record) => (record ? [{ at, record }] : []));
-  const kept = await findInHistory(door, at, entry, absent, {
+  const kept = await readKept(door, { at, entry }, absent, {
     texts,
     deadline: waitMs > 0 ? deadlineOf(door.ports) : deadline,
   });
-  const records = new Map(answer.tasks.flatMap((record) => (record ? [[record.seq, record] as const] : [])));
-  if (kept.ok) for (const record of kept.tasks) if (record) records.set(record.seq, record);
-  return seqs.map((seq) => {
-    const record = records.get(seq);
-    if (record) return { at, record };
-    return kept.ok ? nowhere(door, entry, seq) : missing(kept);
+  const left = kept.values();
+  return answer.tasks.flatMap((record) => (record ? [{ at, record }] : (left.next().value ?? [])));
+}
+
+/** Tasks that their shard does not have: what D1 knows of them, or why they are nowhere. In order. */
+export async function readKept(
+  door: Door,
+  { at, entry }: Pick<Located, "at" | "entry">,
+  seqs: readonly Seq[],
+  { texts, deadline }: Pick<Manner, "texts" | "deadline">,
+): Promise<(Found | Missing)[]> {
+  const kept = await findInHistory(door, at, entry, seqs, { texts, deadline });
+  if (!kept.ok) return seqs.map(() => missing(kept));
+  return seqs.map((seq, i) => {
+    const record = kept.tasks[i];
+    return record ? { at, record } : nowhere(door, entry, seq);
   });
 }
 

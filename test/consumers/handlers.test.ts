@@ -85,7 +85,7 @@ describe("B2 factorial", () => {
     expect(turns).toBeGreaterThan(5);
     const stopped = bench.start({ n: 20_000 });
     stopped.stop("cancelled");
-    expect(failureOf(await stopped.outcome).code).toBe("cancelled");
+    expect(await stopped.outcome).toMatchObject({ kind: "cancelled" });
   });
 
   test.each([[-1], [20_001], [1.5], ["5"], [null]])("n: %o is refused", (n) => {
@@ -104,7 +104,7 @@ describe("echo, sleep, fail", () => {
     const bench = taskBench(sleep);
     const task = bench.start({ ms: 600_000 });
     task.stop("cancelled");
-    expect(failureOf(await task.outcome)).toMatchObject({ code: "cancelled", class: "AbortError" });
+    expect(await task.outcome).toMatchObject({ kind: "cancelled", error: { class: "AbortError" } });
     expect(sleep.payload.safeParse({ ms: 600_001 }).success).toBe(false);
   });
 

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { defineHandler, type TaskContext } from "../../consumers/handlers/define.ts";
-import { CANCEL_GRACE_MS } from "../../consumers/run-task.ts";
+import { CANCEL_GRACE_MS } from "../../core/lease.ts";
 import { failureOf, resultOf, taskBench } from "../support/node/task-bench.ts";
 
 function benchOf(run: (payload: unknown, ctx: TaskContext) => unknown) {
@@ -91,15 +91,15 @@ describe("cancelled while it runs", () => {
       return promise;
     });
 
-  test("a handler that obeys its signal ends cancelled at once, and is not tried again", async () => {
+  test("217 a handler that obeys its signal ends cancelled at once", async () => {
     const bench = obedient();
     const task = bench.start({});
     task.stop("cancelled");
-    expect(failureOf(await task.outcome)).toMatchObject({ code: "cancelled", retryable: false });
+    expect(await task.outcome).toMatchObject({ kind: "cancelled", error: { code: "cancelled" } });
     expect(bench.clock.pending).toBe(0);
   });
 
-  test("one that finishes its work nevertheless has succeeded", async () => {
+  test("217 one that finishes its work nevertheless has succeeded", async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const task = benchOf(() => promise).start({});
     task.stop("cancelled");
@@ -107,7 +107,7 @@ describe("cancelled while it runs", () => {
     expect(resultOf(await task.outcome)).toBe('"done"');
   });
 
-  test("one that does not listen is cancelled when its grace is over, even beyond its timeout", async () => {
+  test("217 one that does not listen is cancelled when its grace is over, even beyond its timeout", async () => {
     const bench = benchOf(() => new Promise(() => {}));
     const task = bench.start({}, { timeoutMs: 500 });
     await Promise.resolve();
@@ -115,7 +115,7 @@ describe("cancelled while it runs", () => {
     task.stop("cancelled");
     expect(bench.clock.pending).toBe(1);
     bench.clock.advance(CANCEL_GRACE_MS);
-    expect(failureOf(await task.outcome)).toMatchObject({ code: "cancelled", retryable: false });
+    expect(await task.outcome).toMatchObject({ kind: "cancelled", error: { code: "cancelled" } });
   });
 
   test("a stop that comes in the same turn as the start leaves the grace in force", async () => {
@@ -124,7 +124,7 @@ describe("cancelled while it runs", () => {
     task.stop("cancelled");
     await Promise.resolve();
     bench.clock.advance(CANCEL_GRACE_MS);
-    expect(failureOf(await task.outcome).code).toBe("cancelled");
+    expect(await task.outcome).toMatchObject({ kind: "cancelled", error: { code: "cancelled" } });
   });
 });
 

@@ -143,3 +143,12 @@ describe("when a session looks again", () => {
     expect(look === null || look > drive.now).toBe(true);
   });
 });
+
+it("128 a session that was frozen tells at once what ended meanwhile: it has been silent for long enough", () => {
+  const drive = new Drive([task(1), task(2), task(3)]);
+  drive.steps();
+  drive.now += 90_000;
+  drive.end(1);
+  expect(drive.sent().outcomes).toMatchObject([{ seq: 1 }]);
+  expect(drive.plan.nextLook() ?? drive.now).toBeGreaterThanOrEqual(drive.now);
+});

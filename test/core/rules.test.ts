@@ -49,8 +49,12 @@ describe("what a crash means", () => {
     expect(judgeCrash({ crashes: 0, soloCrashes: 0 }, false, once)).toMatchObject({ kind: "end", code: "crashed" });
   });
   it("138 a claim has a deadline from when it began, 5 s after its time; none before", () => {
-    expect(deadlineOf({ startedAt: 1_000, timeoutMs: 200 })).toBe(6_200);
-    expect(deadlineOf({ startedAt: null, timeoutMs: 200 })).toBeNull();
+    expect(deadlineOf({ startedAt: 1_000, timeoutMs: 200, cancelAt: null })).toBe(6_200);
+    expect(deadlineOf({ startedAt: null, timeoutMs: 200, cancelAt: null })).toBeNull();
+  });
+  it("217 a cancelled one 10 s from when that was asked for, begun or not", () => {
+    expect(deadlineOf({ startedAt: 1_000, timeoutMs: 200, cancelAt: 1_100 })).toBe(11_100);
+    expect(deadlineOf({ startedAt: null, timeoutMs: 200, cancelAt: 1_100 })).toBe(11_100);
   });
 });
 

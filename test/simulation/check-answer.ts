@@ -8,7 +8,9 @@ import type {
   ReadAnswer,
   SubmitAnswer,
   SubmitRequest,
+  TaskAnswer,
 } from "../../core/schema/rpc.ts";
+import { isFinished } from "../../core/status.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { checkHandout } from "./check-advance.ts";
@@ -26,6 +28,7 @@ export function checkAnswer(shard: Shard, method: Method, request: unknown, answ
   if (method === "submit") checkSubmission(shard, request as SubmitRequest, answer as SubmitAnswer);
   else if (method === "advance") checkHandout(shard, request as AdvanceRequest, answer as AdvanceAnswer);
   else if (method === "close" && (answer as CloseAnswer).ok) deps.leases.closed((request as CloseRequest).session);
+  else if (method === "cancel") checkCancel((request as { seq: Seq }).seq, answer as TaskAnswer, deps.history);
   else if (method === "read") checkRead((request as { seqs: Seq[] }).seqs, answer as ReadAnswer, deps.history);
   else if (method === "wait") checkRead([(request as { seq: Seq }).seq], answer as ReadAnswer, deps.history);
 }
@@ -45,6 +48,18 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
   if (taken > 0) must(!draining, () => "a draining queue took a task");
   if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);
   if (answer.refused.length > 0) must(depth >= limit, () => `a task was refused at ${depth} of ${limit}`);
+}
+
+/** Whoever is told so has a task that ended, or one that is asked to stop. */
+function checkCancel(seq: Seq, answer: TaskAnswer, history: SimulatedHistory): void {
+  if (!answer.ok) return;
+  const { task } = answer;
+  if (task === null) must(history.find(seq) !== null, () => `task ${seq} is neither in the shard nor in D1`);
+  else
+    must(
+      isFinished(task.status) || (task.status === "RUNNING" && task.cancelRequested === true),
+      () => `task ${seq} was cancelled, and is ${task.status}`,
+    );
 }
 
 /** What the shard does not have, history must. */

@@ -32,23 +32,26 @@ export interface CommitDeps {
 }
 
 export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFlush[], deps: CommitDeps): void {
-  const ended: Seq[] = [];
+  const ended: SeenMove[] = [];
   for (const move of moves) {
     deps.tally.count(`${move.was} to ${move.now}`);
     if (move.was === "NEW") bear(move, deps);
-    else if (checkMove(move, deps)) ended.push(move.seq);
+    else if (checkMove(move, deps)) ended.push(move);
   }
-  for (const seq of ended) {
+  for (const { seq, was } of ended) {
     const status = endOf(seq, deps);
     const now = deps.model.tasks.get(seq)?.status;
-    must(
-      status === (now === "GONE" ? "SUCCEEDED" : now),
-      () => `task ${seq} is ${now} in the shard, but ${status} in outbox and D1`,
-    );
+    const isRight = now === "GONE" ? mayBeGone(seq, was, status, deps) : status === now;
+    must(isRight, () => `task ${seq} is ${now} in the shard, was ${was}, but ${status} in outbox and D1`);
   }
   for (const flush of flushes)
     for (const [seq] of unpackBody(flush))
       must(endOf(seq, deps) !== null, () => `task ${seq} left the outbox, but D1 does not have it`);
+}
+
+/** A row goes by success, which a run has, or because somebody said so, whatever the task did. */
+function mayBeGone(seq: Seq, was: Status | "NEW", status: string | null, { model }: CommitDeps): boolean {
+  return status === "SUCCEEDED" ? was === "RUNNING" : status === "CANCELLED" && model.asked.has(seq);
 }
 
 function bear({ seq, now, payload, options }: SeenMove, { model, now: clock }: CommitDeps): void {
@@ -76,12 +79,12 @@ function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boo
   must(task.status === was, () => `task ${seq} went from ${was} to ${now}, but was ${task.status}`);
   task.status = now;
   if (now !== "GONE") {
+    must(!deps.model.stopping.has(seq), () => `task ${seq} was asked to stop, and went from ${was} to ${now}`);
     if (was === "RUNNING") checkSpent(task, now, deps);
     must(canMove(was, now), () => `task ${seq} went from ${was} to ${now}`);
     return now === "FAILED";
   }
-  if (was === "RUNNING") return true;
-  must(was === "FAILED", () => `task ${seq} was deleted while ${was}`);
+  if (was !== "FAILED") return true;
   const age = deps.now === null ? Number.POSITIVE_INFINITY : deps.now - (ended_at ?? 0);
   must(age >= deps.settings.historyTtlSeconds * 1_000, () => `dead letter ${seq} was forgotten after ${age} ms`);
   return false;

@@ -27,8 +27,9 @@ export function checkEnd(
     checkRecord(task, row);
     checkOnce(task, row);
     checkCrashes(task, row, model, settings);
+    checkCancelled(task, row, model);
     if (row.status === "FAILED") must(deadLetters.has(seq), () => `nobody was told that ${seq} ended FAILED`);
-    if (!model.isDisturbed) checkPrediction(task, row, settings);
+    if (!model.isDisturbed && !model.asked.has(seq)) checkPrediction(task, row, settings);
   }
 }
 
@@ -37,7 +38,7 @@ function checkRecord({ seq, executions }: KnownTask, row: HistoryRecord): void {
   const { attempts, error } = row;
   const succeeded = attempts.filter(({ outcome }) => outcome === "succeeded");
   if (row.status !== "SUCCEEDED") {
-    must(row.status === "FAILED" && error !== null, () => `task ${seq} ended ${row.status} without an error`);
+    must(error !== null, () => `task ${seq} ended ${row.status} without an error`);
     must(succeeded.length === 0, () => `task ${seq} is ${row.status}, but has a success`);
     return;
   }
@@ -49,6 +50,24 @@ function checkRecord({ seq, executions }: KnownTask, row: HistoryRecord): void {
   );
   must(run !== undefined, () => `task ${seq} succeeded by a run that there was not: ${JSON.stringify(success)}`);
   must(row.result === JSON.stringify(run.result), () => `task ${seq} has another run's result`);
+}
+
+/** Who was asked to stop has not failed, and its handler was told. */
+function checkCancelled(
+  { seq, executions }: KnownTask,
+  { status, attempts, error }: HistoryRecord,
+  model: Model,
+): void {
+  const isRight = status === "CANCELLED" || status === "SUCCEEDED";
+  must(!model.stopping.has(seq) || isRight, () => `task ${seq} was asked to stop, and ended ${status}`);
+  must((status === "CANCELLED") === (error?.code === "cancelled"), () => `task ${seq} is ${status}: ${error?.code}`);
+  if (model.isDisturbed) return;
+  for (const { attempt, outcome } of attempts)
+    if (outcome === "cancelled")
+      must(
+        executions.some((run) => run.attempt === attempt && run.isTold),
+        () => `attempt ${attempt} of task ${seq} was cancelled, and its handler was not told`,
+      );
 }
 
 /** `onCrash: "fail"`: after an attempt of which nobody knows how far it came, there is none. */
@@ -66,7 +85,8 @@ function checkCrashes({ seq, options }: KnownTask, row: HistoryRecord, model: Mo
   const isLast = row.attempts.at(-1)?.outcome === "crashed";
   if (error?.code === "poisoned")
     must(alone === 3 && isLast, () => `task ${seq} is poisoned by ${alone} crashes alone`);
-  else must(alone < 3 || options.onCrash === "fail", () => `task ${seq} crashed ${alone} times alone, and went on`);
+  else if (error?.code !== "cancelled")
+    must(alone < 3 || options.onCrash === "fail", () => `task ${seq} crashed ${alone} times alone, and went on`);
   if (error?.code !== "crashed" || options.onCrash === "fail") return;
   const most = options.maxCrashes ?? settings.maxCrashes;
   must(crashes.length === most && isLast, () => `task ${seq} ended by ${crashes.length} of ${most} crashes`);

@@ -82,14 +82,17 @@ function checkSessions(memory: Memory, fresh: Memory): void {
     must(session.turn >= stored.turn, () => `session ${session.id} went back to turn ${session.turn}`);
     if (session.turn === stored.turn) same("lost", session.lost.join(), stored.lost.join());
     let begun = 0;
+    let cancels = 0;
     for (const claim of session.claims.values()) {
+      if (claim.startedAt !== null) begun++;
+      if (claim.cancelAt !== null) cancels++;
       const at = deadlineOf(claim);
       if (at === null) continue;
-      begun++;
       // One that is overdue is looked at with the session's next turn, or at its lease's end.
-      if (!session.isOverdue) deadline = Math.min(deadline ?? at, at);
+      if (!session.isOverdue || claim.cancelAt !== null) deadline = Math.min(deadline ?? at, at);
     }
     same(`begun tasks of session ${session.id}`, session.begun, begun);
+    same(`cancelled tasks of session ${session.id}`, session.cancels, cancels);
   }
   if (memory.running > 0) atMost("deadlineHint", memory.deadlineHint, deadline);
 }

@@ -1,4 +1,5 @@
 /** What must be true of a shard after each step that touched it. */
+import { deadlineOf } from "../../core/lease.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { checkParked } from "./check-claim.ts";
@@ -40,6 +41,12 @@ function checkAlarm(host: Host, shard: Shard, hasSteppedClock: boolean): void {
   const now = shard.ports.now();
   if (memory.due.next !== null && !host.isHurt)
     must(alarm !== null && alarm <= Math.max(memory.due.next, now), () => "a task is due before the alarm rings");
+  const cancelEnd = earliestCancel(shard);
+  if (cancelEnd !== null && !host.isHurt)
+    must(
+      alarm !== null && alarm <= Math.max(cancelEnd, now),
+      () => "a cancelled task is to end before the alarm rings",
+    );
   const waits = waitingOf(shard);
   if (waits === "") return;
   must(alarm !== null, () => `no alarm is set, but there are${waits}`);
@@ -55,4 +62,15 @@ function waitingOf({ memory, draining, flushing }: Shard): string {
   if (memory.outbox.rows > 0 && !flushing.has("history")) waits += " history";
   if (memory.notices.count > 0 && !flushing.has("dead-letters")) waits += " notices";
   return waits;
+}
+
+/** When the first of those that were asked to stop is to be ended (Unix ms). */
+function earliestCancel({ memory }: Shard): number | null {
+  let earliest: number | null = null;
+  for (const { claims } of memory.sessions.values())
+    for (const claim of claims.values()) {
+      const at = claim.cancelAt === null ? null : deadlineOf(claim);
+      if (at !== null) earliest = Math.min(earliest ?? at, at);
+    }
+  return earliest;
 }

@@ -119,6 +119,27 @@ export class Client {
     answer.catch(() => {});
   }
 
+  /** Mostly of one that has not ended. */
+  cancel(): void {
+    const { model, random, network, tally } = this.#deps;
+    const all = [...model.promised];
+    const live = all.filter((seq) => isLive(model, seq));
+    const [first, ...others] = live.length > 0 && random.chance(0.9) ? live : all;
+    if (first === undefined) return;
+    const seq = random.pick([first, ...others]);
+    model.asked.add(seq);
+    network
+      .call(this.#life, "cancel", { v: 1, seq })
+      .then((answer) => {
+        if (!answer.ok || answer.task === null) return;
+        const { status } = answer.task;
+        tally.count(`cancel: ${status}`);
+        if (status === "RUNNING") model.stopping.add(seq);
+        else must(!isLive(model, seq), () => `task ${seq} is ${status}, the cancellation was told, but it lives`);
+      })
+      .catch(() => {});
+  }
+
   wake(): void {
     this.#deps.network.call(this.#life, "wake", { v: 1 }).catch(() => {});
   }
@@ -260,6 +281,11 @@ export class Client {
 function drawKey(random: Random): NonNullable<NewTask["dedup"]> {
   const number = random.between(0, 5);
   return { key: `key ${number}`, ttlMs: number < 3 ? 20_000 : 3_600_000 };
+}
+
+function isLive(model: Model, seq: Seq): boolean {
+  const status = model.tasks.get(seq)?.status;
+  return status !== "GONE" && status !== "FAILED";
 }
 
 function idOf(payload: string): number {

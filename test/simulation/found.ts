@@ -21,6 +21,7 @@ export const FOUND: readonly (readonly [seed: number, what: string])[] = [
     1623,
     "in an outage each call that overtook another began a new turn at once: 35 calls a second from three sessions",
   ],
+  [1720, "a session that had slept for a minute looked again at once, and again, until its outcome was 20 ms old"],
   [2769, "the clock stepped back: a session heard in the future was counted on, an alarm a second for an hour"],
   [2833, "an alarm for each failure of a burst, and a new failure ended the backoff of the dead letters"],
   [2956, "a task of at most once was handed out ahead, began unseen, and began again after a crash"],

@@ -22,6 +22,8 @@ export interface Execution {
   readonly attempt: number;
   readonly stay: Stay;
   readonly startedAt: number;
+  /** Its signal fired. */
+  isTold: boolean;
   /** How the handler ended; null: it has not, or its worker died. */
   end: "ok" | "failed" | "snoozed" | "stopped" | null;
   result: string | null;
@@ -43,6 +45,10 @@ export class Model {
   readonly stays = new Map<string, Stay>();
   /** Tasks that a client was told of. */
   readonly promised = new Set<Seq>();
+  /** Tasks whose cancellation somebody asked for. */
+  readonly asked = new Set<Seq>();
+  /** Of those: the answer was that they have been asked to stop. */
+  readonly stopping = new Set<Seq>();
   /** By the number that their submission gave them. */
   readonly byId = new Map<number, KnownTask>();
   /** Seqs ever made durable. */

@@ -11,7 +11,7 @@ import type { Tally } from "./tally.ts";
 import { Life, type Timeline } from "./timeline.ts";
 
 /** Asked twice, these are to do what they do once. (`open` asked twice is two tickets.) */
-const MAY_COME_TWICE: ReadonlySet<Method> = new Set(["advance", "close", "configure", "wake", "deadTicket"]);
+const MAY_COME_TWICE: ReadonlySet<Method> = new Set(["advance", "close", "cancel", "configure", "wake", "deadTicket"]);
 
 export class Network {
   /** No request arrives before this moment of the timeline. */
@@ -46,6 +46,7 @@ export class Network {
       read: (request) => ask("read", request),
       wait: (request) => ask("wait", request),
       batch: (request) => ask("batch", request),
+      cancel: (request) => ask("cancel", request),
       configure: (request) => ask("configure", request),
       summary: (request) => ask("summary", request),
       drain: (request) => ask("drain", request),

@@ -2,6 +2,7 @@
 import type { ShardRpc } from "../../core/schema/rpc.ts";
 import { advance } from "../../durable-objects/queue-shard/advance.ts";
 import { doDueWork } from "../../durable-objects/queue-shard/alarm.ts";
+import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { close } from "../../durable-objects/queue-shard/close.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
@@ -29,6 +30,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   close: (shard, request, respond) => respond(close(shard, request)),
   read: (shard, request, respond) => respond(read(shard, request)),
   batch: (shard, request, respond) => respond(countBatch(shard, request)),
+  cancel: (shard, request, respond) => respond(cancel(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),
   summary: (shard, _request, respond) => respond({ v: 1, ok: true, summary: summarize(shard) }),
   drain: (shard, _request, respond) => respond(drain(shard)),

@@ -189,11 +189,12 @@ export class World {
   }
 
   #act(): void {
-    const act = this.#random.weighted({ submit: 12, settings: 2, read: 1, repeat: 1 });
+    const act = this.#random.weighted({ submit: 12, settings: 2, read: 1, repeat: 1, cancel: 2 });
     this.#note(act);
     if (act === "submit") this.#client.submit();
     else if (act === "read") this.#client.read();
     else if (act === "repeat") this.#client.repeat();
+    else if (act === "cancel") this.#client.cancel();
     else {
       const patch = this.#random.pick<Partial<QueueSettings>>([
         { paused: true },
@@ -216,7 +217,14 @@ export class World {
     must(task !== undefined, () => `${stay.worker} runs task ${seq}, which no commit has`);
     checkAlone(task, attempt, stay, this.host.shard);
     checkOnce(task, this.host.gate);
-    const execution: Execution = { attempt, stay, startedAt: this.timeline.now, end: null, result: null };
+    const execution: Execution = {
+      attempt,
+      stay,
+      startedAt: this.timeline.now,
+      isTold: false,
+      end: null,
+      result: null,
+    };
     task.executions.push(execution);
     this.#note(`  ${stay.worker} begins ${seq}, attempt ${attempt}`);
     return { execution, run: task.executions.length };

@@ -230,6 +230,7 @@ export class DirectoryWorld {
       read: unasked,
       wait: unasked,
       batch: unasked,
+      cancel: unasked,
       summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),
       deadTicket: unasked,
     };

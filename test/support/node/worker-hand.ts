@@ -17,6 +17,8 @@ export class WorkerHand {
   readonly session: number;
   /** What it was handed and has not told the end of. */
   readonly held = new Map<Seq, ClaimedTask>();
+  /** Whose cancellation it has heard of. */
+  readonly cancelling: Seq[] = [];
   turn = 0;
   readonly #world: ShardWorld;
 
@@ -47,6 +49,7 @@ export class WorkerHand {
       turn,
       answered: turn - 1,
       holding: [...this.held.keys()],
+      cancelling: this.cancelling,
       ...request,
     });
     if (answer?.ok) this.#take(answer.handout);
@@ -59,6 +62,7 @@ export class WorkerHand {
 
   #take(handout: Handout): void {
     for (const task of handout.tasks) this.held.set(task.seq, task);
+    this.cancelling.push(...handout.cancel);
   }
 }
 
@@ -80,6 +84,15 @@ export function failed(world: ShardWorld, { seq, attempt }: ClaimedTask, retryab
 
 export function snoozed(world: ShardWorld, { seq, attempt }: ClaimedTask, delayMs: number): Outcome {
   return { kind: "snoozed", delayMs, seq, attempt, ...times(world) };
+}
+
+export function cancelled(world: ShardWorld, { seq, attempt }: ClaimedTask): Outcome {
+  const error = { code: "cancelled", message: "stopped", class: "AbortError" } as const;
+  return { kind: "cancelled", error, seq, attempt, ...times(world) };
+}
+
+export function returned(world: ShardWorld, { seq, attempt }: ClaimedTask, hasBegun = true): Outcome {
+  return { kind: "returned", hasBegun, seq, attempt, ...times(world) };
 }
 
 /** As the shard tells it; null where it has no such task. */

@@ -1,0 +1,56 @@
+/**
+ * Cancels a task by id. One that waits has ended by that; one that runs is asked to stop, and ends when its session says
+ * so, 10 s later, or with its lease. Nothing is written where it was asked for already, so the call may be repeated.
+ */
+import type { Seq } from "../../core/ids.ts";
+import { deadlineOf } from "../../core/lease.ts";
+import type { Versioned } from "../../core/schema/answer.ts";
+import type { TaskAnswer } from "../../core/schema/rpc.ts";
+import { afterOperation } from "./after.ts";
+import { newCancels } from "./claim.ts";
+import { leaveWaiting } from "./leave-waiting.ts";
+import type { Session } from "./memory.ts";
+import { answerParked, EMPTY_HANDOUT } from "./park.ts";
+import { readOne } from "./read.ts";
+import { saveSession } from "./session-rows.ts";
+import type { Shard } from "./shard.ts";
+import { type TaskRow, waitingRow } from "./task-rows.ts";
+import { tellWaiters } from "./wait.ts";
+
+export function cancel(shard: Shard, { seq }: Versioned & { readonly seq: Seq }): TaskAnswer {
+  const now = shard.ports.now();
+  if (!shard.memory.hasTables) return { v: 1, ok: true, task: null };
+  const waiting = waitingRow(shard.sql, seq);
+  if (waiting) cancelWaiting(shard, waiting, now);
+  else {
+    for (const session of shard.memory.sessions.values())
+      if (session.claims.get(seq)?.cancelAt === null) askToStop(shard, session, seq, now);
+  }
+  const task = readOne(shard, seq);
+  afterOperation(shard, now);
+  return { v: 1, ok: true, task };
+}
+
+function cancelWaiting(shard: Shard, row: TaskRow, now: number): void {
+  const ending = { to: "CANCELLED", cause: `cancelled while ${row.status}` } as const;
+  tellWaiters(
+    shard,
+    shard.transact(() => leaveWaiting(shard, [row], ending, now)),
+  );
+}
+
+/** It hears of it by its parked poll, or with its next turn. */
+function askToStop(shard: Shard, session: Session, seq: Seq, now: number): void {
+  const { memory } = shard;
+  const claim = session.claims.get(seq);
+  if (!claim) return;
+  shard.transact(() => {
+    claim.cancelAt = now;
+    session.cancels++;
+    const deadline = deadlineOf(claim) ?? now;
+    memory.deadlineHint = Math.min(memory.deadlineHint ?? deadline, deadline);
+    saveSession(shard, session);
+  });
+  const news = newCancels(session, shard.parked.get(session.id)?.cancelling);
+  if (news.length > 0) answerParked(shard, session.id, { ...EMPTY_HANDOUT, cancel: news });
+}
