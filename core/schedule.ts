@@ -12,7 +12,10 @@ export type Timing =
   | { readonly kind: "every"; readonly everySeconds: number }
   | { readonly kind: "at"; readonly at: number };
 
-/** skip: not made up for. once: the latest stands for all of them. all: each, up to {@link MAX_CAUGHT_UP}. */
+/**
+ * What becomes of due fires where the oldest is late by more than {@link GRACE_MS}. skip: not made up for, but for one
+ * that is on time. once: the latest stands for all of them. all: each, the latest {@link MAX_CAUGHT_UP}.
+ */
 export const MISSED_POLICIES = ["skip", "once", "all"] as const;
 export type MissedPolicy = (typeof MISSED_POLICIES)[number];
 
@@ -125,8 +128,8 @@ export function chooseFires(
   due: DueFires,
   now: number,
 ): { fires: readonly number[]; missed: number } {
-  const last = due.latest.slice(-1);
-  const isLate = last.some((at) => now - at > GRACE_MS);
-  const fires = policy === "all" ? due.latest : policy === "skip" && isLate ? [] : last;
+  const onTime = due.latest.filter((at) => now - at <= GRACE_MS);
+  const isGap = onTime.length < due.count;
+  const fires = policy === "all" || !isGap ? due.latest : (policy === "skip" ? onTime : due.latest).slice(-1);
   return { fires, missed: due.count - fires.length };
 }

@@ -9,7 +9,7 @@ import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { callWithin } from "../stubs.ts";
-import { fireKey, settleFired, settleRefused } from "./pending-fire.ts";
+import { fireKey, settleFired, settleRefused, settleUnanswered } from "./pending-fire.ts";
 import { write } from "./perform.ts";
 import { addressOf, findQueue } from "./queue-entry.ts";
 import { type DirectoryState, done, refuse } from "./state.ts";
@@ -44,7 +44,8 @@ function settle(state: DirectoryState, fire: OutgoingFire, index: number, answer
   }
   const refusal = answer.ok ? answer.refused.find((one) => one.index === index) : answer;
   const { code, detail } = refusal ?? { code: "internal", detail: "the shard gave no reason" };
-  settleRefused(state, fire, `${code}: ${detail}`, isFinal(code));
+  if (code === "unavailable") settleUnanswered(state, fire);
+  else settleRefused(state, fire, `${code}: ${detail}`, isFinal(code));
 }
 
 /** Whether the same task would be refused for ever. */

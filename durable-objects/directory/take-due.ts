@@ -15,12 +15,14 @@ import { noteEvent } from "./note-event.ts";
 import {
   addPending,
   countMissed,
+  DEDUP_TTL_MS,
   duePending,
   fireKey,
   forgetFires,
   markTried,
   missPastFires,
   type PendingFire,
+  TRY_FOR_MS,
 } from "./pending-fire.ts";
 import { type Push, takeDuePushes } from "./push-settings.ts";
 import { findOrMakeQueue } from "./queue-entry.ts";
@@ -34,9 +36,6 @@ const STOP = "UPDATE schedule SET next_at = NULL, paused = 1 WHERE id = ?";
 
 export const MAX_FIRES = 100;
 const MAX_SCHEDULES = 100;
-/** A dedup key lives 7 days from its first submission; a fire is not tried for longer than that less one. */
-export const DEDUP_TTL_MS = 7 * 86_400_000;
-const TRY_FOR_MS = 6 * 86_400_000;
 
 export interface OutgoingFire extends PendingFire {
   readonly task: NewTask;
