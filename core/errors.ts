@@ -12,6 +12,7 @@ export const ERRORS = {
   "idempotency-key-reused": { status: 422, retryable: false, title: "The Idempotency-Key came with another body" },
   "payload-too-large": { status: 413, retryable: false, title: "The payload is too large" },
   "body-too-large": { status: 413, retryable: false, title: "The body is too large" },
+  "batch-too-large": { status: 413, retryable: false, title: "The batch is larger than the queue may hold" },
   "unsupported-media-type": { status: 415, retryable: false, title: "Only application/json is read" },
   "method-not-allowed": { status: 405, retryable: false, title: "That method is not for this path" },
   "not-found": { status: 404, retryable: false, title: "Nothing is here" },

@@ -225,7 +225,7 @@ export interface ShardSummary {
   readonly outboxBytes: number;
   /** Finished tasks that D1 does not take: the shard keeps them. */
   readonly refusedRows: number;
-  /** Unix ms of the oldest waiting task, null where none waits. */
+  /** Unix ms since when the task waits that has waited longest: its submission, or when it came due. null: none waits. */
   readonly oldestQueuedAt: number | null;
 }
 

@@ -79,14 +79,17 @@ export class Admission {
     if (this.#shard.memory.outbox.bytes > MAX_OUTBOX_BYTES)
       return refuse("history-backlog", "history has not taken the last gigabyte of finished tasks", 30_000);
 
-    // A limit may be lowered below what is here: what is already known needs no room even then.
-    const limit = settings.draining ? 0 : shareOf(settings.depthLimit, settings, this.#shard.address.shard);
+    const share = shareOf(settings.depthLimit, settings, this.#shard.address.shard);
+    const limit = settings.draining ? 0 : share;
     const full = settings.draining
       ? ({ code: "draining", detail: "the queue takes no new tasks until it is resumed" } as const)
-      : ({ code: "queue-full", detail: `the queue holds ${limit} unfinished tasks here, as many as it may` } as const);
+      : ({ code: "queue-full", detail: `${this.#depth} of at most ${share} unfinished tasks are here` } as const);
+    // A limit may be lowered below what is here: what is already known needs no room even then.
     const room = Math.max(0, limit - this.#depth);
-    if (request.atomic && request.tasks.length > room && this.#fresh(request) > room)
-      return refuse(full.code, full.detail, 1_000);
+    const wanted = request.atomic && request.tasks.length > room ? this.#fresh(request) : 0;
+    if (wanted > share)
+      return refuse("batch-too-large", `${wanted} tasks are all or nothing, and a shard of the queue holds ${share}`);
+    if (wanted > room) return refuse(full.code, `${full.detail}, and ${wanted} more were to come`, 1_000);
 
     const seqs: (Seq | null)[] = [];
     const duplicates: number[] = [];

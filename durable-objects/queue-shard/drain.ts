@@ -1,11 +1,16 @@
-/** Local shutdown: parked sessions are told to stop at once, the others with their next turn; no ticket is issued. */
+/**
+ * Local shutdown: parked sessions are told to stop at once, the others with their next turn; no ticket is issued; who
+ * waits for a task that does not run is told how it stands, before the connection goes. Asked again until none is open.
+ */
 import type { DrainAnswer } from "../../core/schema/answer.ts";
 import { serveParked } from "./park.ts";
 import type { Shard } from "./shard.ts";
+import { tellIdleWaiters } from "./wait.ts";
 
 export function drain(shard: Shard): DrainAnswer {
   shard.draining = true;
   serveParked(shard, shard.ports.now());
+  tellIdleWaiters(shard);
   let sessions = 0;
   for (const { worker } of shard.memory.sessions.values()) if (worker.kind === "consumer") sessions++;
   return { v: 1, ok: true, sessions };

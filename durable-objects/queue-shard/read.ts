@@ -1,6 +1,5 @@
 /** A task by id, as far as the shard has it: live, a dead letter, or finished and not yet taken by history. */
 import type { Seq } from "../../core/ids.ts";
-import { seqTime } from "../../core/ids.ts";
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import type { ReadAnswer, ReadRequest, ShardSummary } from "../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
@@ -12,6 +11,8 @@ import { recordOf, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 /** A status read is of one task: 2.7 µs, where json_each takes 7.1 (node:sqlite, in memory). */
 const BY_ONE_SEQ = `SELECT ${TASK_COLUMNS} FROM task WHERE seq = ?`;
 const BY_SEQ = `SELECT ${TASK_COLUMNS} FROM task WHERE seq IN (SELECT value FROM json_each(?))`;
+const WAITING_SINCE = `SELECT min(max(created_at, coalesce(run_at, 0))) AS since FROM task
+  WHERE seq IN (SELECT value FROM json_each(?))`;
 const COUNTS = "SELECT status, count(*) AS count FROM task WHERE seq >= ?1 AND seq < ?1 + ?2 GROUP BY status";
 
 export const MAX_READ = 100;
@@ -64,11 +65,6 @@ export function countBatch(
 
 export function summarize(shard: Shard): ShardSummary {
   const { memory } = shard;
-  let oldest: Seq | null = null;
-  for (const lane of memory.lanes.all()) {
-    const head = memory.lanes.head(lane);
-    if (head !== undefined && (oldest === null || head < oldest)) oldest = head;
-  }
   return {
     settingsVersion: memory.settings?.version ?? 0,
     depth: depthOf(memory),
@@ -80,6 +76,13 @@ export function summarize(shard: Shard): ShardSummary {
     outboxRows: memory.outbox.rows,
     outboxBytes: memory.outbox.bytes,
     refusedRows: memory.outbox.refused,
-    oldestQueuedAt: oldest === null ? null : seqTime(oldest),
+    oldestQueuedAt: oldestQueuedAt(shard),
   };
+}
+
+/** Of the tasks that are next in their lanes. Not the time in a seq, which runs ahead of the clock after an eviction. */
+function oldestQueuedAt({ memory, sql }: Shard): number | null {
+  const heads = Array.from(memory.lanes.all(), (lane) => memory.lanes.head(lane)).filter((head) => head !== undefined);
+  if (heads.length === 0) return null;
+  return sql.all<{ since: number | null }>(WAITING_SINCE, JSON.stringify(heads))[0]?.since ?? null;
 }

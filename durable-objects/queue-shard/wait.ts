@@ -17,7 +17,8 @@ export function wait(
   const ask = () => read(shard, { v: 1, seqs: [seq] });
   const answer = ask();
   const task = answer.ok ? answer.tasks[0] : null;
-  if (!task || isFinished(task.status) || request.waitMs <= 0) {
+  const isIdle = shard.draining && task?.status !== "RUNNING";
+  if (!task || isFinished(task.status) || request.waitMs <= 0 || isIdle) {
     respond(answer);
     return;
   }
@@ -36,22 +37,27 @@ export function wait(
 
 /** The shard forgot every task: none is here to be waited for. */
 export function tellNobody(shard: Shard): void {
-  for (const waiters of shard.waiters.values())
-    for (const waiter of waiters) {
-      waiter.stopTimer();
-      waiter.respond({ v: 1, ok: true, tasks: [null] });
-    }
-  shard.waiters.clear();
+  for (const seq of [...shard.waiters.keys()]) tell(shard, seq, { v: 1, ok: true, tasks: [null] });
+}
+
+/** The service stops: no task that is not running will end before. */
+export function tellIdleWaiters(shard: Shard): void {
+  const running = new Set<Seq>();
+  for (const { claims } of shard.memory.sessions.values()) for (const seq of claims.keys()) running.add(seq);
+  for (const seq of [...shard.waiters.keys()])
+    if (!running.has(seq)) tell(shard, seq, read(shard, { v: 1, seqs: [seq] }));
 }
 
 /** After the commit that ended them. */
 export function tellWaiters(shard: Shard, ended: readonly TaskRecord[]): void {
   if (shard.waiters.size === 0) return;
-  for (const record of ended) {
-    for (const waiter of shard.waiters.get(record.seq) ?? []) {
-      waiter.stopTimer();
-      waiter.respond({ v: 1, ok: true, tasks: [record] });
-    }
-    shard.waiters.delete(record.seq);
+  for (const record of ended) tell(shard, record.seq, { v: 1, ok: true, tasks: [record] });
+}
+
+function tell(shard: Shard, seq: Seq, answer: ReadAnswer): void {
+  for (const waiter of shard.waiters.get(seq) ?? []) {
+    waiter.stopTimer();
+    waiter.respond(answer);
   }
+  shard.waiters.delete(seq);
 }

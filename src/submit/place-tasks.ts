@@ -39,6 +39,9 @@ const MAX_PAYLOADS = 15 * MIB;
 /** What a shard has for the first of two tries: there must be time for the second. */
 const FIRST_TRY_MS = PATIENCE_MS / 2;
 
+/** Another shard may have it: of what cannot be divided evenly some have a share of one more. */
+const NO_ROOM: ReadonlySet<string> = new Set(["queue-full", "batch-too-large"]);
+
 /** Where the tasks are now, or why they are nowhere (or perhaps somewhere: `outcome-unknown`). Never throws. */
 export async function placeTasks(door: Door, load: Load): Promise<Placed | Refusal> {
   const { settings } = load.entry;
@@ -52,7 +55,7 @@ export async function placeTasks(door: Door, load: Load): Promise<Placed | Refus
   const answer = await submit(door, load, shard);
   if (answer.ok) return { shard, answer };
   if (answer.code === "queue-unknown") door.known.forgetQueue(load.entry.queue);
-  const isMovable = answer.code === "queue-full" && named === null;
+  const isMovable = NO_ROOM.has(answer.code) && named === null;
   const other = isMovable ? anotherShard(settings, shard, door.ports.random()) : null;
   if (other === null) return answer;
   const second = await submit(door, load, other);

@@ -37,6 +37,14 @@ describe("156 the depth limit", () => {
     expect(world.shard.memory.lanes.queued).toBe(5);
   });
 
+  it("says of a batch that could never fit that it is too large, and to come again of none", () => {
+    const world = makeWorld({ depthLimit: 8, shards: 2 });
+    expect(world.submit(many(5))).toMatchObject({ ok: false, code: "batch-too-large" });
+    expect(world.submit(many(4)).ok).toBe(true);
+    expect(world.submit(many(4))).toMatchObject({ ok: false, code: "queue-full", retryAfterMs: 1_000 });
+    expect(world.submit(many(5), { atomic: false })).toMatchObject({ ok: true, refused: { length: 5 } });
+  });
+
   it("needs no room for what is already known: over a limit that was lowered too", () => {
     const world = makeWorld({ depthLimit: 4 });
     const dedup = { key: "k", ttlMs: 60_000 };

@@ -177,6 +177,19 @@ describe("questions", () => {
     });
   });
 
+  it("183 since when the oldest waits is told by the clock: not by its id, and not before it came due", () => {
+    const world = makeWorld();
+    accept(world, { runAt: world.now + 60_000 });
+    expect(summarize(world.shard).oldestQueuedAt).toBeNull();
+    world.passTo(world.now + 60_000);
+    expect(summarize(world.shard).oldestQueuedAt).toBe(world.now);
+    new WorkerHand(world);
+    world.evict();
+    world.now += 14_000;
+    accept(world, {});
+    expect(summarize(world.shard).oldestQueuedAt).toBe(world.now);
+  });
+
   it("159 who waits is answered when the task ends, or when the time is up with what it is then", () => {
     const world = makeWorld();
     const seq = nth(accept(world, {}), 0);

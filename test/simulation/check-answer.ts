@@ -41,6 +41,8 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
   if (!answer.ok) {
     if (answer.code === "queue-full")
       must(depth + tasks.length > limit, () => `queue-full at ${depth} of ${limit} for ${tasks.length} tasks`);
+    if (answer.code === "batch-too-large")
+      must(tasks.length > depthLimit, () => `${tasks.length} tasks were too many for an empty queue of ${depthLimit}`);
     return;
   }
   if (answer.replayed) return;

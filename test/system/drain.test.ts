@@ -1,9 +1,32 @@
 /** A stop in the middle of work: what runs may end, the rest is given back, and no attempt is spent by it. */
 import { expect, it } from "vitest";
+import type { Task } from "../../core/task.ts";
 import { Client } from "../support/node/client.ts";
 import { Effects } from "../support/node/effects.ts";
 import { startFaulty } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
+
+it("197 who waits for a task when the service stops is told how the task stands", async () => {
+  await using service = await startFaulty({ DRAIN_SECONDS: "1" });
+  await using effects = await Effects.start();
+  const client = new Client(service.url);
+  await client.putQueue("waited", { concurrency: 1 });
+  effects.hold(1);
+  const task = { type: "effect", payload: { url: effects.url }, queue: "waited" };
+  const running = await client.submit(task);
+  await waitFor(() => effects.holding === 1, { what: "a task runs" });
+  const queued = await client.submit(task);
+  const later = await client.submit({ ...task, delaySeconds: 600 });
+  const waits = [running, queued, later].map((id) =>
+    client.expect<Task>(200, "GET", `/tasks/submissions/${id}?wait=60`),
+  );
+  // Each question has reached its shard when the one after it on the same way is answered.
+  await client.tasks([running, queued, later]);
+  const stopped = service.stop();
+  const statuses = (await Promise.all(waits)).map(({ status }) => status);
+  expect(statuses).toEqual(["QUEUED", "QUEUED", "SCHEDULED"]);
+  expect(await stopped).toBe(0);
+});
 
 it("D3 197 graceful shutdown: short tasks end, long ones are handed back, waiting ones wait; a restart finishes all, no attempt is spent", async () => {
   await using service = await startFaulty({ DRAIN_SECONDS: "2" });

@@ -259,7 +259,7 @@ describe("a full queue", () => {
     await call("PUT", "/queues/tight", { depthLimit: 5 });
     await call("POST", "/queues/tight/pause");
     const tasks = Array.from({ length: 8 }, (_, i) => ({ type: "echo", payload: i, queue: "tight" }));
-    expect((await submit({ tasks })).body).toMatchObject({ code: "queue-full" });
+    expect(await submit({ tasks })).toMatchObject({ status: 413, body: { code: "batch-too-large", retryable: false } });
     expect((await call("GET", "/queues/tight")).body.counts?.depth).toBe(0);
     const { body } = await submit({ tasks, atomic: false });
     expect(body).toMatchObject({ accepted: 5, refused: 3 });
