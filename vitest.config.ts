@@ -36,7 +36,12 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             wrangler: { configPath: "./wrangler.toml" },
-            miniflare: { cf: false, bindings: { LOG_LEVEL: process.env.LOG_LEVEL ?? "warn", DETACH: "1" } },
+            miniflare: {
+              cf: false,
+              bindings: { LOG_LEVEL: process.env.LOG_LEVEL ?? "warn", DETACH: "1" },
+              // A second history database, as a deployment may bind one.
+              d1Databases: ["HISTORY_1"],
+            },
           }),
         ],
         test: {

@@ -3,9 +3,12 @@ import { listDurableObjectIds } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { parseTaskId, type QueueName, type Seq, taskId } from "../../core/ids.ts";
+import { platformPorts } from "../../ports.ts";
+import { runScheduled } from "../../src/scheduled.ts";
 import { call, type Reply } from "../support/workerd/call.ts";
 import { serviceWith, silence } from "../support/workerd/service.ts";
 
+const PATIENCE = { timeout: 10_000, interval: 20 };
 const submit = async (task: object): Promise<string> =>
   String((await call("POST", "/tasks/submissions", task)).body.id);
 const wait = (id: string): Promise<Reply> => call("GET", `/tasks/submissions/${id}?wait=20`);
@@ -83,6 +86,37 @@ describe("a task that waits", () => {
   it.each(["61", "-1", "1.5", "x", ""])("159 ?wait=%s is refused", async (seconds) => {
     const reply = await call("GET", `/tasks/submissions/held.0.06aa9ng0000?wait=${seconds}`);
     expect(reply).toMatchObject({ status: 422, body: { code: "invalid-request", errors: [{ pointer: "?wait" }] } });
+  });
+});
+
+describe("two history databases", () => {
+  const inDatabase = async (database: D1Database, queue: string) =>
+    (await database.prepare("SELECT payload FROM history WHERE queue = ?").bind(queue).all<{ payload: string }>())
+      .results;
+
+  it("164 each queue's tasks are in its own, and read from there; the trigger forgets in both", async () => {
+    await call("PUT", "/queues/second", { history: 1, historyTtlSeconds: 60 });
+    const [here, there] = [
+      await submit({ type: "echo", payload: "here" }),
+      await submit({ type: "echo", payload: "there", queue: "second" }),
+    ];
+    await vi.waitFor(
+      async () => expect(await inDatabase(env.HISTORY_1, "second")).toEqual([{ payload: '"there"' }]),
+      PATIENCE,
+    );
+    expect(await inDatabase(env.HISTORY_0, "second")).toEqual([]);
+    await vi.waitFor(
+      async () => expect((await call("GET", "/queues/second")).body.counts?.outboxRows).toBe(0),
+      PATIENCE,
+    );
+    expect((await result(there)).body).toMatchObject({ status: "SUCCEEDED", result: "there" });
+    const { body } = await call("GET", `/tasks/submissions?ids=${here},${there}`);
+    expect(body.tasks).toMatchObject([{ id: here }, { id: there, status: "SUCCEEDED" }]);
+    await env.HISTORY_1.prepare("UPDATE history SET expires_at = 1 WHERE queue = 'second'").run();
+    await vi.waitFor(async () => {
+      await runScheduled("* * * * *", platformPorts(env), () => {}, 0);
+      expect(await inDatabase(env.HISTORY_1, "second")).toEqual([]);
+    }, PATIENCE);
   });
 });
 

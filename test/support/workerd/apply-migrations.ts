@@ -3,4 +3,4 @@ import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { inject } from "vitest";
 
-await applyD1Migrations(env.HISTORY_0, inject("migrations"));
+for (const database of [env.HISTORY_0, env.HISTORY_1]) await applyD1Migrations(database, inject("migrations"));

@@ -2,6 +2,7 @@
 declare namespace Cloudflare {
   interface Env extends Omit<ShippedEnv, "QUEUE_SHARD" | "DIRECTORY"> {
     readonly HISTORY_0: D1Database;
+    readonly HISTORY_1: D1Database;
     /** As the product sees them and as `cloudflare:test` does, which reaches inside. */
     readonly QUEUE_SHARD: DurableObjectNamespace<import("../../../durable-objects/queue-shard.ts").QueueShard> &
       ShippedEnv["QUEUE_SHARD"];
