@@ -93,7 +93,7 @@ describe("203 a key", () => {
 
   it("is not taken by what was refused altogether; what was accepted in part is told as it was", () => {
     const world = makeWorld({ depthLimit: 2 });
-    expect(once(world, many(3))).toMatchObject({ code: "queue-full" });
+    expect(once(world, many(3))).toMatchObject({ code: "batch-too-large" });
     const first = accepted(once(world, many(3), KEY, false));
     expect(first.refused).toMatchObject([{ index: 2, code: "queue-full" }]);
     const hand = new WorkerHand(world);
