@@ -2,6 +2,7 @@
 import { join, resolve } from "node:path";
 import { unstable_readConfig } from "wrangler";
 import { sentenceOf } from "../serve/cannot-start.ts";
+import { explainConfig } from "../serve/explain-config.ts";
 import { readSettings } from "../serve/read-settings.ts";
 import { type Finding, ill } from "./finding.ts";
 import { inspectConfig } from "./inspect-config.ts";
@@ -18,11 +19,12 @@ async function examine(): Promise<Finding[]> {
   } catch (error) {
     findings.push(ill("settings", sentenceOf(error)));
   }
+  const wranglerToml = join(ROOT, "wrangler.toml");
   try {
-    const config = unstable_readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
+    const config = unstable_readConfig({ config: wranglerToml }, { hideWarnings: true });
     findings.push(...inspectConfig(config, process.env));
   } catch (error) {
-    findings.push(ill("wrangler.toml", error instanceof Error ? error.message : String(error)));
+    findings.push(ill("wrangler.toml", explainConfig(wranglerToml, error)));
   }
   return findings;
 }

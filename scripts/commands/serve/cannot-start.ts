@@ -14,3 +14,11 @@ export function codeOf(thrown: unknown): string {
   const code = thrown instanceof Error ? Reflect.get(thrown, "code") : undefined;
   return typeof code === "string" ? code : "";
 }
+
+const MAX_LINE = 400;
+
+/** Words of another program's, as a part of one sentence: its lines joined, its length bounded. */
+export function oneLine(text: string): string {
+  const joined = text.replace(/\s+/g, " ").trim();
+  return joined.length > MAX_LINE ? `${joined.slice(0, MAX_LINE)}…` : joined;
+}

@@ -8,6 +8,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Unstable_MiniflareWorkerOptions } from "wrangler";
+import { CannotStart, codeOf } from "./cannot-start.ts";
+import { explainConfig } from "./explain-config.ts";
 
 export interface WorkerOptions {
   /** As `convertV4MiniflareOptions` takes them, less the module rules that Miniflare 5 refuses. */
@@ -33,7 +35,17 @@ export interface DatabaseOptions {
 /** Names that wrangler reads secrets from, beside wrangler.toml. */
 const SECRET_FILES = [".dev.vars", ".env", ".env.local"];
 
+/** @throws CannotStart with what is wrong in wrangler.toml, or with the migrations that it names */
 export async function readWorkerOptions(wranglerToml: string, env: NodeJS.ProcessEnv): Promise<WorkerOptions> {
+  try {
+    return await readOrAsk(wranglerToml, env);
+  } catch (error) {
+    if (codeOf(error).endsWith("MODULE_NOT_FOUND")) throw new CannotStart("Dependencies are missing: run `npm ci`.");
+    throw new CannotStart(explainConfig(wranglerToml, error));
+  }
+}
+
+async function readOrAsk(wranglerToml: string, env: NodeJS.ProcessEnv): Promise<WorkerOptions> {
   const kept = keptAt(wranglerToml, env);
   if (kept !== null && existsSync(kept)) {
     const options: WorkerOptions = JSON.parse(readFileSync(kept, "utf8"));
@@ -47,6 +59,7 @@ export async function readWorkerOptions(wranglerToml: string, env: NodeJS.Proces
 async function askWrangler(wranglerToml: string): Promise<WorkerOptions> {
   const wrangler = await import("wrangler");
   const { workerOptions, main = "" } = wrangler.unstable_getMiniflareWorkerOptions(wranglerToml);
+  if (main === "") throw new Error("main is missing: it names the Worker's entry");
   const { modulesRules: _, ...worker } = workerOptions;
   const databases: DatabaseOptions[] = [];
   for (const database of wrangler.unstable_readConfig({ config: wranglerToml }, { hideWarnings: true }).d1_databases) {
