@@ -40,5 +40,7 @@ export function retryDelay(policy: RetryPolicy, failures: number, random: number
 
 /** Task over type over queue: the first layer that names a field decides it. */
 export function mergeRetry(...layers: (Partial<RetryPolicy> | null | undefined)[]): RetryPolicy {
-  return layers.reduceRight<RetryPolicy>((policy, layer) => ({ ...policy, ...layer }), DEFAULT_RETRY);
+  const policy = { ...DEFAULT_RETRY };
+  for (const layer of layers.reverse()) Object.assign(policy, layer);
+  return policy;
 }
