@@ -13,7 +13,10 @@ const PAYLOAD = "SELECT payload FROM schedule_payload WHERE schedule = ?";
 const INSERT = `INSERT INTO schedule (${COLUMNS})
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, NULL, NULL, 0, 0, ?14, ?14)`;
 const UPDATE = `UPDATE schedule SET type = ?2, version = ?3, options = ?4, priority = ?5, queue = ?6, timing = ?7,
-  missed = ?8, anchor = ?9, start_at = ?10, end_at = ?11, paused = ?12, next_at = ?13, updated_at = ?14 WHERE id = ?1`;
+  missed = ?8, anchor = ?9, start_at = ?10, end_at = ?11, paused = ?12, next_at = ?13, updated_at = ?14
+  WHERE id = ?1 AND (type <> ?2 OR version <> ?3 OR options IS NOT ?4 OR priority <> ?5 OR queue IS NOT ?6 OR timing <> ?7
+    OR missed <> ?8 OR anchor <> ?9 OR start_at IS NOT ?10 OR end_at IS NOT ?11 OR paused <> ?12 OR next_at IS NOT ?13
+    OR EXISTS (SELECT 1 FROM schedule_payload WHERE schedule = ?1 AND payload <> ?15))`;
 const SAVE_PAYLOAD = `INSERT INTO schedule_payload (schedule, payload) VALUES (?1, ?2)
   ON CONFLICT (schedule) DO UPDATE SET payload = ?2 WHERE payload <> ?2`;
 
@@ -86,14 +89,14 @@ export function insertSchedule(
   state.sql.run(SAVE_PAYLOAD, id, definition.payload);
 }
 
-/** Inside a transaction. Counts and what it last did stay. */
+/** Inside a transaction. Counts and what it last did stay; where nothing differs nothing is written. */
 export function updateSchedule(
   state: DirectoryState,
   id: string,
   definition: ScheduleDefinition,
   clock: ScheduleClock,
 ): void {
-  state.sql.run(UPDATE, ...columns(id, definition, clock), state.ports.now());
+  state.sql.run(UPDATE, ...columns(id, definition, clock), state.ports.now(), definition.payload);
   state.sql.run(SAVE_PAYLOAD, id, definition.payload);
 }
 

@@ -76,6 +76,29 @@ describe("making, changing and ending schedules", () => {
     expect(await put(world, "a", every(10))).toMatchObject({ schedule: { nextAt: START + 100_000 } });
   });
 
+  it("177 the same PUT again and a PATCH of nothing change nothing, not even updatedAt", async () => {
+    const world = new DirectoryWorld();
+    const told = cron("0 9 * * *", { options: '{"timeoutMs":5}', queue: "default" as QueueName });
+    await put(world, "a", told);
+    await world.pass(90_000);
+    const before = await see(world, "a");
+    expect(before.updatedAt).toBe(START);
+    expect(await put(world, "a", told)).toMatchObject({ created: false, schedule: before });
+    expect(await patch(world, "a", {})).toMatchObject({ schedule: before });
+    expect(await pause(world, "a", false)).toMatchObject({ schedule: before });
+    const changes = [
+      { payload: "2" },
+      { options: null },
+      { queue: null },
+      { priority: 1 },
+      { missed: "skip" },
+    ] as const;
+    for (const change of changes) {
+      await world.pass(1_000);
+      expect(await patch(world, "a", change)).toMatchObject({ schedule: { ...change, updatedAt: world.now } });
+    }
+  });
+
   it("PUT keeps a pause that it does not name", async () => {
     const world = new DirectoryWorld();
     await put(world, "a", every(60), true);
