@@ -74,7 +74,7 @@ function keepChange(state: DirectoryState, found: QueueEntry, settings: QueueSet
   const { queue, createdAt } = found;
   if (sameSettings(found.settings, settings)) return done({ entry: found, pushes: outstanding(state, queue) });
   const entry = saveQueue(state, queue, { ...settings, version: found.settings.version + 1 }, createdAt);
-  noteEvent(state, "queue-changed", `${queue}: ${changes(found.settings, settings).join(", ")}`);
+  noteEvent(state, "queue-changed", `${queue}: ${deeds(found.settings, settings).join(", ")}`);
   return done({ entry, pushes: oweSettings(state, entry) });
 }
 
@@ -126,6 +126,16 @@ function sameSettings(before: QueueSettings, after: QueueSettings): boolean {
 function changes(before: QueueSettings, after: QueueSettings): string[] {
   const fields = Object.keys({ ...before, ...after }) as (keyof QueueSettings)[];
   return fields.filter((field) => stable(before[field]) !== stable(after[field]));
+}
+
+/** What was done, for the operator: paused, drained or resumed, and the names of the settings that differ. */
+function deeds(before: QueueSettings, after: QueueSettings): string[] {
+  const said = changes(before, after).map((field) => {
+    if (field === "paused") return after.paused ? "paused" : "resumed";
+    if (field === "draining") return after.draining ? "drained" : "resumed";
+    return field;
+  });
+  return [...new Set(said)];
 }
 
 function stable(value: unknown): string {

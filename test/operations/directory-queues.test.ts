@@ -156,6 +156,17 @@ describe("what settings may be", () => {
     });
   });
 
+  it("185 its operator event says what was done: paused, drained, resumed, or which settings", async () => {
+    const world = new DirectoryWorld();
+    await put(world, "a", {});
+    for (const action of ["pause", "drain", "resume", "pause", "resume"] as const)
+      await controlQueue(world.directory(), { queue: q("a"), action });
+    await patch(world, "a", { slots: 3, maxCrashes: 2 });
+    const said = world.rows("default", "SELECT detail FROM event WHERE kind = 'queue-changed' ORDER BY n");
+    const told = ["paused", "drained", "resumed", "paused", "resumed", "slots, maxCrashes"];
+    expect(said).toEqual(told.map((deed) => ({ detail: `a: ${deed}` })));
+  });
+
   it("182 shardsEver is the largest number of objects there ever was", async () => {
     const world = new DirectoryWorld();
     await put(world, "a", { shards: 2 });
