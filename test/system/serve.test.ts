@@ -1,27 +1,16 @@
 /** `npm start` itself: when it says ready, why it does not start, how it ends, and what survives. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { refusedStart } from "../support/node/refused-start.ts";
 import { type Service, startService } from "../support/node/service.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const NODE = join(ROOT, "node_modules/.bin/node");
 const scratch = mkdtempSync(join(tmpdir(), "sluice-serve-"));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-/** A start that is to fail, with what it says. */
-function refused(args: readonly string[], env: Readonly<Record<string, string>> = {}): string {
-  const run = spawnSync(NODE, [join(ROOT, "scripts/serve.ts"), ...args], {
-    encoding: "utf8",
-    timeout: 60_000,
-    env: { ...process.env, ...env },
-  });
-  expect({ status: run.status, stdout: run.stdout }).toEqual({ status: 1, stdout: "" });
-  return run.stderr;
-}
 
 const json = async <T>(response: Response): Promise<T> => (await response.json()) as T;
 
@@ -62,13 +51,13 @@ describe("a running service", () => {
 
   it("196 names a taken port and how to take another", () => {
     const port = new URL(service.url).port;
-    expect(refused(["--port", port, "--state", join(scratch, "other")])).toBe(
+    expect(refusedStart(["--port", port, "--state", join(scratch, "other")])).toBe(
       `Sluice cannot start. Port ${port} is taken: stop what listens there, or choose another, for example PORT=${Number(port) + 1}.\n`,
     );
   });
 
   it("196 names the service that has the state folder", () => {
-    expect(refused(["--port", "0"], { STATE_DIR: service.state })).toMatch(
+    expect(refusedStart(["--port", "0"], { STATE_DIR: service.state })).toMatch(
       /^Sluice cannot start\. Another Sluice \(process \d+, port \d+, since .*Z\) uses the state folder .*: stop it, or set STATE_DIR to another folder\.\n$/,
     );
   });
@@ -137,13 +126,13 @@ describe("what is in the way of a start", () => {
       /The Worker does not build: Could not resolve .*file\.ts/,
     ],
   ])("C6 196 %s is said in one sentence", (_what, args, sentence) => {
-    expect(refused(args)).toMatch(sentence);
+    expect(refusedStart(args)).toMatch(sentence);
   });
 
   it("196 a lock that is no lock is said in one sentence", () => {
     const state = mkdtempSync(join(scratch, "locked-"));
     writeFileSync(join(state, "service.lock"), "not a database, whatever else it may be ".repeat(100));
-    expect(refused(["--port", "0", "--state", state])).toMatch(
+    expect(refusedStart(["--port", "0", "--state", state])).toMatch(
       /The lock .*service\.lock is not a lock of Sluice's: remove it/,
     );
   });

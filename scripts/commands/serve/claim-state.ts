@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:f
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { CannotStart, codeOf } from "./cannot-start.ts";
+import { findDamage } from "./inspect-state.ts";
 
 const SQLITE_BUSY = 5;
 
@@ -28,11 +29,16 @@ export interface Card {
 
 const cardOf = (state: string) => join(state, "service.json");
 
-/** @throws CannotStart where the folder cannot be used, or another service uses it. */
+/** @throws CannotStart where the folder cannot be used, is damaged, or another service uses it. */
 export function claimState(state: string): StateClaim {
   makeFolder(state);
   const card = cardOf(state);
   const lock = takeLock(state);
+  const damage = findDamage(state, "quick");
+  if (damage !== null) {
+    lock.close();
+    throw new CannotStart(damage);
+  }
   let told = { pid: process.pid, since: new Date().toISOString() };
   return {
     tell(news) {

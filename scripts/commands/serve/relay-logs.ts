@@ -16,13 +16,13 @@ import { sentenceOf } from "./cannot-start.ts";
 export interface LogRelay {
   /** The named pipe that workerd's standard output goes to. */
   readonly pipe: string;
-  /** A line of the server's own, never in the middle of one of the Worker's. */
+  /** A line of the server's own, never in the middle of one of the Worker's. Until the first one, theirs are held back. */
   say(line: string): void;
   /** Resolves when what is still in the pipe has been passed on. */
   close(): Promise<void>;
 }
 
-/** @param folder where the pipe is made */
+/** Of a start that fails nobody sees them, unless `close` is called. @param folder where the pipe is made */
 export function relayLogs(folder: string): LogRelay {
   const pipe = join(folder, "log");
   execFileSync("mkfifo", ["-m", "600", pipe]);

@@ -34,6 +34,7 @@ function relay(pipe: string): void {
   });
   socket.on("error", () => {});
   parentPort?.on("message", (line: string | null) => {
+    letGo();
     if (line !== null) {
       writeOut(`${line}\n`);
       return;
@@ -53,11 +54,24 @@ function drainPipe(fd: number, buffer: Buffer, unwrap: (bytes: Uint8Array) => vo
   }
 }
 
+/** What came before the server's own first line, which says that the service is ready; null once that is written. */
+let held: string[] | null = [];
+
+function letGo(): void {
+  const lines = held?.join("") ?? "";
+  held = null;
+  writeOut(lines);
+}
+
 let isReaderGone = false;
 const wait = new Int32Array(new SharedArrayBuffer(4));
 
 /** Whole lines, in order. A reader that went away (npm start | head) is no reason to stop serving. */
 function writeOut(lines: string): void {
+  if (held !== null) {
+    held.push(lines);
+    return;
+  }
   let rest = Buffer.from(lines);
   while (rest.length > 0 && !isReaderGone)
     try {

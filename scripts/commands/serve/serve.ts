@@ -8,10 +8,11 @@ import { enableCompileCache } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Miniflare } from "miniflare";
-import { CannotStart, sentenceOf } from "./cannot-start.ts";
+import { CannotStart, oneLine, sentenceOf } from "./cannot-start.ts";
 import { checkPort } from "./check-port.ts";
 import { claimState } from "./claim-state.ts";
 import { type Death, guardRuntime } from "./guard-runtime.ts";
+import { findDamage } from "./inspect-state.ts";
 import { migrate } from "./migrate.ts";
 import { eachMinute, fireCron, TICK } from "./poke-cron.ts";
 import { readSettings } from "./read-settings.ts";
@@ -52,25 +53,53 @@ async function serve(): Promise<void> {
       if (started !== undefined) void comeBack(started, death);
     },
   });
-  const { runtime, port } = await startRuntime(settings, options.worker, await scriptOf);
-  started = runtime;
-  claim.tell({ port });
-
-  const tick = () => void fireCron(runtime, TICK, TICK_PATIENCE_MS);
-  const stopTicking = eachMinute(tick);
-  onStopSignal(async (signal) => {
-    stopTicking();
-    guard.release();
-    await stopGently(runtime, settings.drainMs, signal, say);
+  const words = holdBack();
+  const up = async () => {
+    const { runtime, port } = await startRuntime(settings, options.worker, await scriptOf, words.say);
+    started = runtime;
+    claim.tell({ port });
+    const tick = () => void fireCron(runtime, TICK, TICK_PATIENCE_MS);
+    const stopTicking = eachMinute(tick);
+    onStopSignal(async (signal) => {
+      stopTicking();
+      guard.release();
+      await stopGently(runtime, settings.drainMs, signal, say);
+      await logs.close();
+      claim.release();
+    });
+    const url = `http://localhost:${port}`;
+    await migrate(runtime, options.databases);
+    await waitUntilReady(url);
+    words.letGo();
+    tick();
+    logs.say(`Sluice is ready on ${url}`);
+  };
+  await up().catch(async (error: unknown) => {
+    const damage = findDamage(settings.state, "whole");
+    if (damage !== null) throw new CannotStart(damage);
     await logs.close();
-    claim.release();
+    throw words.addTo(error);
   });
+}
 
-  const url = `http://localhost:${port}`;
-  await migrate(runtime, options.databases);
-  await waitUntilReady(url);
-  tick();
-  logs.say(`Sluice is ready on ${url}`);
+/** What workerd says is kept until the service is ready: a start that fails says one sentence, not workerd's many. */
+function holdBack() {
+  let held: string[] | null = [];
+  return {
+    say(message: string) {
+      if (held === null) say(message);
+      else held.push(message);
+    },
+    letGo() {
+      for (const message of held ?? []) say(message);
+      held = null;
+    },
+    addTo(error: unknown): unknown {
+      const [first] = held ?? [];
+      if (!(error instanceof CannotStart) || first === undefined) return error;
+      return new CannotStart(`${error.message} The runtime said: ${oneLine(first)}`);
+    },
+  };
 }
 
 /** Miniflare starts a new runtime by itself; its cron handler wakes what slept or was cut off. */

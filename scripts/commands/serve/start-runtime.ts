@@ -3,29 +3,26 @@
  * workerd's own socket (Miniflare's entry in between would halve the throughput), and state lies where `wrangler
  * --persist-to` looks for it.
  */
-import { join } from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, MiniflareCoreError } from "miniflare";
-import { CannotStart } from "./cannot-start.ts";
+import { CannotStart, oneLine } from "./cannot-start.ts";
 import { HOST, portFault } from "./check-port.ts";
+import { persistencePath } from "./inspect-state.ts";
 import { migrator } from "./migrate.ts";
 import type { ServeSettings } from "./read-settings.ts";
 import type { WorkerOptions } from "./read-worker-options.ts";
 
 export const WORKER = "sluice";
 
-/** Where Miniflare keeps objects and databases: `wrangler --persist-to STATE_DIR` appends the v3. */
-export function persistencePath(state: string): string {
-  return join(state, "v3");
-}
-
 /**
  * Resolves once the socket listens.
+ * @param complain gets what workerd itself has to say, a message a call
  * @throws CannotStart where workerd does not come up
  */
 export async function startRuntime(
   settings: Pick<ServeSettings, "port" | "state" | "vars">,
   worker: WorkerOptions["worker"],
   script: string,
+  complain: (message: string) => void,
 ): Promise<{ runtime: Miniflare; port: number }> {
   const service = {
     ...worker,
@@ -45,7 +42,7 @@ export async function startRuntime(
       telemetry: { enabled: false },
       log: new Log(LogLevel.ERROR),
       // Standard output goes past Miniflare (relay-logs.ts): this is what workerd itself has to say.
-      handleStructuredLogs: ({ message }) => void process.stderr.write(`${message}\n`),
+      handleStructuredLogs: ({ message }) => complain(message),
     }),
   );
   try {
@@ -55,6 +52,8 @@ export async function startRuntime(
     await runtime.dispose().catch(() => {});
     if (error instanceof MiniflareCoreError && error.code === "ERR_ADDRESS_IN_USE")
       throw new CannotStart(portFault(settings.port, "EADDRINUSE"));
-    throw new CannotStart(`The runtime does not start: ${error instanceof Error ? error.message : String(error)}`);
+    throw new CannotStart(
+      `The runtime does not start: ${oneLine(error instanceof Error ? error.message : String(error))}`,
+    );
   }
 }
