@@ -27,6 +27,7 @@ export interface Env {
   readonly HISTORY_0: D1Database;
   readonly LOG_LEVEL?: string;
   readonly BODY_LIMIT?: string;
+  readonly CPU_MS?: string;
   /** "1": set by the local servers alone. */
   readonly DETACH?: string;
 }

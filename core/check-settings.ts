@@ -4,10 +4,13 @@
 import { CAP_BELOW_BASE, isCapBelowBase } from "./retry.ts";
 import type { QueueSettings } from "./schema/queue-settings.ts";
 
-/** `[limits] cpu_ms` of wrangler.toml: a consumer that computes sends no beat for as long. */
-export const CPU_MS = 30_000;
-/** A lease at or below this would end while a worker computes. */
-export const MIN_LEASE_MS = CPU_MS + 10_000;
+/** `[limits] cpu_ms` of the wrangler.toml that ships; the var CPU_MS says what it is there (schema/env.ts). */
+export const DEFAULT_CPU_MS = 30_000;
+
+/** A lease at or below this would end while a worker computes: a consumer that does sends no beat for as long. */
+export function tooShortLease(cpuMs: number): number {
+  return cpuMs + 10_000;
+}
 
 export interface SettingFault {
   /** JSON Pointer, without its first slash. */
@@ -15,12 +18,15 @@ export interface SettingFault {
   readonly detail: string;
 }
 
-/** The first rule that the settings break; null: none. */
-export function findSettingFault(settings: QueueSettings): SettingFault | null {
+/**
+ * The first rule that the settings break; null: none.
+ * @param cpuMs what an invocation may compute
+ */
+export function findSettingFault(settings: QueueSettings, cpuMs: number): SettingFault | null {
   const { concurrency, depthLimit, leaseMs } = settings;
   const shards = Math.max(settings.shards, settings.keyShards, settings.autoscale?.maxShards ?? 0);
-  if (leaseMs <= MIN_LEASE_MS)
-    return { field: "leaseMs", detail: `must be above ${MIN_LEASE_MS}: cpu_ms (${CPU_MS}) and 10 s` };
+  const tooShort = tooShortLease(cpuMs);
+  if (leaseMs <= tooShort) return { field: "leaseMs", detail: `must be above ${tooShort}: cpu_ms (${cpuMs}) and 10 s` };
   // Each shard, also one that autoscale may yet bring, gets a whole share of a limit, so one below the number of shards would leave some with none.
   if (depthLimit < shards) return { field: "depthLimit", detail: `must be at least ${shards}, one for each shard` };
   if (concurrency !== null && concurrency < shards)

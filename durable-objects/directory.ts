@@ -6,6 +6,7 @@ import { DurableObject } from "cloudflare:workers";
 import { describeThrown } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
+import { cpuMsOf } from "../core/schema/env.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { checkAlarm } from "./directory/arm.ts";
 import { changeQueue, controlQueue } from "./directory/change-queue.ts";
@@ -13,7 +14,7 @@ import { deleteQueue } from "./directory/delete-queue.ts";
 import { deleteRoute } from "./directory/delete-route.ts";
 import { deleteSchedule } from "./directory/delete-schedule.ts";
 import { drain } from "./directory/drain.ts";
-import { listQueues } from "./directory/list-queues.ts";
+import { listQueues, shortLeases } from "./directory/list-queues.ts";
 import { listRoutes } from "./directory/list-routes.ts";
 import { lookup } from "./directory/lookup.ts";
 import { putRoute } from "./directory/put-route.ts";
@@ -41,6 +42,7 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
       ports.log("error", "directory-background-failed", { directory: name, detail: describeThrown(error) });
     this.#state = new DirectoryState(name, durableSql(ctx.storage), ports, {
       setAlarm: (at) => ctx.waitUntil(ctx.storage.setAlarm(at).catch(failed)),
+      cpuMs: cpuMsOf(env),
       getAlarm: () => ctx.storage.getAlarm(),
       keepAlive: (work) => ctx.waitUntil(work.catch(failed)),
     });
@@ -57,6 +59,9 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   }
   listQueues(_request: Request<"listQueues">) {
     return listQueues(this.#state);
+  }
+  shortLeases(request: Request<"shortLeases">) {
+    return shortLeases(this.#state, request);
   }
   changeQueue(request: Request<"changeQueue">) {
     return changeQueue(this.#state, request);

@@ -60,9 +60,13 @@ export interface ChangeAnswer {
 export type QueueAction = "pause" | "drain" | "resume";
 
 /** The directory of a tenant, as others call it. `_root` is one too, and keeps tenants alone. */
+export type ShortLeasesAnswer = Answer<{ readonly queues: readonly QueueName[] }>;
+
 export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
   lookup(request: LookupRequest): Promise<LookupAnswer>;
   listQueues(request: Versioned): Promise<Answer<{ readonly entries: readonly QueueEntry[] }>>;
+  /** Queues whose leaseMs is at or below that, ten at most: kept since CPU_MS was lower, or made by default. */
+  shortLeases(request: Versioned & { readonly leaseMs: number }): Promise<ShortLeasesAnswer>;
   /** PUT (`replace`: what is not named gets its default) and PATCH; makes the queue where `create`. */
   changeQueue(
     request: Versioned & {

@@ -6,8 +6,10 @@
 
 import { z } from "zod";
 import { KIB, MIB } from "../bytes.ts";
+import { DEFAULT_CPU_MS, tooShortLease } from "../check-settings.ts";
 import { LOG_LEVELS, type LogLevel } from "../log.ts";
 import { TICKET_QUEUES } from "../ports.ts";
+import { DEFAULT_SETTINGS } from "./queue-settings.ts";
 
 export type BindingKind = "durable-object" | "queue" | "d1";
 
@@ -49,6 +51,7 @@ const VARS = {
     .min(KIB)
     .max(MAX_BODY_LIMIT)
     .default(8 * MIB),
+  CPU_MS: z.coerce.number().int().min(10).max(300_000).default(DEFAULT_CPU_MS),
   DETACH: z.enum(["0", "1"]).default("0"),
   DRAIN_SECONDS: z.coerce.number().min(0).max(600).default(10),
 };
@@ -56,6 +59,7 @@ const VARS = {
 const VAR_REMEDIES: Readonly<Record<string, string>> = {
   LOG_LEVEL: `Set LOG_LEVEL to one of ${LOG_LEVELS.join(", ")}, or remove it (info).`,
   BODY_LIMIT: `Set BODY_LIMIT to bytes from ${KIB} to ${MAX_BODY_LIMIT}, or remove it (${8 * MIB}).`,
+  CPU_MS: `Set CPU_MS to what cpu_ms under [limits] says, 300000 at most, or remove it (${DEFAULT_CPU_MS}).`,
   DETACH: 'Remove DETACH: the local servers set it to "1" by themselves, and a deployment has no use for it.',
   DRAIN_SECONDS: "Set DRAIN_SECONDS to seconds from 0 to 600, or remove it (10).",
 };
@@ -88,6 +92,8 @@ export interface CheckedEnv {
   readonly logLevel: LogLevel;
   /** Bytes. */
   readonly bodyLimit: number;
+  /** What an invocation may compute, as `[limits]` says; that table itself no Worker can read. */
+  readonly cpuMs: number;
   readonly detach: boolean;
   /** How long running tasks have when the local service stops. */
   readonly drainMs: number;
@@ -98,18 +104,33 @@ export interface CheckedEnv {
 export function checkEnv(env: object): CheckedEnv {
   const parsed = EnvSchema.safeParse(env);
   const issues = parsed.success ? [] : parsed.error.issues;
+  const cpuMs = cpuMsOf(env);
   return {
     logLevel: varOf(VARS.LOG_LEVEL, env, "LOG_LEVEL"),
     bodyLimit: varOf(VARS.BODY_LIMIT, env, "BODY_LIMIT"),
+    cpuMs,
     detach: varOf(VARS.DETACH, env, "DETACH") === "1",
     drainMs: varOf(VARS.DRAIN_SECONDS, env, "DRAIN_SECONDS") * 1_000,
-    faults: issues.map((issue) => faultOf(String(issue.path[0] ?? ""), issue.message)),
+    faults: [...issues.map((issue) => faultOf(String(issue.path[0] ?? ""), issue.message)), ...leaseFaults(cpuMs)],
   };
 }
 
 /** LOG_LEVEL alone, for objects, which are made often. */
 export function logLevelOf(env: object): LogLevel {
   return varOf(VARS.LOG_LEVEL, env, "LOG_LEVEL");
+}
+
+/** CPU_MS alone, for Directories. */
+export function cpuMsOf(env: object): number {
+  return varOf(VARS.CPU_MS, env, "CPU_MS");
+}
+
+/** A queue that comes by itself, or a PUT that names no leaseMs, would have a lease that ends while a worker computes. */
+function leaseFaults(cpuMs: number): EnvFault[] {
+  const tooShort = tooShortLease(cpuMs);
+  if (DEFAULT_SETTINGS.leaseMs > tooShort) return [];
+  const detail = `${cpuMs} is too much for the default leaseMs (${DEFAULT_SETTINGS.leaseMs})`;
+  return [{ name: "CPU_MS", detail, remedy: `Give each queue a leaseMs above ${tooShort}.`, fatal: false }];
 }
 
 function varOf<T>(schema: z.ZodType<T>, env: object, name: keyof typeof VARS): T {

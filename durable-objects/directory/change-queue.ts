@@ -109,7 +109,7 @@ function fixedFault(found: QueueEntry, settings: QueueSettings): Refusal | null 
 }
 
 function faultOf(state: DirectoryState, settings: QueueSettings): Refusal | null {
-  const fault = findSettingFault(settings);
+  const fault = findSettingFault(settings, state.host.cpuMs);
   if (fault) return refuse("invalid-request", `${fault.field} ${fault.detail}`, { pointer: `/${fault.field}` });
   if (state.ports.history(settings.history) === null)
     return refuse("invalid-request", `history ${settings.history} is not there: bind HISTORY_${settings.history}`, {

@@ -7,6 +7,8 @@ import type { DirectoryState } from "./state.ts";
 
 const FIND = "SELECT name, settings, shards_ever, created_at FROM queue WHERE name = ?";
 const LIST = "SELECT name, settings, shards_ever, created_at FROM queue ORDER BY name";
+const SHORT_LEASES = `SELECT name FROM queue WHERE json_extract(settings, '$.leaseMs') <= ?1
+  AND coalesce(json_extract(settings, '$.deleted'), 0) = 0 ORDER BY name LIMIT ?2`;
 const IS_ROUTED = "SELECT 1 AS one FROM route WHERE queue = ? LIMIT 1";
 const LOOK = "INSERT INTO scaling (queue, look_at) VALUES (?1, ?2) ON CONFLICT (queue) DO NOTHING";
 const NO_LOOK = "DELETE FROM scaling WHERE queue = ?";
@@ -36,6 +38,11 @@ export function allQueues(state: DirectoryState): QueueEntry[] {
     .all<QueueRow>(LIST)
     .map(toEntry)
     .filter(({ settings }) => !settings.deleted);
+}
+
+/** Names of queues whose leaseMs is at most that, the first `limit`. */
+export function queuesWithLeaseTo(state: DirectoryState, leaseMs: number, limit: number): QueueName[] {
+  return state.sql.all<{ name: QueueName }>(SHORT_LEASES, leaseMs, limit).map(({ name }) => name);
 }
 
 /** Every object that a queue ever had, of all queues. */

@@ -16,6 +16,8 @@ export interface DirectoryHost {
   setAlarm(at: number): void;
   /** When the platform will wake us (Unix ms), as it says itself; null: never. */
   getAlarm(): Promise<number | null>;
+  /** What an invocation of a consumer may compute (CPU_MS): a lease must outlast it. */
+  readonly cpuMs: number;
   /** Keeps the object in memory until the work has ended; a rejection is logged there. */
   keepAlive(work: Promise<unknown>): void;
 }

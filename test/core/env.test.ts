@@ -18,6 +18,7 @@ describe("checkEnv", () => {
     expect(checkEnv(complete)).toEqual({
       logLevel: "info",
       bodyLimit: 8_388_608,
+      cpuMs: 30_000,
       detach: false,
       drainMs: 10_000,
       faults: [],
@@ -29,11 +30,19 @@ describe("checkEnv", () => {
       ...complete,
       LOG_LEVEL: "warn",
       BODY_LIMIT: "65536",
+      CPU_MS: 20_000,
       DETACH: "1",
       DRAIN_SECONDS: 2,
       SOMETHING_ELSE: 1,
     };
-    expect(checkEnv(told)).toEqual({ logLevel: "warn", bodyLimit: 65_536, detach: true, drainMs: 2_000, faults: [] });
+    expect(checkEnv(told)).toEqual({
+      logLevel: "warn",
+      bodyLimit: 65_536,
+      cpuMs: 20_000,
+      detach: true,
+      drainMs: 2_000,
+      faults: [],
+    });
   });
 
   it("C6 194 a missing or wrong binding is fatal and comes with its remedy", () => {
@@ -54,6 +63,8 @@ describe("checkEnv", () => {
     ["LOG_LEVEL", "loud", { logLevel: "info" }],
     ["BODY_LIMIT", "8MB", { bodyLimit: 8_388_608 }],
     ["BODY_LIMIT", "999999999", { bodyLimit: 8_388_608 }],
+    ["CPU_MS", "5 minutes", { cpuMs: 30_000 }],
+    ["CPU_MS", 300_001, { cpuMs: 30_000 }],
     ["DRAIN_SECONDS", "-1", { drainMs: 10_000 }],
     ["DETACH", "yes", { detach: false }],
   ])("C6 194 a wrong %s (%s) warns once, and its default stands", (name, value, expected) => {
@@ -61,5 +72,12 @@ describe("checkEnv", () => {
     expect(checked).toMatchObject(expected);
     expect(checked.faults).toMatchObject([{ name, fatal: false }]);
     expect(checked.faults[0]?.remedy).toContain(name);
+  });
+
+  it("C6 194 a CPU_MS that the default lease does not outlast warns, and stands", () => {
+    expect(checkEnv({ ...complete, CPU_MS: 34_999 })).toMatchObject({ cpuMs: 34_999, faults: [] });
+    const { cpuMs, faults } = checkEnv({ ...complete, CPU_MS: 35_000 });
+    expect(cpuMs).toBe(35_000);
+    expect(faults).toMatchObject([{ name: "CPU_MS", fatal: false, remedy: "Give each queue a leaseMs above 45000." }]);
   });
 });

@@ -4,8 +4,9 @@ import type { Answer } from "../../core/schema/answer.ts";
 import type { ChangeAnswer } from "../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueuePatch } from "../../core/schema/queue-settings.ts";
 import { changeQueue, controlQueue } from "../../durable-objects/directory/change-queue.ts";
+import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
 import { deleteRoute } from "../../durable-objects/directory/delete-route.ts";
-import { listQueues } from "../../durable-objects/directory/list-queues.ts";
+import { listQueues, shortLeases } from "../../durable-objects/directory/list-queues.ts";
 import { listRoutes } from "../../durable-objects/directory/list-routes.ts";
 import { lookup } from "../../durable-objects/directory/lookup.ts";
 import { putRoute } from "../../durable-objects/directory/put-route.ts";
@@ -154,6 +155,33 @@ describe("what settings may be", () => {
     expect(replaced).toMatchObject({
       entry: { settings: { ...DEFAULT_SETTINGS, slots: 4, paused: true, version: 4 } },
     });
+  });
+
+  it("181 a lease must outlast what CPU_MS allows to compute; one kept from before is refused at the next change, and told", async () => {
+    const world = new DirectoryWorld();
+    await find(world, null, true);
+    await put(world, "a", { leaseMs: 40_001 });
+    await put(world, "gone", {});
+    await put(world, "long", { leaseMs: 70_001 });
+    expect(await patch(world, "a", { leaseMs: 40_000 })).toMatchObject({ pointer: "/leaseMs" });
+    await controlQueue(world.directory(), { queue: q("gone"), action: "drain" });
+    expect(await deleteQueue(world.directory(), { queue: q("gone"), force: true })).toMatchObject({ ok: true });
+    const short = async () => await shortLeases(world.directory(), { leaseMs: world.cpuMs + 10_000 });
+    expect(await short()).toMatchObject({ queues: [] });
+
+    world.cpuMs = 60_000;
+    await world.evict();
+    expect(await short()).toMatchObject({ queues: ["a", "default"] });
+    const refusal = { code: "invalid-request", pointer: "/leaseMs", detail: /above 70000: cpu_ms \(60000\)/ };
+    for (const change of [
+      () => patch(world, "a", { slots: 2 }),
+      () => put(world, "new", {}),
+      () => put(world, "a", {}),
+    ])
+      expect(await change()).toMatchObject({ ...refusal, detail: expect.stringMatching(refusal.detail) });
+    expect(await controlQueue(world.directory(), { queue: q("a"), action: "pause" })).toMatchObject({ ok: true });
+    expect(await patch(world, "a", { leaseMs: 70_001 })).toMatchObject({ ok: true });
+    expect(await short()).toMatchObject({ queues: ["default"] });
   });
 
   it("185 its operator event says what was done: paused, drained, resumed, or which settings", async () => {

@@ -45,6 +45,16 @@ describe("the doctor", () => {
       { queues: { producers, consumers: consumers.filter(({ queue }) => queue !== "sluice-dead-tickets") } },
       /^warning TICKETS_0: nothing consumes its dead letters/,
     ],
+    [
+      "a limit that CPU_MS does not know of",
+      { limits: { cpu_ms: 60_000 } },
+      /^warning CPU_MS: is 30000 .* is 60000\. Set both/,
+    ],
+    [
+      "a CPU_MS that the default lease does not outlast",
+      { limits: { cpu_ms: 60_000 }, vars: { CPU_MS: 60_000 } },
+      /^warning CPU_MS: 60000 is too much for the default leaseMs/,
+    ],
     ["a wrong var", { vars: { LOG_LEVEL: "loud" } }, /^warning LOG_LEVEL: .*Set LOG_LEVEL to one of debug/],
   ])("names %s", (_what, config, sentence) => {
     expect(told(config)[0]).toMatch(sentence);

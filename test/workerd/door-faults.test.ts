@@ -242,6 +242,21 @@ describe("the deployment", () => {
     expect(body.warnings).toMatchObject([expect.stringContaining("BODY_LIMIT")]);
   });
 
+  it("C6 194 a leaseMs from before CPU_MS was raised is a warning; a Directory that knows nothing of it is none", async () => {
+    await call("PUT", "/queues/short-lease", { leaseMs: 41_000 });
+    const service = serviceWith(undefined, { env: { CPU_MS: 32_000 } });
+    const { status, body } = await call("GET", "/health/ready", undefined, { fetch: service });
+    expect(status).toBe(200);
+    expect(body.warnings).toMatchObject([expect.stringMatching(/^leaseMs of short-lease is not above 42000: .*PATCH/)]);
+
+    const older = serviceWith((real) => ({
+      directory: (tenant) =>
+        altered(real.directory(tenant), { shortLeases: () => Promise.reject(new TypeError("no such method")) }),
+    }));
+    const told = await call("GET", "/health/ready", undefined, { fetch: older });
+    expect(told).toMatchObject({ status: 200, body: { status: "ready", warnings: [] } });
+  });
+
   it("A10 193 readiness shows D1 away, and is ready all the same", async () => {
     const service = serviceWith(() => ({ history: () => null }));
     const { status, body } = await call("GET", "/health/ready", undefined, { fetch: service });

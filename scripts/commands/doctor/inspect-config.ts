@@ -6,12 +6,14 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Bound, checkEnv } from "../../../core/schema/env.ts";
+import { compareCpu } from "../serve/compare-cpu.ts";
 import { type Finding, ill, odd, well } from "./finding.ts";
 
 /** The part of wrangler's configuration that is looked at. */
 export interface Config {
   readonly configPath?: string | undefined;
   readonly vars: Readonly<Record<string, unknown>>;
+  readonly limits?: { readonly cpu_ms?: number | undefined } | undefined;
   readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] };
   readonly migrations: readonly { readonly new_sqlite_classes?: string[] | undefined }[];
   readonly d1_databases: readonly { readonly binding: string; readonly migrations_dir?: string | undefined }[];
@@ -28,6 +30,8 @@ export function inspectConfig(config: Config, told: Readonly<Record<string, stri
   const findings: Finding[] = [];
   for (const { name, detail, remedy, fatal } of checkEnv(environmentOf(config, told)).faults)
     findings.push((fatal ? ill : odd)(name, `${detail}. ${remedy}`));
+  const cpuFault = compareCpu(config.vars, config.limits?.cpu_ms);
+  if (cpuFault !== null) findings.push(odd("CPU_MS", cpuFault));
   findings.push(...inspectQueues(config), ...inspectClasses(config), ...inspectDatabases(config));
   if (findings.length === 0) findings.push(well("wrangler.toml", "binds what the Worker reads"));
   return findings;

@@ -9,6 +9,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Unstable_MiniflareWorkerOptions } from "wrangler";
 import { CannotStart, codeOf } from "./cannot-start.ts";
+import { compareCpu } from "./compare-cpu.ts";
 import { explainConfig } from "./explain-config.ts";
 
 export interface WorkerOptions {
@@ -17,6 +18,8 @@ export interface WorkerOptions {
   /** Absolute path of the entry that ships. */
   readonly main: string;
   readonly databases: readonly DatabaseOptions[];
+  /** What it says twice and differently about CPU time; null: nothing. */
+  readonly cpuFault: string | null;
 }
 
 /** A D1 database that names a migrations folder. */
@@ -61,8 +64,9 @@ async function askWrangler(wranglerToml: string): Promise<WorkerOptions> {
   const { workerOptions, main = "" } = wrangler.unstable_getMiniflareWorkerOptions(wranglerToml);
   if (main === "") throw new Error("main is missing: it names the Worker's entry");
   const { modulesRules: _, ...worker } = workerOptions;
+  const config = wrangler.unstable_readConfig({ config: wranglerToml }, { hideWarnings: true });
   const databases: DatabaseOptions[] = [];
-  for (const database of wrangler.unstable_readConfig({ config: wranglerToml }, { hideWarnings: true }).d1_databases) {
+  for (const database of config.d1_databases) {
     if (database.migrations_dir === undefined) continue;
     const folder = join(dirname(wranglerToml), database.migrations_dir);
     const files = readMigrations(folder);
@@ -74,7 +78,7 @@ async function askWrangler(wranglerToml: string): Promise<WorkerOptions> {
       hash: hashOf(files),
     });
   }
-  return { worker, main, databases };
+  return { worker, main, databases, cpuFault: compareCpu(config.vars, config.limits?.cpu_ms) };
 }
 
 /** In wrangler's order: by number, then by name. */

@@ -40,6 +40,7 @@ async function serve(): Promise<void> {
   enableCompileCache(join(ROOT, ".build/compile-cache"));
   const { bundle } = await import("./bundle.ts");
   const options = await readWorkerOptions(WRANGLER_TOML, process.env);
+  if (options.cpuFault !== null) say(`CPU_MS ${options.cpuFault}`);
   const scriptOf = bundle(settings.entry ?? options.main);
   scriptOf.catch(() => {});
   const { startRuntime } = await import("./start-runtime.ts");

@@ -42,6 +42,8 @@ export interface Call {
 export class DirectoryWorld {
   now = START;
   boot: string | null = null;
+  /** What an object is told when it is made anew (`evict`). */
+  cpuMs = 30_000;
   /** HISTORY_0 and up that are bound. */
   historyDatabases = 1;
   readonly calls: Call[] = [];
@@ -102,6 +104,7 @@ export class DirectoryWorld {
           this.alarmsSet++;
           this.#alarms.set(name, at);
         },
+        cpuMs: this.cpuMs,
         getAlarm: async () => this.#alarms.get(name) ?? null,
         keepAlive: (work) => void work,
       },
