@@ -6,6 +6,10 @@ export const UNFINISHED = ["SCHEDULED", "BLOCKED", "QUEUED", "RUNNING", "RETRYIN
 export const FINISHED = ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const;
 export const STATUSES = [...UNFINISHED, ...FINISHED] as const;
 
+/** Unfinished, and in nobody's hands. */
+export const WAITING = ["SCHEDULED", "BLOCKED", "QUEUED", "RETRYING"] as const satisfies readonly UnfinishedStatus[];
+
+export type WaitingStatus = (typeof WAITING)[number];
 export type UnfinishedStatus = (typeof UNFINISHED)[number];
 export type FinishedStatus = (typeof FINISHED)[number];
 export type Status = (typeof STATUSES)[number];

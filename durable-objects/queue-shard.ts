@@ -13,6 +13,7 @@ import type {
   CloseRequest,
   OpenRequest,
   PackedSubmitRequest,
+  PurgeRequest,
   ReadAnswer,
   ShardRpc,
   SubmitAnswer,
@@ -26,6 +27,7 @@ import { configure } from "./queue-shard/configure.ts";
 import { deadTicket } from "./queue-shard/dead-ticket.ts";
 import { drain } from "./queue-shard/drain.ts";
 import { open } from "./queue-shard/open.ts";
+import { purge } from "./queue-shard/purge.ts";
 import { countBatch, read, summarize } from "./queue-shard/read.ts";
 import { failure, Shard } from "./queue-shard/shard.ts";
 import { submit } from "./queue-shard/submit.ts";
@@ -67,6 +69,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   cancel(request: Parameters<ShardRpc["cancel"]>[0]) {
     return this.#answer((shard) => cancel(shard, request));
+  }
+  purge(request: PurgeRequest) {
+    return this.#answer((shard) => purge(shard, request));
   }
   configure(request: Parameters<ShardRpc["configure"]>[0]) {
     return this.#answer((shard) => configure(shard, request));

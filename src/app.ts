@@ -9,6 +9,7 @@ import { checkQuery } from "./read/read-query.ts";
 import { cancelTask } from "./routes/control.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
+import { purgeQueue } from "./routes/purge-queue.ts";
 import * as queues from "./routes/queues.ts";
 import * as schedules from "./routes/schedules.ts";
 import { submitTasks } from "./routes/submissions.ts";
@@ -39,6 +40,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/queues/:queue/pause", queues.pauseQueue);
   on("POST", "/queues/:queue/drain", queues.drainQueue);
   on("POST", "/queues/:queue/resume", queues.resumeQueue);
+  on("POST", "/queues/:queue/purge", purgeQueue);
 
   on("GET", "/types", listTypes);
   on("GET", "/types/:type{.+}", getType);

@@ -44,6 +44,7 @@ export interface OperatorEvent {
     | "queue-created"
     | "queue-changed"
     | "queue-deleted"
+    | "queue-purged"
     | "queue-scaled"
     | "fire-missed"
     | "schedule-stopped";

@@ -2,7 +2,7 @@
 import type { AttemptError, ErrorCode } from "../errors.ts";
 import type { Seq } from "../ids.ts";
 import type { RetryPolicy } from "../retry.ts";
-import type { Status } from "../status.ts";
+import type { Status, WaitingStatus } from "../status.ts";
 import type { TaskRecord } from "../task.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
 import type { QueueSettings } from "./queue-settings.ts";
@@ -229,6 +229,20 @@ export interface ShardSummary {
   readonly oldestQueuedAt: number | null;
 }
 
+export interface PurgeRequest extends Versioned {
+  readonly statuses: readonly WaitingStatus[];
+  /** Where the last answer ended; absent in the first call. */
+  readonly after?: number;
+  readonly upTo?: number;
+}
+export type PurgeAnswer = Answer<{
+  readonly purged: number;
+  readonly after: number;
+  readonly upTo: number;
+  /** Whether there may be more between the two. */
+  readonly more: boolean;
+}>;
+
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
 export interface ShardRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
@@ -248,6 +262,8 @@ export interface ShardRpc {
    * is. Safe to repeat.
    */
   cancel(request: Versioned & { readonly seq: Seq }): Promise<TaskAnswer>;
+  /** Waiting tasks are CANCELLED, a portion a call. */
+  purge(request: PurgeRequest): Promise<PurgeAnswer>;
   configure(request: Versioned & { readonly settings: QueueSettings }): Promise<Answer<object>>;
   summary(request: Versioned): Promise<Answer<{ readonly summary: ShardSummary }>>;
   /** Local shutdown: sessions get `stop`. */

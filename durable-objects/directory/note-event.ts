@@ -11,6 +11,7 @@ const EXPECTED: ReadonlySet<OperatorEvent["kind"]> = new Set([
   "queue-created",
   "queue-changed",
   "queue-deleted",
+  "queue-purged",
   "queue-scaled",
 ]);
 

@@ -39,8 +39,14 @@ const NoFields = z.strictObject({});
  * @throws Problem as {@link readJson} and {@link checkBody}
  */
 export async function refuseFields(request: Request, limit: number): Promise<void> {
+  const body = await readOptionalJson(request, limit);
+  if (body !== undefined) checkBody(NoFields, body);
+}
+
+/** The body, parsed; undefined where there is none. @throws Problem as {@link readJson} */
+export async function readOptionalJson(request: Request, limit: number): Promise<unknown> {
   const bytes = await readBytes(request, limit);
-  if (bytes.byteLength > 0) checkBody(NoFields, parseJson(request, bytes));
+  return bytes.byteLength === 0 ? undefined : parseJson(request, bytes);
 }
 
 function parseJson(request: Request, bytes: ArrayBuffer | Uint8Array): unknown {

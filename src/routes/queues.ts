@@ -1,5 +1,5 @@
 /** Queues: their settings, which the Directory keeps and tells the shards, and their counts, which the shards tell. */
-import { noSuchQueue, Problem } from "../../core/errors.ts";
+
 import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
 import type { ChangeAnswer, QueueAction, QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { type QueuePatch, QueuePatchSchema } from "../../core/schema/queue-settings.ts";
@@ -13,6 +13,7 @@ import { json } from "../middleware/answer.ts";
 import { pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { readFlag } from "../read/read-query.ts";
+import { nameOf, unknownQueue } from "./queue-name.ts";
 
 /** What a shard has to tell its counts. */
 const SUMMARY_MS = 1_000;
@@ -86,16 +87,6 @@ function controlQueue(action: QueueAction): Route {
 function changed(door: Door, { entry, shards }: ChangeAnswer): Response {
   door.known.remember(entry);
   return json({ ...queueView(entry), shards });
-}
-
-function nameOf(c: Ctx): QueueName {
-  const name = c.req.param("queue") ?? "";
-  if (!QUEUE_NAME.test(name)) throw unknownQueue(name);
-  return name as QueueName;
-}
-
-function unknownQueue(name: string): Problem {
-  return new Problem("queue-unknown", noSuchQueue(name));
 }
 
 function queueView({ queue, settings, createdAt }: QueueEntry) {

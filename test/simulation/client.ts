@@ -6,6 +6,7 @@ import type { Seq } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
+import { WAITING } from "../../core/status.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { LIMIT_KEYS } from "./draw-settings.ts";
 import type { Faults } from "./faults.ts";
@@ -139,6 +140,21 @@ export class Client {
         tally.count(`cancel: ${status}`);
         if (status === "RUNNING") model.stopping.add(seq);
         else must(!isLive(model, seq), () => `task ${seq} is ${status}, the cancellation was told, but it lives`);
+      })
+      .catch(() => {});
+  }
+
+  /** All that wait by now, or those of one status. */
+  purge(): void {
+    const { model, random, network, tally } = this.#deps;
+    const live = [...model.tasks.keys()].filter((seq) => isLive(model, seq));
+    for (const seq of live) model.asked.add(seq);
+    const upTo = Math.max(0, ...model.tasks.keys());
+    const statuses = random.chance(0.5) ? WAITING : [random.pick(WAITING)];
+    network
+      .call(this.#life, "purge", { v: 1, statuses, after: 0, upTo })
+      .then((answer) => {
+        if (answer.ok && answer.purged > 0) tally.count("purged");
       })
       .catch(() => {});
   }

@@ -11,7 +11,15 @@ import type { Tally } from "./tally.ts";
 import { Life, type Timeline } from "./timeline.ts";
 
 /** Asked twice, these are to do what they do once. (`open` asked twice is two tickets.) */
-const MAY_COME_TWICE: ReadonlySet<Method> = new Set(["advance", "close", "cancel", "configure", "wake", "deadTicket"]);
+const MAY_COME_TWICE: ReadonlySet<Method> = new Set([
+  "advance",
+  "close",
+  "cancel",
+  "purge",
+  "configure",
+  "wake",
+  "deadTicket",
+]);
 
 export class Network {
   /** No request arrives before this moment of the timeline. */
@@ -47,6 +55,7 @@ export class Network {
       wait: (request) => ask("wait", request),
       batch: (request) => ask("batch", request),
       cancel: (request) => ask("cancel", request),
+      purge: (request) => ask("purge", request),
       configure: (request) => ask("configure", request),
       summary: (request) => ask("summary", request),
       drain: (request) => ask("drain", request),

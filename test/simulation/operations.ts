@@ -8,6 +8,7 @@ import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { open } from "../../durable-objects/queue-shard/open.ts";
+import { purge } from "../../durable-objects/queue-shard/purge.ts";
 import { countBatch, read, summarize } from "../../durable-objects/queue-shard/read.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../durable-objects/queue-shard/submit.ts";
@@ -31,6 +32,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   read: (shard, request, respond) => respond(read(shard, request)),
   batch: (shard, request, respond) => respond(countBatch(shard, request)),
   cancel: (shard, request, respond) => respond(cancel(shard, request)),
+  purge: (shard, request, respond) => respond(purge(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),
   summary: (shard, _request, respond) => respond({ v: 1, ok: true, summary: summarize(shard) }),
   drain: (shard, _request, respond) => respond(drain(shard)),

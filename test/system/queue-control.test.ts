@@ -41,6 +41,31 @@ it("256 257 a queue is drained while its tasks run, ends them all, and is delete
   expect((await client.call("GET", "/queues/closing")).body.code).toBe("queue-unknown");
 });
 
+it("260 a purge of 20,000 waiting tasks counts each, leaves what runs alone, and history has them all", async () => {
+  await using effects = await Effects.start();
+  await client.putQueue("purged", { slots: 1, maxSessions: 1, depthLimit: 50_000 });
+  effects.hold(1);
+  const running = await client.submit({ type: "effect", payload: { url: effects.url }, queue: "purged", priority: 9 });
+  await waitFor(() => effects.holding === 1, { what: "a task runs" });
+  const batches = await Promise.all(
+    times(20, () => client.submitAll(times(1_000, (i) => ({ type: "echo", payload: i, queue: "purged" })))),
+  );
+  let purged = 0;
+  await waitFor(
+    async () => {
+      const answer = await client.expect<{ purged: number; more: boolean }>(200, "POST", "/queues/purged/purge");
+      purged += answer.purged;
+      return !answer.more;
+    },
+    { what: "nothing is left to purge", timeoutMs: 60_000 },
+  );
+  expect(purged).toBe(20_000);
+  effects.release();
+  expect((await client.ended(running)).status).toBe("SUCCEEDED");
+  await client.settled("purged");
+  for (const { batch } of batches) expect((await client.batchEnded(batch)).counts).toMatchObject({ CANCELLED: 1_000 });
+});
+
 it("182 259 shards are raised by what waits and lowered by hand while tasks come and run, and none is lost", async () => {
   await using effects = await Effects.start();
   const autoscale = { minShards: 1, maxShards: 4, targetDepth: 20, targetWaitMs: 3_600_000 };

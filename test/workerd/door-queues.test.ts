@@ -63,6 +63,28 @@ describe("queues", () => {
     expect((await submit({ type: "echo", payload: 1, queue: "closing" })).status).toBe(202);
   });
 
+  it("260 purge ends what waits in every shard, counts it, and takes statuses", async () => {
+    await call("PUT", "/queues/heap", { shards: 3 });
+    await call("POST", "/queues/heap/pause");
+    const queued = Array.from({ length: 30 }, () => ({ type: "echo", payload: 1, queue: "heap" }));
+    const ids = await Promise.all(queued.map(async (task) => String((await submit(task)).body.id)));
+    await submit({ type: "echo", payload: 1, queue: "heap", delaySeconds: 60 });
+    expect(await call("POST", "/queues/heap/purge", { status: ["QUEUED"] })).toMatchObject({
+      status: 200,
+      body: { queue: "heap", purged: 30, more: false, shards: { asked: 3, answered: 3 } },
+    });
+    expect((await call("GET", `/tasks/${ids[0]}`)).body).toMatchObject({ status: "CANCELLED" });
+    expect((await call("POST", "/queues/heap/purge")).body).toMatchObject({ purged: 1, more: false });
+    expect((await call("GET", "/queues/heap")).body.counts).toMatchObject({ depth: 0 });
+    expect(await call("POST", "/queues/heap/purge", { status: ["RUNNING"] })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: "/status/0" }] },
+    });
+    expect((await call("POST", "/queues/none/purge")).body.code).toBe("queue-unknown");
+    const { body } = await call("GET", "/operator-events");
+    expect(body.events).toContainEqual(expect.objectContaining({ kind: "queue-purged", detail: "heap: 30 tasks" }));
+  });
+
   it("257 258 DELETE takes what drains and is empty; made again it is new", async () => {
     await call("PUT", "/queues/gone", { slots: 2 });
     await call("POST", "/queues/gone/pause");

@@ -234,6 +234,7 @@ export class DirectoryWorld {
       wait: unasked,
       batch: unasked,
       cancel: unasked,
+      purge: unasked,
       summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),
       deadTicket: unasked,
     };
