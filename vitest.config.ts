@@ -19,6 +19,8 @@ export default defineConfig({
         test: {
           name: "node",
           include: ["test/{core,consumers,history,operations,contract,docs,scripts}/**/*.test.ts"],
+          // Wrangler alone takes seconds to load where others use the machine.
+          testTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
       },
