@@ -101,7 +101,7 @@ class RunningAttempt implements RunningTask {
       this.#end({ kind: "returned" });
       return;
     }
-    const payload = readPayload(handler, this.#claim.payload);
+    const payload = readPayload(handler, this.#claim);
     if (!payload.ok) {
       this.#fail("payload-invalid", "PayloadInvalid", payload.message, false);
       return;
@@ -183,9 +183,12 @@ class RunningAttempt implements RunningTask {
 
 type ReadPayload = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly message: string };
 
-function readPayload(handler: Handler, text: string): ReadPayload {
+/** The payload as the handler's version has it; one of an older version is upgraded first. */
+function readPayload(handler: Handler, { payload, version }: ClaimedTask): ReadPayload {
   try {
-    const parsed = handler.payload.safeParse(JSON.parse(text));
+    const told: unknown = JSON.parse(payload);
+    const isOlder = version < handler.version && handler.upgrade !== undefined;
+    const parsed = handler.payload.safeParse(isOlder ? handler.upgrade?.(told, version) : told);
     if (parsed.success) return { ok: true, value: parsed.data };
     const issues = parsed.error.issues
       .slice(0, 5)
@@ -194,7 +197,7 @@ function readPayload(handler: Handler, text: string): ReadPayload {
   } catch (error) {
     return {
       ok: false,
-      message: `the payload could not be read: ${error instanceof Error ? error.message : String(error)}`,
+      message: `the payload of version ${version} could not be read: ${error instanceof Error ? error.message : String(error)}`,
     };
   }
 }

@@ -43,7 +43,7 @@ export interface TaskContext {
 export interface HandlerDefinition<Schema extends z.ZodType> {
   /** 1 to 128 of `A-Z a-z 0-9 _ . : / -`. */
   readonly type: string;
-  /** Raised when the payload changes its meaning. A worker takes tasks of this version and below. */
+  /** Raised when the payload changes its meaning. A worker takes tasks of this version and below; newer ones wait. */
   readonly version: number;
   /** Checked at submission (422) and again before each run; synchronous. */
   readonly payload: Schema;
@@ -51,6 +51,13 @@ export interface HandlerDefinition<Schema extends z.ZodType> {
   readonly timeoutMs?: number;
   /** Field by field: a task's own value goes first, the queue's comes last. */
   readonly retry?: Partial<RetryPolicy>;
+  /**
+   * Makes a payload of this version of one that was submitted under an older one; `payload` checks what it gives.
+   * Without it, older payloads are read as they are. What it throws fails the task as `payload-invalid`.
+   * @param payload as it was submitted, parsed JSON
+   * @param from its version
+   */
+  upgrade?(payload: unknown, from: number): unknown;
   /**
    * Does the work and answers any JSON of at most 1 MiB. What it throws is tried again, but for
    * {@link import("./errors.ts").NonRetryableError}.
@@ -65,6 +72,7 @@ export interface Handler {
   readonly payload: z.ZodType;
   readonly timeoutMs?: number;
   readonly retry?: Partial<RetryPolicy>;
+  upgrade?(payload: unknown, from: number): unknown;
   run(payload: unknown, ctx: TaskContext): unknown;
 }
 

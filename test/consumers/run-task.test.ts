@@ -53,6 +53,34 @@ describe("an attempt that succeeds", () => {
   });
 });
 
+describe("291 a task of an older version", () => {
+  const payload = z.strictObject({ names: z.array(z.string()) });
+  const run = ({ names }: { names: string[] }) => names.join("+");
+  const upgrade = (old: unknown, from: number) => ({
+    names: [`${from}:${z.strictObject({ name: z.string() }).parse(old).name}`],
+  });
+  const bench = () => taskBench(defineHandler({ type: "t", version: 3, payload, upgrade, run }));
+
+  test("runs with its payload upgraded, from the version that it was submitted under", async () => {
+    expect(resultOf(await bench().start({ name: "a" }, { version: 2 }).outcome)).toBe('"2:a"');
+    expect(resultOf(await bench().start({ names: ["b", "c"] }, { version: 3 }).outcome)).toBe('"b+c"');
+  });
+
+  test("is read as it is where the handler upgrades nothing", async () => {
+    const plain = taskBench(defineHandler({ type: "t", version: 3, payload, run }));
+    expect(resultOf(await plain.start({ names: ["a"] }, { version: 1 }).outcome)).toBe('"a"');
+  });
+
+  test.each([
+    ["what upgrade throws", { name: 7 }, upgrade],
+    ["what upgrade makes and the schema refuses", { name: "a" }, () => ({ names: "a" })],
+  ])("ends as payload-invalid by %s, and is not tried again", async (_what, old, made) => {
+    const broken = taskBench(defineHandler({ type: "t", version: 3, payload, upgrade: made, run }));
+    const outcome = await broken.start(old, { version: 2 }).outcome;
+    expect(failureOf(outcome)).toMatchObject({ code: "payload-invalid", retryable: false });
+  });
+});
+
 describe("an attempt that fails", () => {
   test("what a handler throws, at once or later, is handler-error and tried again", async () => {
     for (const run of [
