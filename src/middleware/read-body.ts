@@ -1,8 +1,9 @@
 /**
- * Reads a JSON body, never more of it than BODY_LIMIT, whether the caller told its length or not. The text must be
+ * Reads a JSON body and keeps never more of it than BODY_LIMIT, whether the caller told its length or not. The text must be
  * UTF-8: bytes that are not would be replaced in silence, and a payload must come back as it was sent.
  */
 import { z } from "zod";
+import { MIB } from "../../core/bytes.ts";
 import { Problem } from "../../core/errors.ts";
 import { explainIssues } from "../../core/explain-issues.ts";
 
@@ -87,25 +88,26 @@ function isJson(type: string | null): boolean {
 
 async function readBytes(request: Request, limit: number): Promise<Body["bytes"]> {
   const told = request.headers.get("content-length");
-  if (told !== null) {
-    if (Number(told) > limit) throw tooLarge(limit);
+  if (told !== null && Number(told) <= limit) {
     const bytes = await request.arrayBuffer();
     if (bytes.byteLength > limit) throw tooLarge(limit);
     return bytes;
   }
-  return request.body === null ? new Uint8Array() : await readStream(request.body, limit);
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  if (told !== null) return await refuse(reader, Number(told), limit);
+  return await readStream(reader, limit);
 }
 
-async function readStream(body: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = body.getReader();
+async function readStream(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     length += next.value.byteLength;
-    if (length > limit) {
-      await reader.cancel();
-      throw tooLarge(limit);
-    }
+    if (length > limit) return await refuse(reader, 0, limit);
     chunks.push(next.value);
   }
   const bytes = new Uint8Array(length);
@@ -115,6 +117,30 @@ async function readStream(body: ReadableStream<Uint8Array>, limit: number): Prom
     offset += chunk.byteLength;
   }
   return bytes;
+}
+
+/** Of a body that is refused: read and dropped up to this, closed beyond. */
+const MAX_DROPPED_BYTES = 64 * MIB;
+
+/**
+ * Reads on without keeping anything, then refuses. Most clients (Node's fetch, Python's urllib) send all of a body before
+ * they look at the answer: a connection that is closed under them is a broken pipe to them, and the answer never seen.
+ * @param expected bytes that are yet to come, as far as that was told
+ * @throws Problem always
+ */
+async function refuse(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  expected: number,
+  limit: number,
+): Promise<never> {
+  let dropped = expected > MAX_DROPPED_BYTES ? expected : 0;
+  while (dropped <= MAX_DROPPED_BYTES) {
+    const next = await reader.read();
+    if (next.done) throw tooLarge(limit);
+    dropped += next.value.byteLength;
+  }
+  await reader.cancel();
+  throw tooLarge(limit);
 }
 
 function tooLarge(limit: number): Problem {

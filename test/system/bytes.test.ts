@@ -34,6 +34,15 @@ const AWKWARD: readonly (readonly [string, unknown])[] = [
   ["numbers", [0, -0.5, 1e-300, 9_007_199_254_740_991, -9_007_199_254_740_991]],
 ];
 
+it("188 a client that sends all of a body before it reads gets its 413", async () => {
+  const headers = { "content-type": "application/json" };
+  for (const bytes of [9_000_000, 10_000_000, 40_000_000]) {
+    const body = new Uint8Array(bytes).fill(0x20);
+    const answer = await fetch(`${service.url}/tasks/submissions`, { method: "POST", headers, body });
+    expect([answer.status, await answer.json()]).toMatchObject([413, { code: "body-too-large" }]);
+  }
+});
+
 describe("payloads", () => {
   it("155 of quotes, of control characters, of depth 100 come back as they went, all at once and beside neighbours", async () => {
     await client.putQueue("awkward");

@@ -95,6 +95,25 @@ describe("bodies", () => {
     expect((await post(`\ufeff${task}`, "application/json")).status).toBe(202);
   });
 
+  it("188 a body that does not end is read to 64 MiB, then let go", async () => {
+    const chunk = new Uint8Array(1_048_576).fill(0x20);
+    let chunks = 0;
+    let isLetGo = false;
+    const endless = new ReadableStream({
+      pull(controller) {
+        chunks++;
+        controller.enqueue(chunk);
+      },
+      cancel() {
+        isLetGo = true;
+      },
+    });
+    expect(await post(endless, "application/json")).toMatchObject({ status: 413, body: { code: "body-too-large" } });
+    expect(isLetGo).toBe(true);
+    expect(chunks).toBeGreaterThan(64);
+    expect(chunks).toBeLessThan(80);
+  });
+
   it("A8 188 10 MB are 413, told or not", async () => {
     const large = JSON.stringify({ type: "echo", payload: "x".repeat(10_000_000) });
     expect(await post(large, "application/json")).toMatchObject({ status: 413, body: { code: "body-too-large" } });
