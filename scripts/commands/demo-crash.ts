@@ -1,14 +1,14 @@
 /**
- * `npm run demo:crash`: what a power cut does to the service, step by step. 520 tasks fetch from a small server of this
+ * `npm run demo:crash`: what a power cut does to the service, step by step. 500 waiting and 20 running tasks fetch from a small server of this
  * script, which therefore sees them run without asking the service anything: after the crash not one request is made
- * until the last has run.
+ * until the last has run. `npm run demo:crash -- 40` does it with 40 waiting tasks.
  */
 import { startService } from "../../test/support/node/service.ts";
 import { startTargetServer } from "../../test/support/node/target-server.ts";
 import { waitFor } from "../../test/support/node/wait-for.ts";
 
 const RUNNING = 20;
-const WAITING = 500;
+const WAITING = Number(process.argv[2] ?? 500);
 const began = performance.now();
 const tell = (sentence: string) =>
   console.log(`${((performance.now() - began) / 1_000).toFixed(1).padStart(6)} s  ${sentence}`);
@@ -65,7 +65,7 @@ const show = setInterval(() => {
   if (answered.size !== shown) tell(`${answered.size} of ${WAITING} waiting tasks have run.`);
   shown = answered.size;
 }, 500);
-await waitFor(done, { what: "all 520 tasks have run", timeoutMs: 120_000 }).finally(() => clearInterval(show));
+await waitFor(done, { what: "all of them have run", timeoutMs: 120_000 }).finally(() => clearInterval(show));
 tell(`All ${WAITING + RUNNING} have run. Now we ask what became of them.`);
 
 const ids = [...held.ids, ...quick.ids];

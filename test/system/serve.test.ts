@@ -83,7 +83,7 @@ describe("a running service", () => {
   it("196 keeps what it knew over a stop and a start", async () => {
     const id = await submit(service, { type: "echo", payload: "kept" });
     expect((await submission(service, id, 20)).status).toBe("SUCCEEDED");
-    expect(await service.stop()).toBe(0);
+    expect(await service.stop("SIGINT")).toBe(0);
     await service.restart();
     expect((await submission(service, id)).status).toBe("SUCCEEDED");
   });
@@ -149,13 +149,14 @@ describe("an end", () => {
     expect({ status, attempts: attempts.length }).toEqual({ status: "SUCCEEDED", attempts: 1 });
   });
 
-  it("D3 197 hands back a task that outlasts DRAIN_SECONDS; it runs again without having lost an attempt", async () => {
+  it("D3 197 by SIGINT hands back a task that outlasts DRAIN_SECONDS; it runs again without having lost an attempt", async () => {
     await using service = await startService({ env: { DRAIN_SECONDS: "1" } });
     const id = await submit(service, { type: "sleep", payload: { ms: 4_000 }, retry: { maxAttempts: 1 } });
     await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
     const since = performance.now();
-    expect(await service.stop()).toBe(0);
+    expect(await service.stop("SIGINT")).toBe(0);
     expect(performance.now() - since).toBeLessThan(4_000);
+    expect(service.logs.err.join("\n")).toContain("SIGINT: running tasks have 1 s to end.");
     await service.restart();
     const { status, attempts } = await submission(service, id, 30);
     const outcomes = attempts.map((attempt) => attempt.outcome);

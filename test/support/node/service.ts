@@ -35,8 +35,8 @@ export interface Service extends AsyncDisposable {
   readonly logs: { readonly out: readonly string[]; readonly err: readonly string[] };
   /** Of the running runtime; null while there is none. */
   workerdPid(): number | null;
-  /** SIGTERM, as an operator stops it; gives back the exit code. */
-  stop(): Promise<number | null>;
+  /** As an operator stops it; gives back the exit code. */
+  stop(signal?: "SIGTERM" | "SIGINT"): Promise<number | null>;
   /** SIGTERM to the server's whole process group; gives back the exit code. */
   stopGroup(): Promise<number | null>;
   /** SIGKILL to everything of it at once. */
@@ -110,8 +110,8 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     },
     workerdPid,
     kill,
-    async stop() {
-      child.kill("SIGTERM");
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
       await ended();
       return child.exitCode;
     },
