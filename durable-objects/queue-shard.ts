@@ -10,6 +10,8 @@ import type { Refusal } from "../core/schema/answer.ts";
 import type {
   AdvanceAnswer,
   AdvanceRequest,
+  BatchAnswer,
+  BatchRequest,
   CloseRequest,
   OpenRequest,
   PackedSubmitRequest,
@@ -28,10 +30,11 @@ import { deadTicket } from "./queue-shard/dead-ticket.ts";
 import { drain } from "./queue-shard/drain.ts";
 import { open } from "./queue-shard/open.ts";
 import { purge } from "./queue-shard/purge.ts";
-import { countBatch, read, summarize } from "./queue-shard/read.ts";
+import { read, summarize } from "./queue-shard/read.ts";
 import { failure, Shard } from "./queue-shard/shard.ts";
 import { submit } from "./queue-shard/submit.ts";
 import { wait } from "./queue-shard/wait.ts";
+import { waitBatch } from "./queue-shard/wait-batch.ts";
 import { durableSql } from "./sql/durable.ts";
 
 export class QueueShard extends DurableObject<Env> implements ShardRpc {
@@ -64,8 +67,8 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   wait(request: Parameters<ShardRpc["wait"]>[0]): Promise<ReadAnswer> {
     return this.#answerLater((shard, respond) => wait(shard, request, respond));
   }
-  batch(request: Parameters<ShardRpc["batch"]>[0]) {
-    return this.#answer((shard) => countBatch(shard, request));
+  batch(request: BatchRequest): Promise<BatchAnswer> {
+    return this.#answerLater((shard, respond) => waitBatch(shard, request, respond));
   }
   cancel(request: Parameters<ShardRpc["cancel"]>[0]) {
     return this.#answer((shard) => cancel(shard, request));

@@ -27,7 +27,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   const probe = (path: string, route: Route) => app.on("GET", path, (c) => route(door, c));
 
   on("POST", "/tasks/submissions", submitTasks);
-  on("GET", "/tasks/submissions", getSubmissions, "ids", "batch");
+  on("GET", "/tasks/submissions", getSubmissions, "ids", "batch", "wait");
   on("GET", "/tasks/submissions/:id", getSubmission, "wait");
   on("POST", "/tasks/submissions/:id/cancel", cancelTask);
   on("GET", "/tasks/:id", getResult);

@@ -229,6 +229,13 @@ export interface ShardSummary {
   readonly oldestQueuedAt: number | null;
 }
 
+export interface BatchRequest extends Versioned {
+  readonly first: Seq;
+  readonly count: number;
+  readonly waitMs?: number;
+}
+export type BatchAnswer = Answer<{ readonly counts: Readonly<Record<string, number>> }>;
+
 export interface PurgeRequest extends Versioned {
   readonly statuses: readonly WaitingStatus[];
   /** Where the last answer ended; absent in the first call. */
@@ -253,10 +260,8 @@ export interface ShardRpc {
   read(request: ReadRequest): Promise<ReadAnswer>;
   /** Answers when the task has ended, or after `waitMs` with what it is then. */
   wait(request: Versioned & { readonly seq: Seq; readonly waitMs: number }): Promise<ReadAnswer>;
-  /** Counts of a batch by status, of those that the shard still holds. */
-  batch(
-    request: Versioned & { readonly first: Seq; readonly count: number },
-  ): Promise<Answer<{ readonly counts: Readonly<Record<string, number>> }>>;
+  /** Counts of a batch by status, of those that the shard still holds; with `waitMs` when all have ended, or after it. */
+  batch(request: BatchRequest): Promise<BatchAnswer>;
   /**
    * A waiting task is CANCELLED at once, a RUNNING one is asked to stop (`cancelRequested`), a finished one stays as it
    * is. Safe to repeat.

@@ -1,7 +1,6 @@
 /** A task by id, as far as the shard has it: live, a dead letter, or finished and not yet taken by history. */
 import type { Seq } from "../../core/ids.ts";
-import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import type { ReadAnswer, ReadRequest, ShardSummary } from "../../core/schema/rpc.ts";
+import type { BatchAnswer, BatchRequest, ReadAnswer, ReadRequest, ShardSummary } from "../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { depthOf } from "./memory.ts";
 import { countInOutbox, findInOutbox } from "./outbox.ts";
@@ -50,10 +49,7 @@ function runningOf(shard: Shard, row: TaskRow) {
 }
 
 /** How many tasks of a batch are in which state, of those that the shard still has. */
-export function countBatch(
-  shard: Shard,
-  request: Versioned & { readonly first: Seq; readonly count: number },
-): Answer<{ readonly counts: Readonly<Record<string, number>> }> {
+export function countBatch(shard: Shard, request: BatchRequest): BatchAnswer {
   const counts: Record<string, number> = {};
   if (!shard.memory.hasTables) return { v: 1, ok: true, counts };
   for (const row of shard.sql.all<{ status: string; count: number }>(COUNTS, request.first, request.count))

@@ -16,7 +16,7 @@ import {
 } from "../../core/ids.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { FINISHED, isFinished, STATUSES, type Status } from "../../core/status.ts";
-import { answered, ask, deadlineOf, timeLeft } from "../ask.ts";
+import { answered, ask, deadlineOf, PATIENCE_MS, timeLeft } from "../ask.ts";
 import type { Door } from "../door.ts";
 import { countInHistory } from "./find-in-history.ts";
 import { knownPlace } from "./find-tasks.ts";
@@ -38,14 +38,18 @@ const ROUNDS = 3;
 /** A seq may be ahead of the clock that made it, and its task's retention so much earlier than it says (core/ids.ts). */
 const SEQ_AHEAD_MS = 60_000;
 
-/** @throws Problem batch-unknown, and whatever shard or history refuse with */
-export async function countBatch(door: Door, tenant: TenantName, id: string): Promise<BatchView> {
-  const deadline = deadlineOf(door.ports);
+/**
+ * @param waitMs 0, or how long to wait until all of it has ended
+ * @throws Problem batch-unknown, and whatever shard or history refuse with
+ */
+export async function countBatch(door: Door, tenant: TenantName, id: string, waitMs: number): Promise<BatchView> {
   const parsed = parseBatchId(id);
-  const entry = parsed && (await knownPlace(door, parsed, deadline));
+  const entry = parsed && (await knownPlace(door, parsed, deadlineOf(door.ports)));
   if (!parsed || !entry) throw new Problem("batch-unknown", `There is no batch ${id}.`);
   const { queue, shard, seq: first, count } = parsed;
   const at = { tenant, queue, shard };
+  if (waitMs > 0) await waitFor(door, at, first, count, waitMs);
+  const deadline = deadlineOf(door.ports);
   for (let round = 1; ; round++) {
     const whom = `Shard ${shard} of ${queue}`;
     const ms = timeLeft(door.ports, deadline);
@@ -66,6 +70,12 @@ export async function countBatch(door: Door, tenant: TenantName, id: string): Pr
     const finished = FINISHED.reduce((sum, status) => sum + counts[status], 0);
     return { batch: id as BatchId, queue, tasks: count, counts, finished, gone: count - known };
   }
+}
+
+/** A wait whose answer is lost has only ended early: what follows tells how the batch stands. */
+async function waitFor(door: Door, at: ShardAddress, first: Seq, count: number, waitMs: number): Promise<void> {
+  const question = { whom: `Shard ${at.shard} of ${at.queue}`, ms: waitMs + PATIENCE_MS, lost: "unavailable" } as const;
+  await ask(door.ports, door.log, question, () => door.ports.shard(at).batch({ v: 1, first, count, waitMs }));
 }
 
 /** Whether a task of the batch may have ended long enough ago to be forgotten. */

@@ -24,12 +24,17 @@ export async function getSubmission(door: Door, c: Ctx): Promise<Response> {
   return json(toTask(found.at.queue, found.at.shard, found.record));
 }
 
-/** GET /tasks/submissions?ids=a,b: each in its place, a task or a problem. ?batch=: how many stand where. */
+/**
+ * GET /tasks/submissions?ids=a,b: each in its place, a task or a problem. ?batch=: how many stand where, with `?wait=`
+ * when all have ended.
+ */
 export async function getSubmissions(door: Door, c: Ctx): Promise<Response> {
   const batch = c.req.query("batch");
   if (batch !== undefined && c.req.query("ids") !== undefined)
     throw queryProblem("batch", "cannot stand beside ids: say one of them");
-  if (batch !== undefined) return json(await countBatch(door, c.env.tenant, batch));
+  const waitS = readWhole(c, "wait", 0, MAX_WAIT_S);
+  if (batch !== undefined) return json(await countBatch(door, c.env.tenant, batch, (waitS ?? 0) * 1_000));
+  if (waitS !== null) throw queryProblem("wait", "is for a batch; one task is waited for at /tasks/submissions/{id}");
   const ids = readList(c, "ids", MAX_IDS);
   if (ids === null)
     throw new Problem("invalid-request", "Say which: ?ids= with up to 100 task ids, or ?batch= with a batch id.", {

@@ -9,10 +9,11 @@ import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { open } from "../../durable-objects/queue-shard/open.ts";
 import { purge } from "../../durable-objects/queue-shard/purge.ts";
-import { countBatch, read, summarize } from "../../durable-objects/queue-shard/read.ts";
+import { read, summarize } from "../../durable-objects/queue-shard/read.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../durable-objects/queue-shard/submit.ts";
 import { wait } from "../../durable-objects/queue-shard/wait.ts";
+import { waitBatch } from "../../durable-objects/queue-shard/wait-batch.ts";
 
 export type Method = keyof ShardRpc;
 export type RequestOf<M extends Method> = Parameters<ShardRpc[M]>[0];
@@ -30,7 +31,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   open: (shard, request, respond) => respond(open(shard, request)),
   close: (shard, request, respond) => respond(close(shard, request)),
   read: (shard, request, respond) => respond(read(shard, request)),
-  batch: (shard, request, respond) => respond(countBatch(shard, request)),
+  batch: waitBatch,
   cancel: (shard, request, respond) => respond(cancel(shard, request)),
   purge: (shard, request, respond) => respond(purge(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),

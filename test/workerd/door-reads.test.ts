@@ -120,6 +120,28 @@ describe("two history databases", () => {
   });
 });
 
+describe("286 a batch that is waited for", () => {
+  const submitAll = async (tasks: readonly object[]) =>
+    String((await call("POST", "/tasks/submissions", { tasks })).body.batch);
+
+  it("answers when all of it has ended", async () => {
+    const tasks = Array.from({ length: 50 }, (_, i) => ({ type: "sleep", payload: { ms: i } }));
+    const { body } = await call("GET", `/tasks/submissions?batch=${await submitAll(tasks)}&wait=30`);
+    expect(body).toMatchObject({ tasks: 50, finished: 50, counts: { SUCCEEDED: 50 } });
+  });
+
+  it("answers as it stands when the time is up", async () => {
+    const batch = await submitAll([{ type: "echo", payload: 1, queue: "held" }]);
+    const { body } = await call("GET", `/tasks/submissions?batch=${batch}&wait=1`);
+    expect(body).toMatchObject({ tasks: 1, finished: 0, counts: { QUEUED: 1 } });
+  });
+
+  it.each(["batch=held.0.06aa9ng0000.1&wait=61", "ids=held.0.06aa9ng0000&wait=1"])("?%s is refused", async (query) => {
+    const reply = await call("GET", `/tasks/submissions?${query}`);
+    expect(reply).toMatchObject({ status: 422, body: { errors: [{ pointer: "?wait" }] } });
+  });
+});
+
 describe("several at once", () => {
   it("161 each in its place, over queues, what is nowhere with its problem", async () => {
     const held = await submit({ type: "echo", payload: 1, queue: "held" });
