@@ -2,12 +2,8 @@
  * What a session says and does next, without doing it: a state machine that session.ts drives with real calls and the
  * simulation with invented ones. Must stay true: an outcome is told until a turn that carried it was answered; a task
  * stays in `holding` until then, so that it is never run twice because an answer was lost.
- *
- * At most two turns are under way: one that may be a long poll, and one that overtakes it with news.
  */
-import { MAX_ANSWER_BYTES } from "../core/bytes.ts";
 import type { Seq } from "../core/ids.ts";
-import type { Refusal } from "../core/schema/answer.ts";
 import type {
   AdvanceAnswer,
   AdvanceRequest,
@@ -17,7 +13,9 @@ import type {
   OpenAnswer,
   Outcome,
 } from "../core/schema/rpc.ts";
+import { type Flight, Flights, type Held, type Running } from "./flights.ts";
 import { AHEAD_MS, Pace } from "./pace.ts";
+import { Untold } from "./untold.ts";
 
 export type Step =
   | { readonly kind: "start"; readonly task: ClaimedTask }
@@ -34,24 +32,6 @@ export type Step =
  */
 const POLL_DELAY_MS = 1_000;
 
-interface Flight {
-  readonly request: AdvanceRequest;
-  readonly started: readonly Running[];
-  /** Sent while there was nothing to do: answered empty, it is time to go. */
-  readonly isLinger: boolean;
-}
-
-/** `turn`: whose answer handed it out. A task handed out again unbegun has the same attempt, so that alone tells no claim. */
-interface Held {
-  readonly task: ClaimedTask;
-  readonly turn: number;
-}
-
-interface Running extends Held {
-  readonly startedAt: number;
-  isReported: boolean;
-}
-
 export type SessionTerms = Pick<Extract<OpenAnswer, { ok: true }>, "slots" | "leaseMs" | "lingerMs"> & {
   readonly session: number;
 };
@@ -65,10 +45,9 @@ export class SessionPlan {
   /** Of what it holds: those whose cancellation it has heard of. */
   #cancelling = new Set<Seq>();
   readonly #running = new Map<Seq, Running>();
-  #unsent: Outcome[] = [];
-  #oldestUnsentAt: number | null = null;
+  readonly #untold = new Untold();
   #progress = new Map<Seq, string>();
-  readonly #flights = new Map<number, Flight>();
+  readonly #flights = new Flights();
   #turn = 0;
   #stop: Handout["stop"] = "no";
   #isDone = false;
@@ -105,7 +84,7 @@ export class SessionPlan {
     this.#progress.delete(outcome.seq);
     this.#pace.ended(now - running.startedAt);
     this.#lastEndAt = now;
-    this.#tell({ ...outcome, turn: running.turn }, now);
+    this.#untold.add({ ...outcome, turn: running.turn }, now);
   }
 
   /** @param progress JSON text */
@@ -122,10 +101,12 @@ export class SessionPlan {
     const flight = this.#flights.get(turn);
     if (!flight) return;
     if (!answer.ok) {
-      this.#refused(turn, flight, answer);
+      this.#giveUp(turn, flight);
+      // The shard knows this session no more: its tasks are another's by now, or will be.
+      if (answer.code === "session-unknown") this.#isDone = true;
       return;
     }
-    this.#flights.delete(turn);
+    this.#flights.end(turn);
     this.#lastAnswerAt = now;
     const { handout } = answer;
     if (flight.isLinger && handout.tasks.length === 0 && this.#isIdle) this.#isClosing = true;
@@ -167,7 +148,7 @@ export class SessionPlan {
       this.#isClosing = false;
       this.#isDone = true;
       const { session } = this.#terms;
-      steps.push({ kind: "close", request: { v: 1, session, turn: this.#turn + 1, outcomes: this.#takeUnsent() } });
+      steps.push({ kind: "close", request: { v: 1, session, turn: this.#turn + 1, outcomes: this.#untold.take() } });
     } else if (this.#maySend(now)) steps.push({ kind: "send", request: this.#send() });
     return steps;
   }
@@ -178,32 +159,30 @@ export class SessionPlan {
    */
   nextLook(): number | null {
     const looks: number[] = [];
-    if (this.#oldestUnsentAt !== null && this.#mayCall) looks.push(this.#oldestUnsentAt + AHEAD_MS);
+    const { since } = this.#untold;
+    if (since !== null && this.#flights.mayCall) looks.push(since + AHEAD_MS);
     if (this.#isFull) looks.push(this.#lastEndAt + AHEAD_MS);
-    if (this.#flights.size === 0) looks.push(this.#lastAnswerAt + POLL_DELAY_MS);
+    if (this.#flights.isEmpty) looks.push(this.#lastAnswerAt + POLL_DELAY_MS);
     return looks.length === 0 ? null : Math.min(...looks);
   }
 
   get #isIdle(): boolean {
-    return this.#running.size === 0 && this.#waiting.length === 0 && this.#unsent.length === 0;
+    return this.#running.size === 0 && this.#waiting.length === 0 && this.#untold.isEmpty;
   }
 
   get #mayClose(): boolean {
     if (!this.#isClosing && this.#stop === "no") return false;
-    if (this.#running.size > 0 || this.#waiting.length > 0 || this.#fitting() < this.#unsent.length) return false;
-    for (const flight of this.#flights.values()) if (flight.request.waitMs === 0) return false;
-    return [...this.#flights.values()].every((flight) => flight.request.outcomes.length === 0);
-  }
-
-  /** Ready for more: what is left to start is less than half of what it claims ahead. */
-  #isHungry(): boolean {
-    return this.#waiting.length <= this.#ahead() / 2;
+    if (this.#running.size > 0 || this.#waiting.length > 0 || !this.#untold.fitOneCall) return false;
+    return this.#flights.areParked && this.#flights.seqs.length === 0;
   }
 
   #maySend(now: number): boolean {
-    const hasNews = this.#unsent.length > 0 || this.#progress.size > 0 || this.#unreported.length > 0;
-    const isDue = this.#isHungry() || (this.#oldestUnsentAt !== null && now - this.#oldestUnsentAt >= AHEAD_MS);
-    if (this.#flights.size > 0) return this.#mayCall && hasNews && isDue;
+    const { since } = this.#untold;
+    const hasNews = since !== null || this.#progress.size > 0 || this.#unreported.length > 0;
+    // Ready for more: what is left to start is less than half of what it claims ahead.
+    const isHungry = this.#waiting.length <= this.#ahead() / 2;
+    const isDue = isHungry || (since !== null && now - since >= AHEAD_MS);
+    if (!this.#flights.isEmpty) return this.#flights.mayCall && hasNews && isDue;
     const isSilent = now - this.#lastAnswerAt >= POLL_DELAY_MS || now < this.#lastAnswerAt;
     return isSilent || (hasNews ? isDue : this.#want > 0);
   }
@@ -213,31 +192,23 @@ export class SessionPlan {
     return Math.max(0, this.#terms.slots + this.#ahead() - this.#running.size - this.#waiting.length);
   }
 
-  /** Whether one more call may be under way: at most one beside a long poll. */
-  get #mayCall(): boolean {
-    if (this.#flights.size > 1) return false;
-    for (const flight of this.#flights.values()) if (flight.request.waitMs === 0) return false;
-    return true;
-  }
-
   get #unreported(): Running[] {
     return [...this.#running.values()].filter((running) => !running.isReported);
   }
 
   #send(): AdvanceRequest {
     const { session, leaseMs, lingerMs } = this.#terms;
-    const outcomes = this.#takeUnsent();
+    const outcomes = this.#untold.take();
     const started = this.#unreported;
     for (const running of started) running.isReported = true;
     const isLinger = this.#isIdle;
     const holding = [...this.#running.keys(), ...this.#waiting.map(({ task }) => task.seq)];
-    for (const { seq } of this.#unsent) holding.push(seq);
-    for (const flight of this.#flights.values()) for (const { seq } of flight.request.outcomes) holding.push(seq);
+    holding.push(...this.#untold.seqs, ...this.#flights.seqs);
     const request: AdvanceRequest = {
       v: 1,
       session,
       turn: ++this.#turn,
-      answered: Math.min(this.#turn, ...this.#flights.keys()) - 1,
+      answered: this.#flights.answeredBefore(this.#turn),
       holding,
       started: started.map((running) => running.task.seq),
       outcomes,
@@ -249,31 +220,15 @@ export class SessionPlan {
       cancelling: this.#heardCancels(holding),
     };
     this.#progress = new Map();
-    this.#flights.set(request.turn, { request, started, isLinger });
+    this.#flights.add({ request, started, isLinger });
     return request;
   }
 
   /** What is not held is over, unless an answer that is still on its way brings it. */
   #heardCancels(holding: readonly Seq[]): Seq[] {
     if (this.#cancelling.size === 0) return [];
-    if (this.#flights.size === 0) this.#cancelling = new Set(holding.filter((seq) => this.#cancelling.has(seq)));
+    if (this.#flights.isEmpty) this.#cancelling = new Set(holding.filter((seq) => this.#cancelling.has(seq)));
     return [...this.#cancelling];
-  }
-
-  /** How many of the unsent outcomes one call may carry, by bytes: at least one. */
-  #fitting(): number {
-    let bytes = 0;
-    const over = this.#unsent.findIndex((outcome) => {
-      bytes += outcome.kind === "succeeded" ? outcome.result.length : 0;
-      return bytes > MAX_ANSWER_BYTES;
-    });
-    return over < 0 ? this.#unsent.length : Math.max(1, over);
-  }
-
-  #takeUnsent(): Outcome[] {
-    const outcomes = this.#unsent.splice(0, this.#fitting());
-    if (this.#unsent.length === 0) this.#oldestUnsentAt = null;
-    return outcomes;
   }
 
   #take(handout: Handout, turn: number, now: number): void {
@@ -331,24 +286,12 @@ export class SessionPlan {
 
   #handBack({ task, turn }: Held, now: number): void {
     const { seq, attempt } = task;
-    this.#tell({ kind: "returned", hasBegun: false, seq, attempt, turn, startedAt: now, endedAt: now }, now);
-  }
-
-  #tell(outcome: Outcome, now: number): void {
-    this.#unsent.push(outcome);
-    this.#oldestUnsentAt ??= now;
-  }
-
-  #refused(turn: number, flight: Flight, refusal: Refusal): void {
-    this.#giveUp(turn, flight);
-    // The shard knows this session no more: its tasks are another's by now, or will be.
-    if (refusal.code === "session-unknown") this.#isDone = true;
+    this.#untold.add({ kind: "returned", hasBegun: false, seq, attempt, turn, startedAt: now, endedAt: now }, now);
   }
 
   #giveUp(turn: number, flight: Flight): void {
-    this.#flights.delete(turn);
-    this.#unsent = [...flight.request.outcomes, ...this.#unsent];
-    if (this.#unsent.length > 0) this.#oldestUnsentAt = 0;
+    this.#flights.end(turn);
+    this.#untold.bringBack(flight.request.outcomes);
     for (const [seq, progress] of flight.request.progress)
       if (this.#running.has(seq) && !this.#progress.has(seq)) this.#progress.set(seq, progress);
     for (const running of flight.started) running.isReported = false;
