@@ -14,7 +14,7 @@ export function tooShortLease(cpuMs: number): number {
 
 export interface SettingFault {
   /** JSON Pointer, without its first slash. */
-  readonly field: keyof QueueSettings | "retry/capMs" | `typeLimits/${string}`;
+  readonly field: keyof QueueSettings | "retry/capMs" | "rate/limit" | `typeLimits/${string}`;
   readonly detail: string;
 }
 
@@ -31,11 +31,15 @@ export function findSettingFault(settings: QueueSettings, cpuMs: number): Settin
   if (depthLimit < shards) return { field: "depthLimit", detail: `must be at least ${shards}, one for each shard` };
   if (concurrency !== null && concurrency < shards)
     return { field: "concurrency", detail: `must be null or at least ${shards}, one for each shard` };
-  for (const [type, limit] of Object.entries(settings.typeLimits))
-    if ((limit.concurrency ?? shards) < shards) {
-      const field = `typeLimits/${type.replaceAll("~", "~0").replaceAll("/", "~1")}/concurrency` as const;
-      return { field, detail: `must be null or at least ${shards}, one for each shard` };
-    }
+  if ((settings.rate?.limit ?? shards) < shards)
+    return { field: "rate/limit", detail: `must be at least ${shards}, one for each shard` };
+  for (const [type, limit] of Object.entries(settings.typeLimits)) {
+    const field = `typeLimits/${type.replaceAll("~", "~0").replaceAll("/", "~1")}` as const;
+    if ((limit.concurrency ?? shards) < shards)
+      return { field: `${field}/concurrency`, detail: `must be null or at least ${shards}, one for each shard` };
+    if ((limit.rate?.limit ?? shards) < shards)
+      return { field: `${field}/rate/limit`, detail: `must be at least ${shards}, one for each shard` };
+  }
   // A PATCH may bring one of them to the other, where the schema sees one alone.
   if (isCapBelowBase(settings.retry)) return { field: "retry/capMs", detail: CAP_BELOW_BASE };
   return null;

@@ -1,11 +1,14 @@
 /**
- * How much may run at once of each task type and of each limitKey, beside what the queue as a whole may. Counts what
- * runs, from sessions' claims; a limitKey that is full is closed in `Lanes`, so that its tasks, however many, are looked
- * at by nobody until one of them ends. Made anew whenever settings change.
- * Must stay true: a key is closed exactly while it has no room.
+ * How much may run at once, and how much may start in a time, of each task type and of each limitKey, and what of the
+ * queue as a whole may start. Counts what runs from sessions' claims; levels of token buckets are the shard's, in memory
+ * and in rows. A limitKey without room is closed in `Lanes`, so that its tasks, however many, are looked at by nobody
+ * until one of them ends or a token comes. Made anew whenever settings change.
+ * Must stay true: what has no room is not started, and a key with room is closed no longer than to its next token's time.
  */
-import type { Lanes } from "./lanes.ts";
-import { type Limit, type QueueSettings, shareOf } from "./schema/queue-settings.ts";
+import { Heap, type HeapItem } from "./heap.ts";
+import type { Band, Lanes } from "./lanes.ts";
+import { type Limit, type QueueSettings, type RateSetting, shareOf } from "./schema/queue-settings.ts";
+import { type Level, levelFrom, nextTokenAt, type Rate, takeToken, tokensIn } from "./token-bucket.ts";
 
 /** What of a task decides the limits that it is under. */
 export interface Limited {
@@ -13,80 +16,216 @@ export interface Limited {
   readonly limitKey: string | null;
 }
 
+/** What a shard knows when its limits are made. */
+export interface LimitsOf {
+  readonly shard: number;
+  readonly lanes: Lanes;
+  /** Whatever runs now. */
+  readonly running: Iterable<Limited>;
+  /** By a bucket's name; changed by what is started. */
+  readonly levels: Map<string, Level>;
+}
+
+/** A token's alarm comes no sooner than this (ms): high rates are served by the turns that sessions take anyway. */
+const SHORTEST_WAIT_MS = 20;
+
 export class Limits {
+  /** Names of the buckets that tokens were taken from since somebody last kept them. */
+  readonly changed = new Set<string>();
+  readonly #queue: Gauge | null;
   readonly #types = new Map<string, Gauge>();
   readonly #keys = new Map<string, Gauge>();
   readonly #keyLimits: Limit;
   readonly #overrides: ReadonlyMap<string, Limit>;
+  readonly #areKeysRated: boolean;
   readonly #lanes: Lanes;
+  readonly #levels: Map<string, Level>;
+  /** Closed keys that a token will open. */
+  readonly #wakes = new Heap<Gauge>((a, b) => a.wakeAt < b.wakeAt);
+  #releasedAt = 0;
 
-  /** @param running whatever runs at the shard now */
-  constructor(settings: QueueSettings, shard: number, lanes: Lanes, running: Iterable<Limited>) {
+  constructor(settings: QueueSettings, { shard, lanes, running, levels }: LimitsOf, now: number) {
+    const { rate, typeLimits, keyLimits, keyLimitOverrides } = settings;
     this.#lanes = lanes;
-    this.#keyLimits = settings.keyLimits;
-    this.#overrides = new Map(Object.entries(settings.keyLimitOverrides));
-    for (const [type, limit] of Object.entries(settings.typeLimits)) {
+    this.#levels = levels;
+    this.#keyLimits = keyLimits;
+    this.#overrides = new Map(Object.entries(keyLimitOverrides));
+    this.#areKeysRated = [keyLimits, ...this.#overrides.values()].some((limit) => limit.rate);
+    const share = (limit: number) => shareOf(limit, settings, shard);
+    this.#queue = rate === null ? null : new Gauge("queue", null, rateOf(rate, share), levels);
+    for (const [type, limit] of Object.entries(typeLimits)) {
       const { concurrency = null } = limit;
-      this.#types.set(type, new Gauge(concurrency === null ? null : shareOf(concurrency, settings, shard)));
+      const shareOfIt = concurrency === null ? null : share(concurrency);
+      this.#types.set(
+        type,
+        new Gauge(`type ${type}`, shareOfIt, limit.rate ? rateOf(limit.rate, share) : null, levels),
+      );
     }
-    for (const task of running) this.started(task);
+    for (const task of running) this.#count(task);
+    this.#setLevels(now);
+    for (const name of levels.keys()) if (name.startsWith(KEY)) this.#keyGauge(name.slice(KEY.length));
+    for (const [limitKey, gauge] of [...this.#keys]) this.#settle(limitKey, gauge, now);
   }
 
-  /** How many more tasks of that type may start. */
-  typeRoom(type: string): number {
-    return this.#types.get(type)?.room ?? Number.POSITIVE_INFINITY;
+  /** How many more tasks of the queue may start now; concurrency apart. */
+  queueRoom(now: number): number {
+    return this.#queue?.room(now) ?? Number.POSITIVE_INFINITY;
   }
 
-  /** How many more tasks of that limitKey may start. */
-  keyRoom(limitKey: string): number {
-    return this.#keyGauge(limitKey).room;
+  /** How many more tasks of that type may start now. */
+  typeRoom(type: string, now: number): number {
+    return this.#types.get(type)?.room(now) ?? Number.POSITIVE_INFINITY;
   }
 
-  started({ type, limitKey }: Limited): void {
-    this.#types.get(type)?.count(1);
+  /** How many more tasks of that limitKey may start now. */
+  keyRoom(limitKey: string, now: number): number {
+    return (this.#keys.get(limitKey) ?? this.#gaugeOf(limitKey)).room(now);
+  }
+
+  /** Whether a rate bounds what a band starts: then it is started when it is claimed, never claimed ahead of the slots. */
+  isRated({ type, isKeyed }: Pick<Band, "type" | "isKeyed">): boolean {
+    return this.#queue !== null || (isKeyed && this.#areKeysRated) || this.#types.get(type)?.rate != null;
+  }
+
+  started(task: Limited, now: number): void {
+    const gauge = this.#count(task);
+    for (const counted of [this.#queue, this.#types.get(task.type), gauge])
+      if (counted?.rate && counted.take(now)) this.changed.add(counted.name);
+    if (gauge && task.limitKey !== null) this.#settle(task.limitKey, gauge, now);
+  }
+
+  ended({ type, limitKey }: Limited, now: number): void {
+    const ofType = this.#types.get(type);
+    if (ofType) ofType.running--;
     if (limitKey === null) return;
     const gauge = this.#keyGauge(limitKey);
-    this.#keys.set(limitKey, gauge);
-    gauge.count(1);
-    if (gauge.room === 0) this.#lanes.close(limitKey);
+    gauge.running--;
+    this.#settle(limitKey, gauge, now);
   }
 
-  ended({ type, limitKey }: Limited): void {
-    this.#types.get(type)?.count(-1);
-    if (limitKey === null) return;
+  /** Opens the keys whose token has come. */
+  release(now: number): void {
+    const hasSteppedBack = now < this.#releasedAt;
+    this.#releasedAt = now;
+    if (hasSteppedBack) {
+      this.#setLevels(now);
+      for (const gauge of [...this.#wakes]) this.#settle(gauge.limitKey, gauge, now);
+    }
+    for (let top = this.#wakes.top; top && top.wakeAt <= now; top = this.#wakes.top)
+      this.#settle(top.limitKey, top, now);
+  }
+
+  /** When something that waits may have the token that it lacks (Unix ms); null: nothing lacks one. */
+  nextToken(now: number): number | null {
+    let next = this.#queue?.lacksToken(now) ? this.#queue.nextTokenAt(now) : null;
+    if (next === null) {
+      next = this.#wakes.top?.wakeAt ?? null;
+      for (const { type, count } of this.#lanes.bands()) {
+        const gauge = this.#types.get(type);
+        if (count > 0 && gauge?.lacksToken(now))
+          next = Math.min(next ?? Number.POSITIVE_INFINITY, gauge.nextTokenAt(now));
+      }
+    }
+    return next === null ? null : Math.max(next, now + SHORTEST_WAIT_MS);
+  }
+
+  /** By the clock as it is. */
+  #setLevels(now: number): void {
+    for (const [name, level] of this.#levels) if (level.at > now) this.#levels.set(name, levelFrom(level, now));
+  }
+
+  #count({ type, limitKey }: Limited): Gauge | null {
+    const ofType = this.#types.get(type);
+    if (ofType) ofType.running++;
+    if (limitKey === null) return null;
     const gauge = this.#keyGauge(limitKey);
-    gauge.count(-1);
-    if (gauge.running === 0) this.#keys.delete(limitKey);
-    if (gauge.room > 0 && this.#lanes.isClosed(limitKey)) this.#lanes.open(limitKey);
+    gauge.running++;
+    return gauge;
+  }
+
+  /** Opens or closes a key, as it has room or not; forgets it where nothing of it is to be known. */
+  #settle(limitKey: string, gauge: Gauge, now: number): void {
+    const isClosed = this.#lanes.isClosed(limitKey);
+    if (gauge.room(now) > 0) {
+      this.#wakes.delete(gauge);
+      if (isClosed) this.#lanes.open(limitKey);
+      if (gauge.running === 0) this.#keys.delete(limitKey);
+      return;
+    }
+    if (!isClosed) this.#lanes.close(limitKey);
+    if (gauge.lacksToken(now)) {
+      gauge.wakeAt = Math.max(gauge.nextTokenAt(now), now + 1);
+      this.#wakes.put(gauge);
+    } else this.#wakes.delete(gauge);
   }
 
   #keyGauge(limitKey: string): Gauge {
     const known = this.#keys.get(limitKey);
     if (known) return known;
-    const { concurrency = null } = { ...this.#keyLimits, ...this.#overrides.get(limitKey) };
-    return new Gauge(concurrency);
+    const gauge = this.#gaugeOf(limitKey);
+    this.#keys.set(limitKey, gauge);
+    return gauge;
+  }
+
+  #gaugeOf(limitKey: string): Gauge {
+    const { concurrency = null, rate } = { ...this.#keyLimits, ...this.#overrides.get(limitKey) };
+    return new Gauge(KEY + limitKey, concurrency, rate ? rateOf(rate) : null, this.#levels);
   }
 }
 
-/** Whether a queue limits anything but its whole. */
-export function hasLimits({ typeLimits, keyLimits, keyLimitOverrides }: QueueSettings): boolean {
-  return [typeLimits, keyLimits, keyLimitOverrides].some((limits) => Object.keys(limits).length > 0);
+/** Whether a queue limits anything but how many of it run at once. */
+export function hasLimits({ rate, typeLimits, keyLimits, keyLimitOverrides }: QueueSettings): boolean {
+  return rate !== null || [typeLimits, keyLimits, keyLimitOverrides].some((limits) => Object.keys(limits).length > 0);
 }
 
-class Gauge {
+/** @param share of a shard, where the limit is divided; a burst is no less than one */
+function rateOf({ limit, periodMs, burst = 1 }: RateSetting, share = (whole: number) => whole): Rate {
+  return { limit: share(limit), periodMs, burst: Math.max(1, share(burst)) };
+}
+
+const KEY = "key ";
+
+class Gauge implements HeapItem {
+  readonly name: string;
+  readonly rate: Rate | null;
   running = 0;
+  at = -1;
+  /** When the token comes that it is closed for (Unix ms). */
+  wakeAt = 0;
   readonly #concurrency: number | null;
+  readonly #levels: Map<string, Level>;
 
   /** @param concurrency null: as many as come */
-  constructor(concurrency: number | null) {
+  constructor(name: string, concurrency: number | null, rate: Rate | null, levels: Map<string, Level>) {
+    this.name = name;
+    this.rate = rate;
     this.#concurrency = concurrency;
+    this.#levels = levels;
   }
 
-  get room(): number {
-    return this.#concurrency === null ? Number.POSITIVE_INFINITY : Math.max(0, this.#concurrency - this.running);
+  get limitKey(): string {
+    return this.name.slice(KEY.length);
   }
 
-  count(change: number): void {
-    this.running += change;
+  room(now: number): number {
+    const free = this.#concurrency === null ? Number.POSITIVE_INFINITY : this.#concurrency - this.running;
+    const tokens =
+      this.rate === null ? Number.POSITIVE_INFINITY : tokensIn(this.#levels.get(this.name), this.rate, now);
+    return Math.max(0, Math.min(free, tokens));
+  }
+
+  lacksToken(now: number): boolean {
+    return this.rate !== null && tokensIn(this.#levels.get(this.name), this.rate, now) === 0;
+  }
+
+  nextTokenAt(now: number): number {
+    return this.rate === null ? now : nextTokenAt(this.#levels.get(this.name), this.rate, now);
+  }
+
+  /** @returns whether it has a bucket at all */
+  take(now: number): boolean {
+    if (this.rate === null) return false;
+    this.#levels.set(this.name, takeToken(this.#levels.get(this.name), this.rate, now));
+    return true;
   }
 }

@@ -6,6 +6,8 @@ export interface AlarmReasons {
   readonly nextDeadline: number | null;
   readonly nextLeaseEnd: number | null;
   readonly nextTicket: number | null;
+  /** Of a rate, that a waiting task lacks. */
+  readonly nextToken: number | null;
   readonly historyFlush: number | null;
   readonly noticeFlush: number | null;
   readonly retention: number | null;

@@ -21,10 +21,20 @@ const MAX_LIMITED = 256;
 
 const concurrency = z.int().min(1).max(100_000).nullable();
 
+/** Tasks that may start in a time: over any `periodMs` at most `limit` and `burst`. */
+const RateSchema = z.strictObject({
+  limit: z.int().min(1).max(100_000),
+  periodMs: z.int().min(100).max(86_400_000),
+  /** How many may start at once after a pause; 1 where nothing is said. */
+  burst: z.int().min(1).max(100_000).exactOptional(),
+});
+export type RateSetting = Readonly<z.infer<typeof RateSchema>>;
+
 /** Of a task type or a limitKey. */
 const LimitSchema = z.strictObject({
   /** Tasks that may run at once; null: no limit. */
   concurrency: concurrency.exactOptional(),
+  rate: RateSchema.nullable().exactOptional(),
 });
 export type Limit = Readonly<z.infer<typeof LimitSchema>>;
 
@@ -59,6 +69,8 @@ const fields = {
   history: z.int().min(0).max(31),
   /** Tasks that may run at once; null: no limit. */
   concurrency,
+  /** null: no limit. */
+  rate: RateSchema.nullable(),
   /** By task type; like `concurrency` in shares, where a queue has several shards. */
   typeLimits: limitsBy(TYPE_NAME),
   /** Of each limitKey by itself, whole: a key's tasks are at one shard. */
@@ -113,6 +125,7 @@ export const DEFAULT_SETTINGS: QueueSettings = {
   autoscale: null,
   history: 0,
   concurrency: null,
+  rate: null,
   typeLimits: {},
   keyLimits: {},
   keyLimitOverrides: {},

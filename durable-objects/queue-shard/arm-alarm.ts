@@ -10,9 +10,11 @@ export function armAlarm(shard: Shard, now: number): void {
   for (const session of memory.sessions.values())
     nextLeaseEnd = Math.min(nextLeaseEnd ?? session.leaseUntil, session.leaseUntil);
   let nextTicket: number | null = null;
+  let nextToken: number | null = null;
   // Only where a look could bring a ticket: one that changes nothing would be due again at once.
   if (memory.lanes.queued > 0 && !memory.settings?.paused && !shard.draining) {
     nextTicket = memory.ticketLookAt;
+    nextToken = memory.limits?.nextToken(now) ?? null;
     for (const { overdueAt } of memory.tickets.values()) nextTicket = Math.min(nextTicket ?? overdueAt, overdueAt);
   }
   const next = nextAlarm(
@@ -21,6 +23,7 @@ export function armAlarm(shard: Shard, now: number): void {
       nextDeadline: memory.running > 0 ? memory.deadlineHint : null,
       nextLeaseEnd,
       nextTicket,
+      nextToken,
       historyFlush: flushAt(shard, "history", memory.historyFlush.at, now),
       noticeFlush: flushAt(shard, "dead-letters", memory.noticeFlush.at, now),
       retention: retentionAt(shard),

@@ -9,6 +9,7 @@ import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../core/lease.t
 import { pickLane, runnableBands } from "../../core/pick.ts";
 import { shareOf } from "../../core/schema/queue-settings.ts";
 import type { ClaimedTask, Handout, Worker } from "../../core/schema/rpc.ts";
+import { keepLevels } from "./bucket-rows.ts";
 import { refillIfShort } from "./lane-rows.ts";
 import type { Memory, Session } from "./memory.ts";
 import type { Shard } from "./shard.ts";
@@ -30,11 +31,16 @@ type ClaimedRow = readonly [
 /** Claimed at once: so many of the largest payload fit an answer twice over, what follows is looked at in between. */
 const CHUNK = Math.floor((2 * MAX_ANSWER_BYTES) / MAX_PAYLOAD_BYTES);
 
-/** How many more tasks the queue's concurrency lets this shard run; Infinity where it has none. */
-export function concurrencyLeft(shard: Shard): number {
-  const { settings, running } = shard.memory;
-  if (!settings || settings.concurrency === null) return Number.POSITIVE_INFINITY;
-  return Math.max(0, shareOf(settings.concurrency, settings, shard.address.shard) - running);
+/**
+ * How many more tasks the queue lets this shard start now, by its concurrency and its rate; Infinity where it has neither.
+ * Whoever asks is about to look at lanes: those whose keys have a token again are open from here on.
+ */
+export function roomLeft(shard: Shard, now: number): number {
+  const { limits, settings, running } = shard.memory;
+  limits?.release(now);
+  const room = limits?.queueRoom(now) ?? Number.POSITIVE_INFINITY;
+  if (!settings || settings.concurrency === null) return room;
+  return Math.min(room, Math.max(0, shareOf(settings.concurrency, settings, shard.address.shard) - running));
 }
 
 /** Slots of a session that no begun task holds. */
@@ -67,19 +73,16 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
   const { memory } = shard;
   const { settings } = memory;
   if (!settings || want <= 0 || memory.lanes.queued === 0 || stopOf(shard, session, now) !== "no") return [];
-  let left = Math.min(want, concurrencyLeft(shard), settings.sessionMaxTasks - session.handed);
+  let left = Math.min(want, roomLeft(shard, now), settings.sessionMaxTasks - session.handed);
   let free = freeSlots(session);
-  const runnable = runnableBands(memory.lanes, {
-    paused: settings.paused,
-    knows: knows(session.worker),
-    solo: session.solo,
-    limits: memory.limits,
-  });
+  const { paused } = settings;
+  const rules = { paused, knows: knows(session.worker), solo: session.solo, limits: memory.limits, now };
+  const runnable = runnableBands(memory.lanes, rules);
 
   const tasks: ClaimedTask[] = [];
   let bytes = 0;
   while (left > 0 && bytes < MAX_ANSWER_BYTES) {
-    const picked = pickTasks(shard, runnable, Math.min(left, CHUNK), free);
+    const picked = pickTasks(shard, runnable, Math.min(left, CHUNK), free, now);
     if (picked.length === 0) break;
     for (const [i, row] of takeRows(shard, session, picked).entries()) {
       const isStarted = free > 0;
@@ -103,6 +106,7 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
       bytes += payload.length;
       tasks.push(toClaimedTask({ type, version, payload }, held));
     }
+    keepLevels(shard, now);
     left -= picked.length;
   }
   session.handed += tasks.length;
@@ -114,15 +118,15 @@ interface PickedTask {
   readonly lane: Lane;
 }
 
-function pickTasks(shard: Shard, runnable: readonly Band[], most: number, free: number): PickedTask[] {
+function pickTasks(shard: Shard, runnable: readonly Band[], most: number, free: number, now: number): PickedTask[] {
   const { lanes, limits } = shard.memory;
   const picked: PickedTask[] = [];
   while (picked.length < most) {
-    const lane = pickLane(runnable, picked.length < free, lanes, limits);
+    const lane = pickLane(runnable, picked.length < free, lanes, { limits, now });
     if (!lane) break;
     picked.push({ seq: lanes.take(lane), lane });
     refillIfShort(shard, lane);
-    limits?.started(lane.key);
+    limits?.started(lane.key, now);
   }
   return picked;
 }
@@ -170,12 +174,12 @@ export function newCancels(session: Session, heard: readonly Seq[] | undefined):
 }
 
 /** Ends a claim in memory, whatever became of the task. */
-export function dropClaim(memory: Memory, session: Session, seq: Seq): void {
+export function dropClaim(memory: Memory, session: Session, seq: Seq, now: number): void {
   const held = session.claims.get(seq);
   if (!held) return;
   session.claims.delete(seq);
   memory.running--;
-  memory.limits?.ended(held);
+  memory.limits?.ended(held, now);
   if (held.startedAt !== null) session.begun--;
   if (held.cancelAt !== null) session.cancels--;
 }

@@ -21,7 +21,7 @@ export function close(shard: Shard, request: CloseRequest): CloseAnswer {
       const held = session.claims.get(row.seq);
       if (held) result.ended.push(...handBack(shard, session, row, held, mayHaveBegun, now));
     }
-    forgetSession(shard, session);
+    forgetSession(shard, session, now);
     return result;
   });
   answerParked(shard, session.id, EMPTY_HANDOUT);

@@ -35,5 +35,5 @@ export function adoptSettings(shard: Shard, settings: QueueSettings): void {
   const { memory } = shard;
   shard.sql.run(KEEP_SETTINGS, memory.seqReserved, JSON.stringify(settings));
   memory.settings = withDefaults(settings);
-  countLimits(memory, shard.address.shard);
+  countLimits(memory, shard.address.shard, shard.ports.now());
 }

@@ -6,7 +6,7 @@ import { countRunnable, runnableBands } from "../../core/pick.ts";
 import { TICKET_QUEUES, type TicketQueue } from "../../core/ports.ts";
 import type { Ticket } from "../../core/schema/rpc.ts";
 import { type Demand, NEW_SESSION_MS, QUICK_AHEAD, ticketPatience, ticketsWanted } from "../../core/tickets.ts";
-import { concurrencyLeft, freeSlots } from "./claim.ts";
+import { freeSlots, roomLeft } from "./claim.ts";
 import type { Memory } from "./memory.ts";
 import type { Shard } from "./shard.ts";
 
@@ -16,7 +16,7 @@ export function issueTickets(shard: Shard, now: number): void {
   dropOverdue(memory, now);
   memory.ticketLookAt = null;
   if (!settings || settings.paused || shard.draining || lanes.queued === 0) return;
-  const concurrency = concurrencyLeft(shard);
+  const concurrency = roomLeft(shard, now);
   const demand = { concurrencyLeft: concurrency, slots: settings.slots, maxSessions: settings.maxSessions };
   for (const solo of [false, true]) {
     const waiting = solo ? lanes.solo : lanes.queued - lanes.solo;
@@ -24,7 +24,7 @@ export function issueTickets(shard: Shard, now: number): void {
     // Suspects run one after the other: one session, one slot.
     const bounds = solo ? { ...demand, slots: 1, maxSessions: 1 } : demand;
     const stays = staysOf(shard, solo, now);
-    const { ready, unknown } = waitingFor(memory, solo, bounds.slots * bounds.maxSessions + stays.freeSlots);
+    const { ready, unknown } = waitingFor(memory, solo, bounds.slots * bounds.maxSessions + stays.freeSlots, now);
     const tickets = ticketsWanted({ ...bounds, ...stays, ready });
     let wanted = tickets.now;
     if (tickets.more && stays.newestAt !== null) lookAgainAt(memory, stays.newestAt + NEW_SESSION_MS);
@@ -42,11 +42,11 @@ export function issueTickets(shard: Shard, now: number): void {
  * Tasks that may run and that the consumers seen last could run (all of them until one has come), counted up to `most`;
  * and whether others wait that none of those knows. What is at a limit is neither: it needs no worker.
  */
-function waitingFor(memory: Memory, solo: boolean, most: number): { ready: number; unknown: boolean } {
+function waitingFor(memory: Memory, solo: boolean, most: number, now: number): { ready: number; unknown: boolean } {
   const { consumerTypes: types, lanes, limits } = memory;
-  const bands = runnableBands(lanes, { paused: false, knows: () => true, solo, limits });
+  const bands = runnableBands(lanes, { paused: false, knows: () => true, solo, limits, now });
   const known = types === null ? bands : bands.filter(({ type, version }) => (types[type] ?? -1) >= version);
-  return { ready: countRunnable(known, limits, most), unknown: known.length < bands.length };
+  return { ready: countRunnable(known, { limits, now }, most), unknown: known.length < bands.length };
 }
 
 /**

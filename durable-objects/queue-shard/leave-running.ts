@@ -44,7 +44,7 @@ export function leaveRunning(
 ): TaskRecord[] {
   const cancelAt = session.claims.get(row.seq)?.cancelAt ?? null;
   const left = afterRun(session, row, leaving);
-  dropClaim(shard.memory, session, row.seq);
+  dropClaim(shard.memory, session, row.seq, now);
   if (cancelAt !== null) return [cancel(shard, session, left, leaving.cause, now)];
   const next: TaskRow = {
     ...left,

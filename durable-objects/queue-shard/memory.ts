@@ -9,7 +9,9 @@ import type { HeldClaim } from "../../core/lease.ts";
 import { hasLimits, type Limited, Limits } from "../../core/limits.ts";
 import { type QueueSettings, withDefaults } from "../../core/schema/queue-settings.ts";
 import type { Worker } from "../../core/schema/rpc.ts";
+import type { Level } from "../../core/token-bucket.ts";
 import type { Sql } from "../sql/sql.ts";
+import { loadLevels } from "./bucket-rows.ts";
 
 /** A worker's stay at this shard. */
 export interface Session {
@@ -61,6 +63,9 @@ export interface Memory {
   running: number;
   /** What of it counts against which limit; null where the queue has none but for its whole. */
   limits: Limits | null;
+  /** Of token buckets that are not full, by name; some full ones besides, until there are many to look at. */
+  levels: Map<string, Level>;
+  levelsToLookAt: number;
   /** Never later than the earliest deadline; may be early, then the alarm finds nothing and works it out again. */
   deadlineHint: number | null;
   dead: { count: number; oldest: number | null };
@@ -97,6 +102,8 @@ export function emptyMemory(): Memory {
     sessions: new Map(),
     running: 0,
     limits: null,
+    levels: new Map(),
+    levelsToLookAt: 0,
     deadlineHint: null,
     dead: { count: 0, oldest: null },
     outbox: { rows: 0, entries: 0, bytes: 0, refused: 0, last: 0 },
@@ -205,6 +212,7 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   if (notices) memory.notices = notices;
   if (memory.notices.count > 0) memory.noticeFlush.at = 0;
   memory.dedupExpiry = sql.all<{ next: number | null }>(DEDUP)[0]?.next ?? null;
+  memory.levels = loadLevels(sql);
   return memory;
 }
 
@@ -241,10 +249,11 @@ function seqsOf(claims: readonly StoredClaim[]): string {
 }
 
 /** Counts anew what runs under which limit: settings have changed, or memory is fresh. */
-export function countLimits(memory: Memory, shard: number): void {
-  const { lanes, sessions, settings } = memory;
+export function countLimits(memory: Memory, shard: number, now: number): void {
+  const { lanes, levels, sessions, settings } = memory;
   lanes.openAll();
-  memory.limits = settings && hasLimits(settings) ? new Limits(settings, shard, lanes, claimsOf(sessions)) : null;
+  const running = claimsOf(sessions);
+  memory.limits = settings && hasLimits(settings) ? new Limits(settings, { shard, lanes, running, levels }, now) : null;
 }
 
 function* claimsOf(sessions: ReadonlyMap<number, Session>): Generator<Limited> {

@@ -94,4 +94,16 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
     id: "201-keys",
     statements: ["ALTER TABLE dedup ADD COLUMN fingerprint TEXT", "ALTER TABLE dedup ADD COLUMN answer TEXT"],
   },
+  {
+    id: "203-limits",
+    statements: [
+      // Of rates alone. `units` of a token as of `at`; at `full_at` (Unix ms both) the row says nothing any more.
+      `CREATE TABLE bucket (
+        name TEXT PRIMARY KEY,
+        units INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        full_at INTEGER NOT NULL
+      ) WITHOUT ROWID`,
+    ],
+  },
 ];

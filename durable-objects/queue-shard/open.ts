@@ -9,7 +9,7 @@ import type { Handout, OpenAnswer, OpenRequest, Worker } from "../../core/schema
 import { ticketPatience } from "../../core/tickets.ts";
 import { storedHandout } from "./advance.ts";
 import { afterOperation } from "./after.ts";
-import { claim, concurrencyLeft, knows } from "./claim.ts";
+import { claim, knows, roomLeft } from "./claim.ts";
 import type { Memory, Session } from "./memory.ts";
 import { EMPTY_HANDOUT } from "./park.ts";
 import { takeNumber } from "./reserve-seq.ts";
@@ -25,7 +25,7 @@ export function open(shard: Shard, request: OpenRequest): OpenAnswer {
   const same = openedBefore(memory, request.worker);
   if (same) return answerOf(shard, same, storedHandout(shard, same, [], now));
   const { settings } = memory;
-  const opened = settings && hasWorkFor(shard, request) ? openSession(shard, request, settings, now) : null;
+  const opened = settings && hasWorkFor(shard, request, now) ? openSession(shard, request, settings, now) : null;
   if (opened) {
     memory.unheeded = 0;
     memory.probesHeldUntil = null;
@@ -51,14 +51,14 @@ function openedBefore(memory: Memory, { stay }: Worker): Session | null {
 }
 
 /** Whether a claim for that worker would find a task, and there is room for one more session. */
-function hasWorkFor(shard: Shard, request: OpenRequest): boolean {
+function hasWorkFor(shard: Shard, request: OpenRequest, now: number): boolean {
   const { memory } = shard;
   const { lanes, limits, settings } = memory;
-  if (shard.draining || lanes.queued === 0 || concurrencyLeft(shard) <= 0) return false;
+  if (shard.draining || lanes.queued === 0 || roomLeft(shard, now) <= 0) return false;
   let open = 0;
   for (const session of memory.sessions.values()) if (session.solo === request.solo) open++;
   if (open >= (request.solo ? 1 : (settings?.maxSessions ?? 0))) return false;
-  const rules = { paused: settings?.paused ?? true, knows: knows(request.worker), solo: request.solo, limits };
+  const rules = { paused: settings?.paused ?? true, knows: knows(request.worker), solo: request.solo, limits, now };
   return runnableBands(lanes, rules).length > 0;
 }
 

@@ -26,7 +26,7 @@ export function rescueLostSessions(shard: Shard, now: number): TaskRecord[] {
         ended.push(...giveBackLost(shard, session, row, "its session was lost before it began", now));
       else ended.push(...crash(shard, session, row, held, held.startedAt, now));
     }
-    forgetSession(shard, session);
+    forgetSession(shard, session, now);
   }
   return ended;
 }

@@ -25,11 +25,11 @@ export function saveSession(shard: Shard, session: Session): void {
 }
 
 /** Inside a transaction; its claims have been dealt with. */
-export function forgetSession(shard: Shard, session: Session): void {
+export function forgetSession(shard: Shard, session: Session, now: number): void {
   const { memory } = shard;
   memory.sessions.delete(session.id);
   memory.running -= session.claims.size;
-  if (memory.limits) for (const claim of session.claims.values()) memory.limits.ended(claim);
+  if (memory.limits) for (const claim of session.claims.values()) memory.limits.ended(claim, now);
   if (memory.running === 0) memory.deadlineHint = null;
   shard.sql.run(FORGET, session.id);
 }

@@ -122,7 +122,7 @@ function settleSucceeded(
       error: null,
       progress: null,
     });
-    dropClaim(memory, session, seq);
+    dropClaim(memory, session, seq, now);
   }
   if (records.length !== outcomes.size) throw new Error("a session's claims and its tasks' rows disagree");
   appendHistory(shard, records, now);

@@ -88,7 +88,7 @@ export class Shard {
       // An object that has been written to before runs what a newer version added; a fresh one stays without tables.
       if (schemaState(this.sql, SHARD_MIGRATIONS) === "behind") migrate(this.sql, SHARD_MIGRATIONS);
       const memory = loadMemory(this.sql, this.ports.boot);
-      countLimits(memory, this.address.shard);
+      countLimits(memory, this.address.shard, this.ports.now());
       this.#memory = memory;
     }
     return this.#memory;

@@ -14,7 +14,7 @@ const key = (patch: Partial<LaneKey> = {}): LaneKey => ({
   mode: "normal",
   ...patch,
 });
-const ANY = { paused: false, knows: () => true, solo: false, limits: null };
+const ANY = { paused: false, knows: () => true, solo: false, limits: null, now: 0 };
 
 /** A lane, and the list of all that waits in it: what SQL would know. */
 class Both {
@@ -119,7 +119,7 @@ describe("which lane is next", () => {
     const lanes = new Lanes();
     for (const [i, [head, patch]] of list.entries()) lanes.add(i + 1, key(patch), 1, head as Seq);
     const pick = (rules: Partial<typeof ANY> = {}, free = true) =>
-      pickLane(runnableBands(lanes, { ...ANY, ...rules }), free, lanes, null)?.no ?? null;
+      pickLane(runnableBands(lanes, { ...ANY, ...rules }), free, lanes, ANY)?.no ?? null;
     return pick;
   }
 

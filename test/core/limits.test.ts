@@ -5,8 +5,10 @@ import { type LaneKey, Lanes } from "../../core/lanes.ts";
 import { hasLimits, type Limited, Limits } from "../../core/limits.ts";
 import { countRunnable, pickLane, runnableBands } from "../../core/pick.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { Level } from "../../core/token-bucket.ts";
 import { Random } from "../simulation/random.ts";
 
+const NOW = Date.UTC(2026, 0, 1);
 const TYPES = ["echo", "sleep", "fail"] as const;
 const KEYS = [null, "a", "b", "__proto__", "constructor"] as const;
 
@@ -23,10 +25,16 @@ class Both {
   settings: QueueSettings = DEFAULT_SETTINGS;
   limits: Limits | null = null;
 
+  readonly levels = new Map<string, Level>();
+
+  known() {
+    return { shard: 0, lanes: this.lanes, running: this.running, levels: this.levels };
+  }
+
   configure(settings: Partial<QueueSettings>): void {
     this.settings = { ...DEFAULT_SETTINGS, ...settings };
     this.lanes.openAll();
-    this.limits = hasLimits(this.settings) ? new Limits(this.settings, 0, this.lanes, this.running) : null;
+    this.limits = hasLimits(this.settings) ? new Limits(this.settings, this.known(), NOW) : null;
   }
 
   enqueue(task: Waiting): void {
@@ -38,14 +46,14 @@ class Both {
   }
 
   get bands() {
-    return runnableBands(this.lanes, { paused: false, knows: () => true, solo: false, limits: this.limits });
+    return runnableBands(this.lanes, { paused: false, knows: () => true, solo: false, limits: this.limits, now: NOW });
   }
 
   start(): number | null {
-    const lane = pickLane(this.bands, true, this.lanes, this.limits);
+    const lane = pickLane(this.bands, true, this.lanes, { limits: this.limits, now: NOW });
     if (!lane) return null;
     const seq = this.lanes.take(lane);
-    this.limits?.started(lane.key);
+    this.limits?.started(lane.key, NOW);
     const [task] = this.waiting.splice(
       this.waiting.findIndex((one) => one.seq === seq),
       1,
@@ -56,7 +64,7 @@ class Both {
 
   end(index: number): void {
     const [task] = this.running.splice(index, 1);
-    if (task) this.limits?.ended(task);
+    if (task) this.limits?.ended(task, NOW);
   }
 
   mayStart(task: Waiting): boolean {
@@ -96,7 +104,7 @@ describe("237 limits of types and keys", () => {
           });
         }
         const ready = both.waiting.filter((task) => both.mayStart(task)).length;
-        const counted = countRunnable(both.bands, both.limits, 1_000);
+        const counted = countRunnable(both.bands, { limits: both.limits, now: NOW }, 1_000);
         expect([counted > 0, counted <= both.waiting.length]).toEqual([ready > 0, true]);
       }
       if (seed === 0) expect(held).toBeGreaterThan(0);
@@ -111,8 +119,8 @@ describe("237 limits of types and keys", () => {
       keyLimits: { concurrency: 2 },
     };
     const rooms = [0, 1, 2].map((shard) => {
-      const limits = new Limits(settings, shard, new Lanes(), []);
-      return [limits.typeRoom("echo"), limits.keyRoom("k")];
+      const limits = new Limits(settings, { shard, lanes: new Lanes(), running: [], levels: new Map() }, NOW);
+      return [limits.typeRoom("echo", NOW), limits.keyRoom("k", NOW)];
     });
     expect(rooms).toEqual([
       [3, 2],

@@ -98,6 +98,7 @@ describe("135 the one alarm", () => {
     nextDeadline: null,
     nextLeaseEnd: null,
     nextTicket: null,
+    nextToken: null,
     historyFlush: null,
     noticeFlush: null,
     retention: null,

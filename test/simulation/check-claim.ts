@@ -3,7 +3,9 @@
  * What is claimed must be the best that this session may run, and no more than the queue's concurrency lets.
  */
 import type { Seq } from "../../core/ids.ts";
-import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { Limit, QueueSettings, RateSetting } from "../../core/schema/queue-settings.ts";
+import { type Level, takeToken, tokensIn } from "../../core/token-bucket.ts";
+import { loadLevels } from "../../durable-objects/queue-shard/bucket-rows.ts";
 import type { Session } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
@@ -20,6 +22,8 @@ interface Waiting {
   readonly once: 0 | 1 | null;
 }
 
+type LimitedTask = Pick<Waiting, "type" | "limit_key">;
+
 const WAITING = `SELECT seq, priority, type, version, mode, limit_key, options ->> 'onCrash' = 'fail' AS once FROM task
   WHERE status = 'QUEUED'`;
 const RUNNING = "SELECT type, limit_key FROM task WHERE status = 'RUNNING'";
@@ -30,9 +34,10 @@ export function checkClaim(shard: Shard, sql: Sql, sessionId: number, picked: re
   const { settings } = shard.memory;
   must(session !== undefined && settings !== null, () => `a claim for ${sessionId}, which is no session`);
   must(!settings.paused, () => "a claim while the queue is paused");
-  const best = bestFor(session, settings, sql, picked.length);
+  const kept = loadLevels(sql);
+  const best = bestFor(session, new Room(settings, sql, kept, shard.ports.now()), sql, picked.length);
   must(
-    JSON.stringify(best) === JSON.stringify(picked),
+    isShifted(kept, shard.memory.levels) || JSON.stringify(best) === JSON.stringify(picked),
     () => `session ${sessionId} was given ${picked.join(" ")}, the best were ${best.join(" ")}`,
   );
   const running = sql.all(RUNNING).length + picked.length;
@@ -43,6 +48,15 @@ export function checkClaim(shard: Shard, sql: Sql, sessionId: number, picked: re
   must(session.handed + picked.length <= settings.sessionMaxTasks, () => `session ${sessionId} got too many tasks`);
 }
 
+/** After a step back of the clock memory has tokens come from then on, and the rows follow with the next that are taken. */
+function isShifted(kept: ReadonlyMap<string, Level>, levels: ReadonlyMap<string, Level>): boolean {
+  for (const [name, { at }] of kept) if ((levels.get(name)?.at ?? at) < at) return true;
+  return false;
+}
+
+/** A token's alarm may come so much later than the token, and a shard's clock stands still within a step. */
+const TOKEN_SLACK_MS = 25;
+
 /** After a step: nobody waits for what is there. */
 export function checkParked(shard: Shard, sql: Sql): void {
   if (shard.memory.lanes.queued === 0) return;
@@ -50,7 +64,9 @@ export function checkParked(shard: Shard, sql: Sql): void {
     const session = shard.memory.sessions.get(id);
     const { settings } = shard.memory;
     if (!session || !settings || poll.want === 0) continue;
-    const [waits] = mayStart(shard, session, settings) ? bestFor(session, settings, sql, 1) : [];
+    const [waits] = mayStart(shard, session, settings)
+      ? bestFor(session, new Room(settings, sql, shard.memory.levels, shard.ports.now() - TOKEN_SLACK_MS), sql, 1)
+      : [];
     must(waits === undefined, () => `session ${id} is parked while task ${waits} could run`);
   }
 }
@@ -63,31 +79,59 @@ function mayStart(shard: Shard, session: Session, settings: QueueSettings): bool
 /** What runs, by type and by limitKey, against the limits of each. */
 class Room {
   readonly #settings: QueueSettings;
-  readonly #running: Pick<Waiting, "type" | "limit_key">[];
+  readonly #running: LimitedTask[];
 
-  constructor(settings: QueueSettings, sql: Sql) {
+  readonly #levels: Map<string, Level>;
+  readonly #now: number;
+
+  /** @param now Unix ms, as to tokens: those of `levels`, and what has come since */
+  constructor(settings: QueueSettings, sql: Sql, levels: ReadonlyMap<string, Level>, now: number) {
     this.#settings = settings;
-    this.#running = sql.all<Pick<Waiting, "type" | "limit_key">>(RUNNING);
+    this.#levels = new Map(levels);
+    this.#now = now;
+    this.#running = sql.all<LimitedTask>(RUNNING);
   }
 
-  has({ type, limit_key: key }: Pick<Waiting, "type" | "limit_key">): boolean {
-    const { typeLimits, keyLimits, keyLimitOverrides } = this.#settings;
-    const count = (isAlike: (one: Pick<Waiting, "type" | "limit_key">) => boolean) =>
-      this.#running.filter(isAlike).length;
-    const ofType = typeLimits[type]?.concurrency ?? Number.POSITIVE_INFINITY;
-    if (count((one) => one.type === type) >= ofType) return false;
-    if (key === null) return true;
-    const ofKey = { ...keyLimits, ...keyLimitOverrides[key] }.concurrency ?? Number.POSITIVE_INFINITY;
-    return count((one) => one.limit_key === key) < ofKey;
+  has(task: LimitedTask): boolean {
+    for (const { concurrency, isAlike, name, rate } of this.#limitsOf(task)) {
+      if (this.#running.filter(isAlike).length >= (concurrency ?? Number.POSITIVE_INFINITY)) return false;
+      if (rate && tokensIn(this.#levels.get(name), withBurst(rate), this.#now) === 0) return false;
+    }
+    return true;
   }
 
-  take(task: Pick<Waiting, "type" | "limit_key">): void {
+  /** A task that a rate bounds is started when it is claimed. */
+  isRated(task: LimitedTask): boolean {
+    const { rate, typeLimits, keyLimits, keyLimitOverrides } = this.#settings;
+    if (rate || typeLimits[task.type]?.rate) return true;
+    return task.limit_key !== null && [keyLimits, ...Object.values(keyLimitOverrides)].some((limit) => limit.rate);
+  }
+
+  take(task: LimitedTask): void {
     this.#running.push(task);
+    for (const { name, rate } of this.#limitsOf(task))
+      if (rate) this.#levels.set(name, takeToken(this.#levels.get(name), withBurst(rate), this.#now));
+  }
+
+  #limitsOf({ type, limit_key: key }: LimitedTask) {
+    const { rate, typeLimits, keyLimits, keyLimitOverrides } = this.#settings;
+    const limits: (Limit & { name: string; isAlike: (one: LimitedTask) => boolean })[] = [
+      { name: "queue", rate, isAlike: () => true },
+      { name: `type ${type}`, ...typeLimits[type], isAlike: (one) => one.type === type },
+    ];
+    if (key !== null) {
+      const limit = { ...keyLimits, ...keyLimitOverrides[key] };
+      limits.push({ name: `key ${key}`, ...limit, isAlike: (one) => one.limit_key === key });
+    }
+    return limits;
   }
 }
 
-function bestFor(session: Session, settings: QueueSettings, sql: Sql, count: number): Seq[] {
-  const room = new Room(settings, sql);
+function withBurst(rate: RateSetting): Required<RateSetting> {
+  return { burst: 1, ...rate };
+}
+
+function bestFor(session: Session, room: Room, sql: Sql, count: number): Seq[] {
   let free = session.slots;
   for (const claim of session.claims.values()) if (claim.startedAt !== null) free--;
   const left = sql
@@ -99,7 +143,8 @@ function bestFor(session: Session, settings: QueueSettings, sql: Sql, count: num
   const best: Seq[] = [];
   while (best.length < count) {
     const next = left.findIndex(
-      (task) => ((task.mode !== "careful" && task.once !== 1) || best.length < free) && room.has(task),
+      (task) =>
+        ((task.mode !== "careful" && task.once !== 1 && !room.isRated(task)) || best.length < free) && room.has(task),
     );
     const [task] = next < 0 ? [] : left.splice(next, 1);
     if (!task) break;

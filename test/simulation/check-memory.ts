@@ -48,7 +48,7 @@ export function readTables(sql: Sql, boot: string | null): Tables {
   };
 }
 
-export function checkMemory({ memory }: Shard, tables: Tables): void {
+export function checkMemory({ memory }: Shard, tables: Tables, hasSteppedClock: boolean): void {
   const { fresh, last } = tables;
   same("hasTables", memory.hasTables, fresh.hasTables);
   if (!fresh.hasTables) return;
@@ -65,11 +65,17 @@ export function checkMemory({ memory }: Shard, tables: Tables): void {
   same("notices", memory.notices.count, fresh.notices.count);
   same("blocked", memory.blocked, fresh.blocked);
   same("running", memory.running, fresh.running);
+  // A clock that steps back shifts them in memory alone.
+  if (!hasSteppedClock) same("levels", levelsOf(memory), levelsOf(fresh));
   atMost("dedupExpiry", memory.dedupExpiry, fresh.dedupExpiry);
   checkSessions(memory, fresh);
   same("tasks in a wrong lane", tables.astray.join(), "");
   checkClaims(memory, tables.running);
   checkLanes(memory, fresh, tables.waiting);
+}
+
+function levelsOf({ levels }: Memory): string {
+  return JSON.stringify([...levels].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function checkSessions(memory: Memory, fresh: Memory): void {

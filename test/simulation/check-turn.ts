@@ -22,7 +22,7 @@ export class TurnCheck {
     if (hasWritten || boot !== this.#boot) this.#tables = null;
     this.#boot = boot;
     this.#tables ??= readTables(sql, boot);
-    checkMemory(shard, this.#tables);
+    checkMemory(shard, this.#tables, hasSteppedClock);
     if (!host.isHurt) checkParked(shard, sql);
     checkAlarm(host, shard, hasSteppedClock);
   }

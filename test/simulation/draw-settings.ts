@@ -30,10 +30,21 @@ export function drawSettings(random: Random): QueueSettings {
 }
 
 /** Limits of types and keys; a third of the queues has none. */
-export function drawLimits(random: Random): Pick<QueueSettings, "typeLimits" | "keyLimits" | "keyLimitOverrides"> {
-  const limit = () => ({ concurrency: random.chance(0.2) ? null : random.between(1, 3) });
-  if (random.chance(0.35)) return { typeLimits: {}, keyLimits: {}, keyLimitOverrides: {} };
+export function drawLimits(
+  random: Random,
+): Pick<QueueSettings, "rate" | "typeLimits" | "keyLimits" | "keyLimitOverrides"> {
+  const rate = () => ({
+    limit: random.between(1, 5),
+    periodMs: random.pick([100, 1_000, 10_000]),
+    ...(random.chance(0.7) && { burst: random.between(1, 3) }),
+  });
+  const limit = () => ({
+    concurrency: random.chance(0.2) ? null : random.between(1, 3),
+    ...(random.chance(0.3) && { rate: rate() }),
+  });
+  if (random.chance(0.35)) return { rate: null, typeLimits: {}, keyLimits: {}, keyLimitOverrides: {} };
   return {
+    rate: random.chance(0.2) ? rate() : null,
     typeLimits: random.chance(0.5) ? { [random.pick(TYPES)]: limit() } : {},
     keyLimits: random.chance(0.7) ? limit() : {},
     keyLimitOverrides: random.chance(0.3) ? { [random.pick(LIMIT_KEYS)]: limit() } : {},

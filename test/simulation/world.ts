@@ -15,6 +15,7 @@ import { checkAnswer } from "./check-answer.ts";
 import { checkCommit } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
 import { checkAlone, checkOnce, Leases } from "./check-leases.ts";
+import { RateCheck } from "./check-rates.ts";
 import { TurnCheck } from "./check-turn.ts";
 import { Client } from "./client.ts";
 import { databaseFor } from "./databases.ts";
@@ -59,6 +60,7 @@ export class World {
   readonly #witness: Witness;
   readonly #leases = new Leases();
   readonly #turns = new TurnCheck();
+  readonly #rates = new RateCheck();
   readonly #deadLetters = new Set<number>();
   readonly #settings: QueueSettings;
   /** What had been written when the tables were last looked at; -1: a rollback came since. */
@@ -248,6 +250,9 @@ export class World {
       now: this.#chaos.hasSteppedClock ? null : this.#now(),
       settings: this.#settings,
     });
+    const settings = this.host.shard?.memory.settings;
+    if (this.#chaos.hasSteppedClock) this.#rates.forget();
+    else if (settings) this.#rates.committed(moves, this.host.gate, settings, this.#now());
   }
 
   #check(): void {
