@@ -70,4 +70,26 @@ describe("limits", () => {
     expect(crowded).toBeLessThan(alone * 1.5);
     effects.release();
   });
+
+  it("242 never more than limit and burst start in any period, over a limit that changes while it works", async () => {
+    await using effects = await Effects.start();
+    const queue = "rated";
+    const rate = { limit: 10, periodMs: 500, burst: 3 };
+    await client.putQueue(queue, { rate });
+    const starts: number[] = [];
+    effects.onPost = () => starts.push(performance.now());
+    await client.submitAll(times(40, () => ({ type: "effect", payload: { url: effects.url }, queue })));
+    await waitFor(() => starts.length >= 25, { what: "25 have started" });
+    for (const [last, at] of starts.entries()) {
+      // Between a claim and its request some ms pass, more or less: the window is that much narrower.
+      const within = starts.slice(0, last + 1).filter((start) => start > at - rate.periodMs + 60).length;
+      expect(within).toBeLessThanOrEqual(rate.limit + rate.burst);
+    }
+    expect((starts[24] ?? 0) - (starts[0] ?? 0)).toBeGreaterThan(1_000);
+    const since = performance.now();
+    await client.patchQueue(queue, { rate: null });
+    await waitFor(() => starts.length === 40, { what: "the rest has started" });
+    expect(performance.now() - since).toBeLessThan(2_000);
+    await client.settled(queue);
+  });
 });

@@ -12,6 +12,8 @@ export class Effects implements AsyncDisposable {
   readonly seen = new Map<string, number>();
   /** How often each was answered. */
   readonly done = new Map<string, number>();
+  /** Called as each POST arrives. */
+  onPost: () => void = () => {};
   readonly #held: { readonly key: string; readonly response: ServerResponse }[] = [];
   #holding = 0;
   #now = 0;
@@ -64,6 +66,7 @@ export class Effects implements AsyncDisposable {
   }
 
   #take(key: string, response: ServerResponse): void {
+    this.onPost();
     this.seen.set(key, (this.seen.get(key) ?? 0) + 1);
     this.#now++;
     this.#most = Math.max(this.#most, this.#now);
