@@ -68,6 +68,7 @@ export class Host {
   #stopRing: () => void = () => {};
   /** How far the object's clock is from true time, ms. */
   #skew = 0;
+  #hasSteppedClock = false;
   readonly #platform = new Life("platform");
   readonly #deps: HostDeps;
 
@@ -75,7 +76,7 @@ export class Host {
     this.#deps = deps;
     this.gate = gateSql(deps.database);
     this.sql = new WatchedSql(this.gate, deps.faults, (session, picked) => {
-      if (this.#shard) checkClaim(this.#shard, this.gate, session, picked);
+      if (this.#shard) checkClaim(this.#shard, this.gate, session, picked, this.#hasSteppedClock);
     });
   }
 
@@ -165,6 +166,7 @@ export class Host {
   /** The object's clock jumps. */
   step(ms: number): void {
     this.#skew += ms;
+    this.#hasSteppedClock = true;
     this.#arm(0);
   }
 
