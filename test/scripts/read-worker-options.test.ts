@@ -35,3 +35,11 @@ it.each<[string, (text: string) => string, RegExp]>([
   expect(String(fault)).toMatch(sentence);
   expect(String(fault)).not.toContain("\n");
 });
+
+it("194 where CPU_MS is not what [limits] says, the start has that to tell", async () => {
+  const path = join(scratch, "wrangler.toml");
+  writeFileSync(path, shipped);
+  expect((await readWorkerOptions(path, {})).cpuFault).toBe(null);
+  writeFileSync(path, shipped.replace(/^cpu_ms = \d+/m, "cpu_ms = 60000"));
+  expect((await readWorkerOptions(path, {})).cpuFault).toMatch(/^is 30000 under \[vars\], .* is 60000\. Set both/);
+});
