@@ -18,6 +18,7 @@ export const ERRORS = {
   "not-found": { status: 404, retryable: false, title: "Nothing is here" },
   "task-unknown": { status: 404, retryable: false, title: "No such task" },
   "batch-unknown": { status: 404, retryable: false, title: "No such batch" },
+  "dead-letter-unknown": { status: 404, retryable: false, title: "No such dead letter" },
   "queue-unknown": { status: 404, retryable: false, title: "No such queue" },
   "schedule-unknown": { status: 404, retryable: false, title: "No such schedule" },
   "task-unfinished": { status: 409, retryable: true, title: "The task has not ended yet" },

@@ -26,6 +26,7 @@ import { doDueWork, onAlarm } from "./queue-shard/alarm.ts";
 import { cancel } from "./queue-shard/cancel.ts";
 import { close } from "./queue-shard/close.ts";
 import { configure } from "./queue-shard/configure.ts";
+import { discardDead, groupDead, listDead } from "./queue-shard/dead-letters.ts";
 import { deadTicket } from "./queue-shard/dead-ticket.ts";
 import { drain } from "./queue-shard/drain.ts";
 import { open } from "./queue-shard/open.ts";
@@ -75,6 +76,15 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   purge(request: PurgeRequest) {
     return this.#answer((shard) => purge(shard, request));
+  }
+  listDead(request: Parameters<ShardRpc["listDead"]>[0]) {
+    return this.#answer((shard) => listDead(shard, request));
+  }
+  groupDead(request: Parameters<ShardRpc["groupDead"]>[0]) {
+    return this.#answer((shard) => groupDead(shard, request));
+  }
+  discardDead(request: Parameters<ShardRpc["discardDead"]>[0]) {
+    return this.#answer((shard) => discardDead(shard, request));
   }
   configure(request: Parameters<ShardRpc["configure"]>[0]) {
     return this.#answer((shard) => configure(shard, request));

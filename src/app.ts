@@ -7,6 +7,7 @@ import type { Door, DoorBindings, Route } from "./door.ts";
 import { answerUnrouted, onError } from "./middleware/serve.ts";
 import { checkQuery } from "./read/read-query.ts";
 import { cancelTask } from "./routes/control.ts";
+import * as dead from "./routes/dead-letters.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
 import { purgeQueue } from "./routes/purge-queue.ts";
@@ -57,6 +58,12 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/schedules/:id/pause", schedules.pauseSchedule);
   on("POST", "/schedules/:id/resume", schedules.resumeSchedule);
   on("GET", "/schedules/:id/preview", schedules.previewSchedule, "n");
+
+  on("GET", "/dead-letters", dead.listDeadLetters, "queue", "type", "code", "fingerprint", "limit", "cursor");
+  on("GET", "/dead-letters/groups", dead.groupDeadLetters, "queue", "type", "code", "fingerprint");
+  on("POST", "/dead-letters/discard", dead.discardDeadLetters);
+  on("GET", "/dead-letters/:id", dead.getDeadLetter);
+  on("DELETE", "/dead-letters/:id", dead.discardDeadLetter);
 
   probe("/health/live", live);
   probe("/health/ready", ready);

@@ -5,6 +5,7 @@ import type { RetryPolicy } from "../retry.ts";
 import type { Status, WaitingStatus } from "../status.ts";
 import type { TaskRecord } from "../task.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
+import type { DeadLettersRpc } from "./dead-letters-rpc.ts";
 import type { QueueSettings } from "./queue-settings.ts";
 
 // ---------------------------------------------------------------------------------------------- submit
@@ -251,7 +252,7 @@ export type PurgeAnswer = Answer<{
 }>;
 
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
-export interface ShardRpc {
+export interface ShardRpc extends DeadLettersRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   open(request: OpenRequest): Promise<OpenAnswer>;
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;

@@ -86,7 +86,8 @@ function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boo
   }
   if (was !== "FAILED") return true;
   const age = deps.now === null ? Number.POSITIVE_INFINITY : deps.now - (ended_at ?? 0);
-  must(age >= deps.settings.historyTtlSeconds * 1_000, () => `dead letter ${seq} was forgotten after ${age} ms`);
+  const isPast = age >= deps.settings.historyTtlSeconds * 1_000 || deps.model.discarded.has(seq);
+  must(isPast, () => `dead letter ${seq} was forgotten after ${age} ms`);
   return false;
 }
 

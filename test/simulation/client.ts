@@ -144,6 +144,21 @@ export class Client {
       .catch(() => {});
   }
 
+  /** One of the dead letters that there are. */
+  discard(): void {
+    const { model, network, random, tally } = this.#deps;
+    const [first, ...others] = [...model.tasks.values()].filter(({ status }) => status === "FAILED");
+    if (!first) return;
+    const { seq } = random.pick([first, ...others]);
+    model.discarded.add(seq);
+    network
+      .call(this.#life, "discardDead", { v: 1, filter: { seq }, asOf: Number.MAX_SAFE_INTEGER, dryRun: false })
+      .then((answer) => {
+        if (answer.ok && answer.count > 0) tally.count("discarded");
+      })
+      .catch(() => {});
+  }
+
   /** All that wait by now, or those of one status. */
   purge(): void {
     const { model, random, network, tally } = this.#deps;

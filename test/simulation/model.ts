@@ -47,7 +47,9 @@ export class Model {
   readonly promised = new Set<Seq>();
   /** Tasks whose cancellation somebody asked for. */
   readonly asked = new Set<Seq>();
-  /** Of those: the answer was that they have been asked to stop. */
+  /** Dead letters that somebody asked to discard. */
+  readonly discarded = new Set<Seq>();
+  /** Of those asked: the answer was that they have been asked to stop. */
   readonly stopping = new Set<Seq>();
   /** By the number that their submission gave them. */
   readonly byId = new Map<number, KnownTask>();

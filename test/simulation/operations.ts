@@ -5,6 +5,7 @@ import { doDueWork } from "../../durable-objects/queue-shard/alarm.ts";
 import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { close } from "../../durable-objects/queue-shard/close.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
 import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { open } from "../../durable-objects/queue-shard/open.ts";
@@ -33,6 +34,9 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   read: (shard, request, respond) => respond(read(shard, request)),
   batch: waitBatch,
   cancel: (shard, request, respond) => respond(cancel(shard, request)),
+  listDead: (shard, request, respond) => respond(listDead(shard, request)),
+  groupDead: (shard, request, respond) => respond(groupDead(shard, request)),
+  discardDead: (shard, request, respond) => respond(discardDead(shard, request)),
   purge: (shard, request, respond) => respond(purge(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),
   summary: (shard, _request, respond) => respond({ v: 1, ok: true, summary: summarize(shard) }),

@@ -15,7 +15,7 @@ const DEEDS = [
   "crash in company, crash while alone, stalled handler, clock back an hour, clock on an hour, background work failed",
   "setting paused, setting concurrency, setting depthLimit, setting draining, setting rate",
   "submission repeated, replayed answer, key with another body",
-  "purged, cancel: CANCELLED, cancel: RUNNING, cancel: SUCCEEDED, SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
+  "purged, discarded, cancel: CANCELLED, cancel: RUNNING, cancel: SUCCEEDED, SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
   "NEW to QUEUED, NEW to SCHEDULED, SCHEDULED to QUEUED, RETRYING to QUEUED, QUEUED to RUNNING, RUNNING to QUEUED",
   "RUNNING to GONE, RUNNING to RETRYING, RUNNING to SCHEDULED, RUNNING to FAILED, FAILED to GONE",
 ].flatMap((line) => line.split(", "));

@@ -191,13 +191,22 @@ export class World {
   }
 
   #act(): void {
-    const act = this.#random.weighted({ submit: 12, settings: 2, read: 1, repeat: 1, cancel: 2, purge: 0.1 });
+    const act = this.#random.weighted({
+      submit: 12,
+      settings: 2,
+      read: 1,
+      repeat: 1,
+      cancel: 2,
+      purge: 0.1,
+      discard: 0.1,
+    });
     this.#note(act);
     if (act === "submit") this.#client.submit();
     else if (act === "read") this.#client.read();
     else if (act === "repeat") this.#client.repeat();
     else if (act === "cancel") this.#client.cancel();
     else if (act === "purge") this.#client.purge();
+    else if (act === "discard") this.#client.discard();
     else {
       const patch = this.#random.pick<Partial<QueueSettings>>([
         { paused: true },

@@ -235,6 +235,9 @@ export class DirectoryWorld {
       batch: unasked,
       cancel: unasked,
       purge: unasked,
+      listDead: unasked,
+      groupDead: unasked,
+      discardDead: unasked,
       summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),
       deadTicket: unasked,
     };

@@ -1,0 +1,67 @@
+/** What a shard is asked about its dead letters: tasks that ended FAILED, kept until discarded or past retention. */
+import type { AttemptError } from "../errors.ts";
+import type { Seq } from "../ids.ts";
+import type { TaskRecord } from "../task.ts";
+import type { Answer, Versioned } from "./answer.ts";
+
+/** Which ones; what is not named is not looked at. */
+export interface DeadFilter {
+  readonly seq?: Seq;
+  readonly type?: string;
+  /** `error.code`. */
+  readonly code?: string;
+  /** `error.fingerprint`; the code where the error has none. */
+  readonly fingerprint?: string;
+}
+
+/** A place in the list, which is ordered by the time of the end and then by seq, the newest first. */
+export interface DeadPlace {
+  /** Unix ms. */
+  readonly endedAt: number;
+  readonly seq: number;
+}
+
+export interface ListDeadRequest extends Versioned {
+  readonly filter: DeadFilter;
+  /** Those after it; null: from the newest on. */
+  readonly after: DeadPlace | null;
+  /** At most 100. */
+  readonly limit: number;
+  /** Payloads too; only of one. */
+  readonly texts?: boolean;
+}
+export type ListDeadAnswer = Answer<{ readonly tasks: readonly TaskRecord[] }>;
+
+/** Dead letters of one type and cause. */
+export interface DeadGroup {
+  readonly type: string;
+  readonly fingerprint: string;
+  readonly count: number;
+  /** Unix ms of the first and the latest end. */
+  readonly firstAt: number;
+  readonly lastAt: number;
+  /** The latest. */
+  readonly example: Seq;
+  readonly error: AttemptError;
+}
+/** The largest groups; `more`: there are others. */
+export type GroupDeadAnswer = Answer<{ readonly groups: readonly DeadGroup[]; readonly more: boolean }>;
+
+export interface DiscardRequest extends Versioned {
+  readonly filter: DeadFilter;
+  /** Only those that had ended by then (Unix ms). */
+  readonly asOf: number;
+  /** Counts, and changes nothing. */
+  readonly dryRun: boolean;
+}
+export type DiscardAnswer = Answer<{
+  readonly count: number;
+  /** Whether there may be more than one call takes. */
+  readonly more: boolean;
+}>;
+
+export interface DeadLettersRpc {
+  listDead(request: ListDeadRequest): Promise<ListDeadAnswer>;
+  groupDead(request: Versioned & { readonly filter: DeadFilter }): Promise<GroupDeadAnswer>;
+  discardDead(request: DiscardRequest): Promise<DiscardAnswer>;
+}

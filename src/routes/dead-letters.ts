@@ -1,0 +1,234 @@
+/**
+ * Tasks that ended FAILED, of one queue: listed, grouped by cause, looked at, discarded. All of it is asked of the
+ * queue's shards, never of D1. A list that lacked a shard's would be taken for the whole, so each of them must answer.
+ */
+import { z } from "zod";
+import { Problem } from "../../core/errors.ts";
+import { parseTaskId, type QueueName, type ShardAddress, taskId } from "../../core/ids.ts";
+import type { Answer } from "../../core/schema/answer.ts";
+import type { DeadFilter, DeadGroup, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
+import type { ShardRpc } from "../../core/schema/rpc.ts";
+import { QueueNameSchema } from "../../core/schema/submission.ts";
+import { iso, publicError, type TaskRecord, toTask } from "../../core/task.ts";
+import { fanOut } from "../../durable-objects/stubs.ts";
+import { answered, ask, deadlineOf, timeLeft } from "../ask.ts";
+import { type Ctx, type Door, noteTask } from "../door.ts";
+import { json } from "../middleware/answer.ts";
+import { queryProblem } from "../middleware/problems.ts";
+import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { knownPlace } from "../read/find-tasks.ts";
+import { readWhole } from "../read/read-query.ts";
+import { unknownQueue } from "./queue-name.ts";
+
+const MAX_LISTED = 100;
+const MAX_GROUPS = 100;
+
+/** `?queue=` and what narrows it, `?limit=` (50), `?cursor=` of the answer before; the newest first. */
+export async function listDeadLetters(door: Door, c: Ctx): Promise<Response> {
+  const filter = filterOf(c);
+  const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? 50;
+  const cursor = readCursor(c.req.query("cursor"));
+  const shards = await shardsOf(door, c, queueOf(c));
+  const lists = await askEach(door, shards, (shard, at) =>
+    shard.listDead({ v: 1, filter, after: placeIn(at.shard, cursor), limit }),
+  );
+  const found = lists.flatMap(({ at, answer }) => answer.tasks.map((record) => ({ at, record })));
+  found.sort((a, b) => byNewest(placeOf(a), placeOf(b)));
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  const isLast = found.length <= limit && lists.every(({ answer }) => answer.tasks.length < limit);
+  return json({
+    deadLetters: page.map(({ at, record }) => deadLetterView(at, record)),
+    cursor: last === undefined || isLast ? null : btoa(JSON.stringify(placeOf(last))),
+  });
+}
+
+/** By type and cause, the largest group first. */
+export async function groupDeadLetters(door: Door, c: Ctx): Promise<Response> {
+  const filter = filterOf(c);
+  const shards = await shardsOf(door, c, queueOf(c));
+  const answers = await askEach(door, shards, (shard) => shard.groupDead({ v: 1, filter }));
+  const groups = new Map<string, { at: ShardAddress; group: DeadGroup }>();
+  for (const { at, answer } of answers)
+    for (const group of answer.groups) {
+      const key = JSON.stringify([group.type, group.fingerprint]);
+      const known = groups.get(key);
+      groups.set(key, known ? join(known, { at, group }) : { at, group });
+    }
+  const sorted = [...groups.values()].sort((a, b) => b.group.count - a.group.count);
+  const more = sorted.length > MAX_GROUPS || answers.some(({ answer }) => answer.more);
+  return json({ groups: sorted.slice(0, MAX_GROUPS).map(groupView), more });
+}
+
+/** One, with its payload and every attempt. */
+export async function getDeadLetter(door: Door, c: Ctx): Promise<Response> {
+  const { at, seq } = await placeOfId(door, c);
+  const [{ answer } = { answer: null }] = await askEach(door, [at], (shard) =>
+    shard.listDead({ v: 1, filter: { seq }, after: null, limit: 1, texts: true }),
+  );
+  const record = answer?.tasks[0];
+  if (!record) throw notDead(c);
+  noteTask(c, taskId(at, seq));
+  return json({ ...toTask(at.queue, at.shard, record), payload: JSON.parse(record.payload) as unknown });
+}
+
+/** 204: it is no dead letter any more; history has it as what it was. */
+export async function discardDeadLetter(door: Door, c: Ctx): Promise<Response> {
+  await refuseFields(c.req.raw, door.env.bodyLimit);
+  const { at, seq } = await placeOfId(door, c);
+  const asOf = Number.MAX_SAFE_INTEGER;
+  const [{ answer } = { answer: null }] = await askEach(door, [at], (shard) =>
+    shard.discardDead({ v: 1, filter: { seq }, asOf, dryRun: false }),
+  );
+  if (answer?.count !== 1) throw notDead(c);
+  noteTask(c, taskId(at, seq));
+  return new Response(null, { status: 204 });
+}
+
+const DiscardSchema = z.strictObject({
+  filter: z.strictObject({
+    queue: QueueNameSchema,
+    type: z.string().optional(),
+    code: z.string().optional(),
+    fingerprint: z.string().optional(),
+  }),
+  /** Only those that had ended by then: what a dry run counted. */
+  asOf: z.iso.datetime({ offset: true }).optional(),
+  dryRun: z.boolean().optional(),
+});
+
+/** Those of a filter, as many as a request has time for; `more` says that the same call again goes on. */
+export async function discardDeadLetters(door: Door, c: Ctx): Promise<Response> {
+  const told = checkBody(DiscardSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  const { queue, type, code, fingerprint } = told.filter;
+  const filter: DeadFilter = {
+    ...(type !== undefined && { type }),
+    ...(code !== undefined && { code }),
+    ...(fingerprint !== undefined && { fingerprint }),
+  };
+  const dryRun = told.dryRun ?? false;
+  const asOf = told.asOf === undefined ? door.ports.now() : Date.parse(told.asOf);
+  const deadline = deadlineOf(door.ports);
+  let shards = await shardsOf(door, c, queue as QueueName);
+  let discarded = 0;
+  while (shards.length > 0) {
+    const answers = await askEach(door, shards, (shard) => shard.discardDead({ v: 1, filter, asOf, dryRun }));
+    for (const { answer } of answers) discarded += answer.count;
+    shards = answers.filter(({ answer }) => answer.more).map(({ at }) => at);
+    if (door.ports.now() >= deadline) break;
+  }
+  const counted = dryRun ? { matched: discarded } : { discarded };
+  return json({ queue, ...counted, asOf: iso(asOf), more: shards.length > 0 });
+}
+
+function queueOf(c: Ctx): QueueName {
+  const queue = c.req.query("queue");
+  if (queue === undefined) throw queryProblem("queue", "is required: dead letters are a queue's");
+  if (!QueueNameSchema.safeParse(queue).success) throw unknownQueue(queue);
+  return queue as QueueName;
+}
+
+function filterOf(c: Ctx): DeadFilter {
+  const [type, code, fingerprint] = ["type", "code", "fingerprint"].map((name) => c.req.query(name));
+  return {
+    ...(type !== undefined && { type }),
+    ...(code !== undefined && { code }),
+    ...(fingerprint !== undefined && { fingerprint }),
+  };
+}
+
+async function shardsOf(door: Door, c: Ctx, queue: QueueName): Promise<ShardAddress[]> {
+  const entry = await door.known.queue(queue, false, deadlineOf(door.ports));
+  if (entry === null) throw unknownQueue(queue);
+  const { tenant } = c.env;
+  return Array.from({ length: entry.shardsEver }, (_, shard) => ({ tenant, queue, shard }));
+}
+
+/** @throws Problem where one of them does not answer */
+async function askEach<T>(
+  door: Door,
+  shards: readonly ShardAddress[],
+  question: (shard: ShardRpc, at: ShardAddress) => Promise<Answer<T>>,
+) {
+  const deadline = deadlineOf(door.ports);
+  return await fanOut(shards, async (at) => {
+    const whom = `Shard ${at.shard} of ${at.queue}`;
+    const ms = timeLeft(door.ports, deadline);
+    const asked = ask(door.ports, door.log, { whom, ms, lost: "unavailable" }, () =>
+      question(door.ports.shard(at), at),
+    );
+    return { at, answer: answered(await asked) };
+  });
+}
+
+async function placeOfId(door: Door, c: Ctx) {
+  const parsed = parseTaskId(c.req.param("id") ?? "");
+  const entry = parsed && (await knownPlace(door, parsed, deadlineOf(door.ports)));
+  if (!parsed || !entry) throw notDead(c);
+  const { queue, shard, seq } = parsed;
+  return { at: { tenant: c.env.tenant, queue, shard }, seq };
+}
+
+function notDead(c: Ctx): Problem {
+  return new Problem("dead-letter-unknown", `${c.req.param("id")} is no dead letter, or no longer.`);
+}
+
+interface ListPlace extends DeadPlace {
+  readonly shard: number;
+}
+type Listed = { readonly at: ShardAddress; readonly record: TaskRecord };
+
+function placeOf({ at, record }: Listed): ListPlace {
+  return { endedAt: record.endedAt ?? 0, shard: at.shard, seq: record.seq };
+}
+
+/** By time, the newest first; then by shard; then the newest seq first. */
+function byNewest(a: ListPlace, b: ListPlace): number {
+  return b.endedAt - a.endedAt || a.shard - b.shard || b.seq - a.seq;
+}
+
+/** Where a shard goes on: of those of the cursor's moment, earlier shards have told all and later ones none. */
+function placeIn(shard: number, cursor: ListPlace | null): DeadPlace | null {
+  if (cursor === null || shard === cursor.shard) return cursor;
+  return { endedAt: cursor.endedAt, seq: shard < cursor.shard ? 0 : Number.MAX_SAFE_INTEGER };
+}
+
+const CursorSchema = z.strictObject({ endedAt: z.int(), shard: z.int(), seq: z.int() });
+
+function readCursor(text: string | undefined): ListPlace | null {
+  if (text === undefined) return null;
+  try {
+    return CursorSchema.parse(JSON.parse(atob(text)));
+  } catch {
+    throw queryProblem("cursor", "is none that an answer gave");
+  }
+}
+
+function deadLetterView(at: ShardAddress, record: TaskRecord) {
+  const { type, priority, tags, createdAt, endedAt, error, attempts, attemptsDropped, crashes } = record;
+  return {
+    id: taskId(at, record.seq),
+    type,
+    priority,
+    tags,
+    createdAt: iso(createdAt),
+    endedAt: iso(endedAt ?? createdAt),
+    error: error && publicError(error),
+    attempts: attempts.length + attemptsDropped,
+    crashes,
+  };
+}
+
+function join(a: { at: ShardAddress; group: DeadGroup }, b: { at: ShardAddress; group: DeadGroup }) {
+  const [older, newer] = a.group.lastAt <= b.group.lastAt ? [a, b] : [b, a];
+  const count = a.group.count + b.group.count;
+  const firstAt = Math.min(older.group.firstAt, newer.group.firstAt);
+  return { at: newer.at, group: { ...newer.group, count, firstAt } };
+}
+
+function groupView({ at, group }: { readonly at: ShardAddress; readonly group: DeadGroup }) {
+  const { type, fingerprint, count, firstAt, lastAt, example, error } = group;
+  const { code, message, class: name } = publicError(error);
+  const times = { firstAt: iso(firstAt), lastAt: iso(lastAt) };
+  return { type, fingerprint, count, ...times, code, message, class: name, example: taskId(at, example) };
+}

@@ -1,0 +1,95 @@
+/** Dead letters over HTTP: of all shards of a queue together. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { call, type Json } from "../support/workerd/call.ts";
+
+const QUEUE = "broken";
+/** As they were submitted. */
+let ids: string[] = [];
+
+beforeAll(async () => {
+  await call("PUT", `/queues/${QUEUE}`, { shards: 3, retry: { maxAttempts: 1 } });
+  const fail = { type: "fail", payload: { times: 9 }, queue: QUEUE, tags: ["nightly"] };
+  const late = { type: "sleep", payload: { ms: 60_000 }, timeoutMs: 30, queue: QUEUE };
+  const tasks = Array.from({ length: 24 }, (_, i) => (i % 4 === 0 ? late : fail));
+  ids = await Promise.all(tasks.map(async (task) => String((await call("POST", "/tasks/submissions", task)).body.id)));
+  for (const id of ids) expect((await call("GET", `/tasks/submissions/${id}?wait=20`)).body.status).toBe("FAILED");
+});
+
+async function walk(query: string): Promise<Json[]> {
+  const all: Json[] = [];
+  for (let cursor = ""; ; ) {
+    const { status, body } = await call("GET", `/dead-letters?queue=${QUEUE}&${query}${cursor}`);
+    expect(status).toBe(200);
+    all.push(...(body.deadLetters ?? []));
+    if (body.cursor === null) return all;
+    cursor = `&cursor=${encodeURIComponent(String(body.cursor))}`;
+  }
+}
+
+describe("dead letters", () => {
+  it("266 are listed over all shards, each once, the newest first, whatever the page", async () => {
+    for (const limit of [1, 5, 100]) {
+      const all = await walk(`limit=${limit}`);
+      expect(all.map(({ id }) => String(id)).sort()).toEqual([...ids].sort());
+      const ends = all.map(({ endedAt }) => String(endedAt));
+      expect(ends).toEqual([...ends].sort().toReversed());
+    }
+    const [first] = await walk("type=fail&limit=1");
+    expect(first).toMatchObject({ type: "fail", tags: ["nightly"], attempts: 1, error: { code: "handler-error" } });
+    expect(first?.error).not.toHaveProperty("stack");
+    expect(await walk("code=timeout")).toHaveLength(6);
+  });
+
+  it("266 one is shown with its payload and attempts; what is none is 404", async () => {
+    const { body } = await call("GET", `/dead-letters/${ids[1]}`);
+    expect(body).toMatchObject({
+      id: ids[1],
+      status: "FAILED",
+      payload: { times: 9 },
+      attempts: [{ outcome: "failed" }],
+    });
+    for (const id of ["nonsense", "broken.0.06aa9ng0000", "none.0.06aa9ng0000"])
+      expect(await call("GET", `/dead-letters/${id}`)).toMatchObject({
+        status: 404,
+        body: { code: "dead-letter-unknown" },
+      });
+  });
+
+  it("267 are grouped by type and cause over all shards", async () => {
+    const { body } = await call("GET", `/dead-letters/groups?queue=${QUEUE}`);
+    expect(body).toMatchObject({
+      more: false,
+      groups: [
+        { type: "fail", count: 18 },
+        { type: "sleep", code: "timeout", count: 6 },
+      ],
+    });
+    const [largest] = body.groups ?? [];
+    expect(ids).toContain(largest?.example);
+    expect(await walk(`fingerprint=${largest?.fingerprint}`)).toHaveLength(18);
+  });
+
+  it.each([
+    ["GET", "/dead-letters", undefined, 422, "?queue"],
+    ["GET", "/dead-letters?queue=broken&limit=101", undefined, 422, "?limit"],
+    ["GET", "/dead-letters?queue=broken&cursor=x", undefined, 422, "?cursor"],
+    ["GET", "/dead-letters?queue=broken&stat=x", undefined, 422, "?stat"],
+    ["POST", "/dead-letters/discard", { filter: {} }, 422, "/filter/queue"],
+    ["POST", "/dead-letters/discard", { filter: { queue: "broken" }, asOf: "now" }, 422, "/asOf"],
+  ])("266 268 %s %s %j is %i", async (method, path, json, status, pointer) => {
+    expect(await call(method, path, json)).toMatchObject({ status, body: { errors: [{ pointer }] } });
+  });
+
+  it("268 are discarded one by one and by a filter: as many as the dry run counted; history keeps what they were", async () => {
+    expect((await call("DELETE", `/dead-letters/${ids[1]}`)).status).toBe(204);
+    expect((await call("DELETE", `/dead-letters/${ids[1]}`)).body.code).toBe("dead-letter-unknown");
+    expect((await call("GET", `/tasks/${ids[1]}`)).body).toMatchObject({ status: "FAILED" });
+    const filter = { queue: QUEUE, type: "fail" };
+    const { body: dry } = await call("POST", "/dead-letters/discard", { filter, dryRun: true });
+    expect(dry).toMatchObject({ queue: QUEUE, matched: 17, more: false });
+    const done = await call("POST", "/dead-letters/discard", { filter, asOf: dry.asOf });
+    expect(done).toMatchObject({ status: 200, body: { discarded: 17, more: false } });
+    expect(await walk("")).toHaveLength(6);
+    expect((await call("GET", `/queues/${QUEUE}`)).body.counts).toMatchObject({ deadLetters: 6 });
+  });
+});
