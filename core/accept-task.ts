@@ -6,6 +6,7 @@
  */
 import { exceedsBytes, MAX_TAGS_BYTES } from "./bytes.ts";
 import { QUEUE_NAME, TYPE_NAME } from "./ids.ts";
+import { isCallersKey } from "./keys.ts";
 import { parseTime } from "./parse-time.ts";
 import { isCapBelowBase } from "./retry.ts";
 import { TASK_KEY } from "./schema/queue-settings.ts";
@@ -16,6 +17,7 @@ import {
   MAX_RESULT_TTL_S,
   MAX_TAGS,
   MAX_TIMEOUT_MS,
+  MAX_WINDOW_S,
   PRIORITY_NAMES,
   type SubmittedTask,
 } from "./schema/submission.ts";
@@ -57,6 +59,9 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
       case "limitKey":
       case "fairnessKey":
         if (typeof value !== "string" || !TASK_KEY.test(value)) return false;
+        break;
+      case "unique":
+        if (!isUnique(value)) return false;
         break;
       case "timeoutMs":
         if (!isWhole(value, 1, MAX_TIMEOUT_MS)) return false;
@@ -118,6 +123,18 @@ function isRetry(value: unknown): boolean {
     }
   }
   return !isCapBelowBase(retry);
+}
+
+/** As UniqueSchema (schema/submission.ts). */
+function isUnique(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const { by, key, within, windowSeconds, onConflict, ...more } = value as Readonly<Record<string, unknown>>;
+  if (by === "key" ? typeof key !== "string" || !isCallersKey(key) : by !== "payload" || key !== undefined)
+    return false;
+  if (within === "window" ? !isWhole(windowSeconds, 1, MAX_WINDOW_S) : windowSeconds !== undefined) return false;
+  if (within !== "window" && within !== "queued" && within !== "running") return false;
+  if (onConflict !== undefined && onConflict !== "return" && onConflict !== "reject") return false;
+  return Object.keys(more).length === 0;
 }
 
 function areTags(value: unknown): boolean {

@@ -2,7 +2,7 @@
  * The closed set of error codes, with the HTTP status that each one has and whether the same request may succeed
  * later. Codes are API: they are added, never renamed. Form: RFC 9457 (problem+json), made in src/middleware/problems.
  */
-import { QUEUE_NAME } from "./ids.ts";
+import { QUEUE_NAME, type TaskId } from "./ids.ts";
 
 export const ERRORS = {
   "invalid-json": { status: 422, retryable: false, title: "The body is not JSON" },
@@ -23,6 +23,7 @@ export const ERRORS = {
   "schedule-unknown": { status: 404, retryable: false, title: "No such schedule" },
   "task-unfinished": { status: 409, retryable: true, title: "The task has not ended yet" },
   "task-finished": { status: 409, retryable: false, title: "The task has ended" },
+  "duplicate-task": { status: 409, retryable: false, title: "Another task has that key" },
   "schedule-exists": { status: 409, retryable: false, title: "A schedule of that id exists" },
   "schedule-finished": { status: 409, retryable: false, title: "The schedule has no fire ahead" },
   "setting-fixed": { status: 409, retryable: false, title: "That setting is fixed when the queue is made" },
@@ -57,6 +58,8 @@ export interface FieldError {
 export interface ProblemOptions {
   readonly errors?: readonly FieldError[];
   readonly retryAfterMs?: number;
+  /** The task that is in the way. */
+  readonly taskId?: TaskId;
 }
 
 /** An answer other than success. Thrown at the door only; across RPC the same code travels as a value. */

@@ -65,3 +65,12 @@ export function escapePointer(segment: string): string {
 export function pointerOf(path: readonly PropertyKey[]): string {
   return path.map((segment) => `/${escapePointer(String(segment))}`).join("");
 }
+
+/** JSON text with the keys of every object in order: one text for values that are equal. Of a value without a problem. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}

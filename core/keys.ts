@@ -2,19 +2,44 @@
  * Keys under which a submission may be repeated, as a shard keeps them (table `dedup`). Each kind has its own prefix,
  * so that no caller's key can be another kind's; the fires of schedules have `sched:` (directory/pending-fire.ts).
  */
-import type { Idempotency } from "./schema/rpc.ts";
+import { canonicalJson } from "./json.ts";
+import type { Dedup, Idempotency } from "./schema/rpc.ts";
+import type { SubmittedTask } from "./schema/submission.ts";
 
 /** How long an Idempotency-Key is remembered. */
 export const IDEMPOTENCY_TTL_MS = 86_400_000;
-export const MAX_IDEMPOTENCY_KEY = 255;
 
-const VISIBLE_ASCII = /^[\x21-\x7e]+$/;
+const CALLERS_KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** 1 to 255 visible ASCII characters. */
-export function isIdempotencyKey(text: string): boolean {
-  return text.length <= MAX_IDEMPOTENCY_KEY && VISIBLE_ASCII.test(text);
+/** What a caller may name an Idempotency-Key or a unique task: 1 to 255 visible ASCII characters. */
+export function isCallersKey(text: string): boolean {
+  return CALLERS_KEY.test(text);
 }
 
 export function idempotencyRow({ key }: Pick<Idempotency, "key">): string {
   return `idem:${key}`;
+}
+
+/**
+ * A row is looked at so long after its task was to run, whether the key is still needed; then after as long again as
+ * the task is old, at most a month, so that a task which waits for a month costs ten looks.
+ */
+export const FIRST_LOOK_MS = 3_600_000;
+export const LAST_LOOK_MS = 30 * 86_400_000;
+
+/**
+ * The key that a task asks to be alone under, within its queue and type.
+ * @param hash of a text, short and safe from collisions; asked where the payload is the key
+ */
+export async function uniqueOf(task: SubmittedTask, hash: (text: string) => Promise<string>): Promise<Dedup | null> {
+  const { unique } = task;
+  if (unique === undefined) return null;
+  const { by, key, within, windowSeconds = 0, onConflict } = unique;
+  // No type has a space in its name, so none runs over into a key.
+  const row =
+    by === "key"
+      ? `uniq:key:${task.type} ${key}`
+      : `uniq:payload:${task.type} ${await hash(canonicalJson(task.payload))}`;
+  const ttlMs = within === "window" ? windowSeconds * 1_000 : FIRST_LOOK_MS;
+  return { key: row, ttlMs, within, ...(onConflict !== undefined && { onConflict }) };
 }

@@ -52,19 +52,20 @@ export function placeTask(
 }
 
 /**
- * The one shard that tasks which go together must go to: by their limitKeys, else by the Idempotency-Key that they came
+ * The one shard that tasks which go together must go to: by their own keys, else by the Idempotency-Key that they came
  * under; null: any will do.
  * @returns also the index of the first task whose key names another shard than one before it; null: they agree
  */
 export function namedShard(
   settings: Pick<QueueSettings, "shards" | "keyShards">,
-  tasks: readonly Pick<NewTask, "limitKey">[],
+  tasks: readonly Pick<NewTask, "dedup" | "limitKey">[],
   idempotencyKey?: string,
 ): { readonly shard: number | null; readonly astray: number | null } {
   let shard: number | null = null;
-  for (const [index, task] of tasks.entries()) {
-    if (task.limitKey === undefined) continue;
-    const named = placeTask(settings, placementKey({ limitKey: task.limitKey }), 0);
+  for (const [index, { dedup, limitKey }] of tasks.entries()) {
+    if (dedup === undefined && limitKey === undefined) continue;
+    const key = dedup ? placementKey({ unique: dedup.key }) : placementKey({ limitKey: limitKey ?? "" });
+    const named = placeTask(settings, key, 0);
     shard ??= named;
     if (named !== shard) return { shard, astray: index };
   }

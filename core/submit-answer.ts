@@ -16,19 +16,25 @@ export interface AcceptedTask {
   readonly status: Status | null;
   /** Unix ms. */
   readonly createdAt: number;
+  /** It was there before. */
+  readonly duplicate: boolean;
 }
 
 /** The tasks in order, null where refused. @param tasks as they were submitted */
 export function acceptedTasks(
   tasks: readonly Pick<NewTask, "runAt">[],
-  { createdAt, seqs, known }: Accepted,
+  { createdAt, seqs, known, duplicates }: Accepted,
 ): (AcceptedTask | null)[] {
   const told = seqs.map((seq, i): AcceptedTask | null =>
-    seq === null ? null : { seq, status: bornAs(tasks[i], createdAt), createdAt },
+    seq === null ? null : { seq, status: bornAs(tasks[i], createdAt), createdAt, duplicate: false },
   );
   for (const { index, status, createdAt } of known ?? []) {
     const task = told[index];
     if (task) told[index] = { ...task, status, createdAt };
+  }
+  for (const index of duplicates) {
+    const task = told[index];
+    if (task) told[index] = { ...task, duplicate: true };
   }
   return told;
 }
@@ -41,6 +47,8 @@ function bornAs(task: Pick<NewTask, "runAt"> | undefined, now: number): Status {
 /** So many tasks from `seq` on; `seq` null: refused ones. */
 type StoredRun = [seq: Seq | null, count: number, status: Status | null, createdAt: number, isDuplicate: boolean];
 
+const REFUSED = { seq: null, status: null, createdAt: 0, duplicate: false } as const;
+
 interface StoredAnswer {
   readonly createdAt: number;
   readonly runs: readonly StoredRun[];
@@ -49,15 +57,13 @@ interface StoredAnswer {
 
 /** JSON text of the answer, with what it said of each task. */
 export function storeAnswer(tasks: readonly Pick<NewTask, "runAt">[], answer: Accepted): string {
-  const duplicates = new Set(answer.duplicates);
   const runs: StoredRun[] = [];
-  for (const [i, task] of acceptedTasks(tasks, answer).entries()) {
-    const { seq, status, createdAt } = task ?? { seq: null, status: null, createdAt: answer.createdAt };
-    const isDuplicate = duplicates.has(i);
+  for (const task of acceptedTasks(tasks, answer)) {
+    const { seq, status, createdAt, duplicate } = task ?? REFUSED;
     const last = runs.at(-1);
     const next = last && last[0] !== null ? last[0] + last[1] : null;
-    if (last && next === seq && last[2] === status && last[3] === createdAt && last[4] === isDuplicate) last[1]++;
-    else runs.push([seq, 1, status, createdAt, isDuplicate]);
+    if (last && next === seq && last[2] === status && last[3] === createdAt && last[4] === duplicate) last[1]++;
+    else runs.push([seq, 1, status, createdAt, duplicate]);
   }
   const stored: StoredAnswer = { createdAt: answer.createdAt, runs, refused: answer.refused };
   return JSON.stringify(stored);

@@ -63,10 +63,11 @@ export function answered<T>(answer: Answer<T>): Versioned & { readonly ok: true 
 }
 
 /** A refusal as it is answered over HTTP. */
-export function problemOf({ code, detail, retryAfterMs, pointer }: Refusal): Problem {
+export function problemOf({ code, detail, retryAfterMs, pointer, taskId }: Refusal): Problem {
   return new Problem(publicCode(code), detail, {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(pointer !== undefined && { errors: [{ pointer, detail }] }),
+    ...(taskId !== undefined && { taskId }),
   });
 }
 

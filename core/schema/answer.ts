@@ -4,6 +4,7 @@
  * says which protocol was spoken.
  */
 import type { ErrorCode } from "../errors.ts";
+import type { TaskId } from "../ids.ts";
 
 export interface Versioned {
   readonly v: 1;
@@ -16,6 +17,8 @@ export interface Refusal extends Versioned {
   readonly retryAfterMs?: number;
   /** JSON Pointer to the field that is wrong, with `invalid-request` and `setting-fixed`. */
   readonly pointer?: string;
+  /** The task that is in the way, with `duplicate-task`. */
+  readonly taskId?: TaskId;
 }
 export type Answer<T> = (Versioned & { readonly ok: true } & T) | Refusal;
 

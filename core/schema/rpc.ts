@@ -1,6 +1,6 @@
 /** What a queue shard is asked, and what it answers: by the door, by consumers, by the Directory. */
 import type { AttemptError, ErrorCode } from "../errors.ts";
-import type { Seq } from "../ids.ts";
+import type { Seq, TaskId } from "../ids.ts";
 import type { RetryPolicy } from "../retry.ts";
 import type { Status, WaitingStatus } from "../status.ts";
 import type { TaskRecord } from "../task.ts";
@@ -35,8 +35,21 @@ export interface NewTask {
   /** Its tasks share the queue's time with those of other keys. */
   readonly fairnessKey?: string;
   /** A submission under a key that the shard has seen within its life is answered with the first one's task. */
-  readonly dedup?: { readonly key: string; readonly ttlMs: number };
+  readonly dedup?: Dedup;
 }
+
+/** How long the task that a submission makes has its key, and what becomes of submissions under it meanwhile. */
+export interface Dedup {
+  readonly key: string;
+  /** From its submission on; where `within` says otherwise, when its shard first looks whether the key is still needed. */
+  readonly ttlMs: number;
+  /** Absent: `window`. */
+  readonly within?: Within;
+  /** Absent: `return`. It is the later submission's word that counts. */
+  readonly onConflict?: "return" | "reject";
+}
+/** queued: while the task waits. running: until it has ended. window: for `ttlMs`, whatever becomes of it. */
+export type Within = "queued" | "running" | "window";
 
 /** The same key and fingerprint again are answered what the first were; another fingerprint is refused. */
 export interface Idempotency {
@@ -78,8 +91,16 @@ export type SubmitAnswer = Answer<{
   readonly known?: readonly { readonly index: number; readonly status: Status | null; readonly createdAt: number }[];
   /** This is the answer that the Idempotency-Key got the first time. */
   readonly replayed?: boolean;
-  readonly refused: readonly { readonly index: number; readonly code: ErrorCode; readonly detail: string }[];
+  readonly refused: readonly RefusedTask[];
 }>;
+
+export interface RefusedTask {
+  readonly index: number;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  /** The task that has the key, with `duplicate-task`. */
+  readonly taskId?: TaskId;
+}
 
 // ---------------------------------------------------------------------------------------------- sessions
 

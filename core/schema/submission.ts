@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { exceedsBytes, MAX_TAGS_BYTES } from "../bytes.ts";
 import { MAX_BATCH, QUEUE_NAME, TYPE_NAME } from "../ids.ts";
+import { isCallersKey } from "../keys.ts";
 import { parseTime } from "../parse-time.ts";
 import { RetrySchema, TASK_KEY } from "./queue-settings.ts";
 
@@ -67,6 +68,28 @@ export const taskOptionFields = {
   resultTtlSeconds: z.int().min(0).max(MAX_RESULT_TTL_S).optional(),
 };
 
+export const MAX_WINDOW_S = 30 * 86_400;
+
+/** Of its type and queue there is to be one such task. */
+export const UniqueSchema = z
+  .strictObject({
+    by: z.enum(["key", "payload"]),
+    key: z.string().refine(isCallersKey, { error: "must be 1 to 255 visible ASCII characters" }).optional(),
+    within: z.enum(["queued", "running", "window"]),
+    windowSeconds: z.int().min(1).max(MAX_WINDOW_S).optional(),
+    onConflict: z.enum(["return", "reject"]).optional(),
+  })
+  .refine((unique) => (unique.by === "key") === (unique.key !== undefined), {
+    path: ["key"],
+    error: 'is for by: "key", and must stand there',
+    when: isObject,
+  })
+  .refine((unique) => (unique.within === "window") === (unique.windowSeconds !== undefined), {
+    path: ["windowSeconds"],
+    error: 'is for within: "window", and must stand there',
+    when: isObject,
+  });
+
 /** Present, whatever it is: `null` is a payload, nothing is not. What it must be is its type's affair. */
 export const PayloadSchema = z.unknown().refine((value): boolean => value !== undefined, { error: "is required" });
 
@@ -80,13 +103,13 @@ export const SubmittedTaskSchema = z
     runAt: TimeSchema.optional(),
     limitKey: TaskKeySchema.optional(),
     fairnessKey: TaskKeySchema.optional(),
+    unique: UniqueSchema.optional(),
     ...taskOptionFields,
   })
   .refine((task) => task.delaySeconds === undefined || task.runAt === undefined, {
     path: ["delaySeconds"],
     error: "cannot stand beside runAt: say one of them",
-    // Told beside the other faults too, so that one answer is enough to mend a body by.
-    when: ({ value }) => typeof value === "object" && value !== null,
+    when: isObject,
   });
 export type SubmittedTask = z.infer<typeof SubmittedTaskSchema>;
 
@@ -96,3 +119,8 @@ export const BatchSchema = z.strictObject({
   /** false: each task for itself, and one result for each. */
   atomic: z.boolean().optional(),
 });
+
+/** When what stands side by side is judged: beside other faults too, so that one answer is enough to mend a body by. */
+function isObject({ value }: { readonly value: unknown }): boolean {
+  return typeof value === "object" && value !== null;
+}

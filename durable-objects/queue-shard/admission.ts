@@ -4,12 +4,13 @@
  * is exact, and equal keys meet.
  */
 import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
-import { type ErrorCode, noSuchQueue } from "../../core/errors.ts";
-import { nextSeq, type Seq } from "../../core/ids.ts";
+import { noSuchQueue } from "../../core/errors.ts";
+import { nextSeq, type Seq, taskId } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../core/keys.ts";
 import { laneText, MAX_LANES } from "../../core/lanes.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
-import type { Idempotency, NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type { Dedup, Idempotency, NewTask, RefusedTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type { Status } from "../../core/status.ts";
 import { restoreAnswer, storeAnswer } from "../../core/submit-answer.ts";
 import { type DedupRow, findKeys } from "./dedup-rows.ts";
 import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
@@ -69,8 +70,8 @@ export class Admission {
     // What was refused altogether took no key: the same request may yet be accepted.
     const seq = answer.ok ? answer.seqs.find((given) => given !== null) : undefined;
     if (answer.ok && seq) {
-      const stored = storeAnswer(request.tasks, answer);
-      this.newKeys.set(row, { key: row, seq, expiresAt: this.#now + IDEMPOTENCY_TTL_MS, fingerprint, answer: stored });
+      const kept = { key: row, seq, expiresAt: this.#now + IDEMPOTENCY_TTL_MS, within: null, createdAt: this.#now };
+      this.newKeys.set(row, { ...kept, fingerprint, answer: storeAnswer(request.tasks, answer), status: null });
     }
     return answer;
   }
@@ -93,13 +94,25 @@ export class Admission {
 
     const seqs: (Seq | null)[] = [];
     const duplicates: number[] = [];
-    const refused: { index: number; code: ErrorCode; detail: string }[] = [];
+    const known: { index: number; status: Status | null; createdAt: number }[] = [];
+    const refused: RefusedTask[] = [];
     const before = this.planned.length;
     for (const [index, task] of request.tasks.entries()) {
-      const known = task.dedup && this.#rowOf(task.dedup.key);
-      if (known) {
+      const row = task.dedup && this.#rowOf(task.dedup.key);
+      if (row && task.dedup?.onConflict === "reject") {
+        const refusal = this.#duplicate(row);
+        if (request.atomic) {
+          this.#takeBack(before);
+          return { v: 1, ok: false, ...refusal, pointer: `/tasks/${index}/unique` };
+        }
+        refused.push({ index, ...refusal });
+        seqs.push(null);
+        continue;
+      }
+      if (row) {
         duplicates.push(index);
-        seqs.push(known.seq);
+        known.push({ index, status: row.status, createdAt: row.createdAt ?? this.#now });
+        seqs.push(row.seq);
         continue;
       }
       const isFull = this.#depth >= limit;
@@ -115,7 +128,13 @@ export class Admission {
       }
       seqs.push(this.#plan(task));
     }
-    return { v: 1, ok: true, createdAt: this.#now, seqs, duplicates, refused };
+    const answer = { v: 1, ok: true, createdAt: this.#now, seqs, duplicates, refused } as const;
+    return known.length === 0 ? answer : { ...answer, known };
+  }
+
+  #duplicate({ seq }: DedupRow) {
+    const id = taskId(this.#shard.address, seq);
+    return { code: "duplicate-task", detail: `The task ${id} has that key.`, taskId: id } as const;
   }
 
   #plan(task: NewTask): Seq {
@@ -123,11 +142,17 @@ export class Admission {
     this.lastSeq = seq;
     this.#depth++;
     this.planned.push({ seq, task });
-    if (task.dedup) {
-      const { key, ttlMs } = task.dedup;
-      this.newKeys.set(key, { key, seq, expiresAt: this.#now + ttlMs, fingerprint: null, answer: null });
-    }
+    if (task.dedup) this.newKeys.set(task.dedup.key, this.#keyOf(task, task.dedup, seq));
     return seq;
+  }
+
+  #keyOf({ runAt }: NewTask, { key, ttlMs, within }: Dedup, seq: Seq): DedupRow {
+    const isLater = runAt !== null && runAt > this.#now;
+    // A task that is put off has its key until then, without a look.
+    const from = isLater && (within === "queued" || within === "running") ? runAt : this.#now;
+    const status = isLater ? "SCHEDULED" : "QUEUED";
+    const row = { key, seq, expiresAt: from + ttlMs, within: within ?? null, createdAt: this.#now, status } as const;
+    return { ...row, fingerprint: null, answer: null };
   }
 
   #rowOf(key: string): DedupRow | undefined {

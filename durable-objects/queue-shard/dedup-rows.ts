@@ -1,26 +1,38 @@
 /**
- * Keys under which a submission may be repeated, as rows: what was made under each, and until when that counts.
- * `fingerprint` and `answer` are an Idempotency-Key's alone.
+ * Keys under which a submission may be repeated, as rows: what was made under each, and what it takes for that to count.
+ * `fingerprint` and `answer` are an Idempotency-Key's alone; `within` is a unique task's.
+ * Must stay true: the row of a task that was to be alone while it waits or runs is there until that task has ended.
  */
 import type { Seq } from "../../core/ids.ts";
 import { idempotencyRow } from "../../core/keys.ts";
+import type { Within } from "../../core/schema/rpc.ts";
+import type { Status } from "../../core/status.ts";
 import type { PendingSubmission, Shard } from "./shard.ts";
 
-const FIND = `SELECT key, seq, expires_at AS expiresAt, fingerprint, answer FROM dedup
-  WHERE key IN (SELECT value FROM json_each(?1)) AND expires_at > ?2`;
-const REMEMBER = "INSERT OR REPLACE INTO dedup (key, seq, expires_at, fingerprint, answer) VALUES (?, ?, ?, ?, ?)";
+const FIND = `SELECT d.key, d.seq, d.expires_at AS expiresAt, d.within, d.created_at AS createdAt, d.fingerprint, d.answer,
+    task.status
+  FROM dedup AS d LEFT JOIN task ON task.seq = d.seq
+  WHERE d.key IN (SELECT value FROM json_each(?1)) AND (d.expires_at > ?2 OR d.within IN ('queued', 'running'))`;
+const REMEMBER = `INSERT OR REPLACE INTO dedup (key, seq, expires_at, within, created_at, fingerprint, answer)
+  VALUES (?, ?, ?, ?, ?, ?, ?)`;
 
 export interface DedupRow {
   readonly key: string;
   readonly seq: Seq;
   /** Unix ms. */
   readonly expiresAt: number;
+  /** null: as `window`. */
+  readonly within: Within | null;
+  /** Of its task, Unix ms; null in rows that were made before it was kept. */
+  readonly createdAt: number | null;
   readonly fingerprint: string | null;
   /** From `storeAnswer`. */
   readonly answer: string | null;
+  /** Of its task; null: it has left the shard. Not stored. */
+  readonly status: Status | null;
 }
 
-/** The rows that still count, of every key that the group brings. */
+/** The rows that count, of every key that the group brings. */
 export function findKeys(
   shard: Shard,
   group: readonly PendingSubmission[],
@@ -32,16 +44,24 @@ export function findKeys(
     for (const { dedup } of request.tasks) if (dedup) keys.push(dedup.key);
   }
   if (keys.length === 0 || !shard.memory.hasTables) return NONE;
-  return new Map(shard.sql.all<DedupRow>(FIND, JSON.stringify(keys), now).map((row) => [row.key, row]));
+  const rows = shard.sql.all<DedupRow>(FIND, JSON.stringify(keys), now);
+  return new Map(rows.filter(holds).map((row) => [row.key, row]));
 }
 
 const NONE: ReadonlyMap<string, DedupRow> = new Map();
 
+/** Whether the key is its task's still; for a window SQL has looked at the time. */
+function holds({ within, status }: DedupRow): boolean {
+  if (within === "queued") return status !== null && status !== "RUNNING" && status !== "FAILED";
+  if (within === "running") return status !== null && status !== "FAILED";
+  return true;
+}
+
 /** Inside a transaction. */
 export function rememberKeys(shard: Shard, rows: ReadonlyMap<string, DedupRow>): void {
   const { memory, sql } = shard;
-  for (const { key, seq, expiresAt, fingerprint, answer } of rows.values()) {
-    sql.run(REMEMBER, key, seq, expiresAt, fingerprint, answer);
+  for (const { key, seq, expiresAt, within, createdAt, fingerprint, answer } of rows.values()) {
+    sql.run(REMEMBER, key, seq, expiresAt, within, createdAt, fingerprint, answer);
     memory.dedupExpiry = Math.min(memory.dedupExpiry ?? expiresAt, expiresAt);
   }
 }

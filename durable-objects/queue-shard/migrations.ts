@@ -106,4 +106,12 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
       ) WITHOUT ROWID`,
     ],
   },
+  {
+    // How long a unique task has its key; NULL: until `expires_at`. `created_at` is its task's.
+    id: "204-unique",
+    statements: [
+      "ALTER TABLE dedup ADD COLUMN within TEXT CHECK (within IN ('queued', 'running', 'window'))",
+      "ALTER TABLE dedup ADD COLUMN created_at INTEGER",
+    ],
+  },
 ];

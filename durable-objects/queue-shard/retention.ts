@@ -1,12 +1,17 @@
 /** What a shard forgets: dead letters past the queue's history time, dedup keys past theirs; in bounded batches. */
+import { FIRST_LOOK_MS, LAST_LOOK_MS } from "../../core/keys.ts";
 import type { Shard } from "./shard.ts";
 
 const MOST = 1_000;
 const FORGET_DEAD = `DELETE FROM task WHERE seq IN
   (SELECT seq FROM task WHERE status = 'FAILED' AND ended_at <= ? ORDER BY ended_at LIMIT ${MOST}) RETURNING seq`;
 const OLDEST_DEAD = "SELECT min(ended_at) AS oldest FROM task WHERE status = 'FAILED'";
-const FORGET_KEYS = `DELETE FROM dedup WHERE key IN
-  (SELECT key FROM dedup WHERE expires_at <= ? ORDER BY expires_at LIMIT ${MOST})`;
+const PAST_KEYS = `SELECT key FROM dedup WHERE expires_at <= ? ORDER BY expires_at LIMIT ${MOST}`;
+/** Still needed, so looked at again when the task is twice as old. */
+const KEEP_HELD = `UPDATE dedup SET expires_at = ?1 + min(max(${FIRST_LOOK_MS}, ?1 - created_at), ${LAST_LOOK_MS})
+  WHERE key IN (SELECT value FROM json_each(?2)) AND within IN ('queued', 'running')
+  AND EXISTS (SELECT 1 FROM task WHERE task.seq = dedup.seq AND status <> 'FAILED')`;
+const FORGET_KEYS = "DELETE FROM dedup WHERE key IN (SELECT value FROM json_each(?2)) AND expires_at <= ?1";
 const NEXT_KEY = "SELECT min(expires_at) AS next FROM dedup";
 
 /** Inside a transaction; where more is left than one batch, the alarm comes again at once. */
@@ -20,7 +25,9 @@ export function forgetExpired(shard: Shard, now: number): void {
     }
   }
   if (memory.dedupExpiry !== null && memory.dedupExpiry <= now) {
-    sql.run(FORGET_KEYS, now);
+    const keys = JSON.stringify(sql.all<{ key: string }>(PAST_KEYS, now).map(({ key }) => key));
+    sql.run(KEEP_HELD, now, keys);
+    sql.run(FORGET_KEYS, now, keys);
     memory.dedupExpiry = sql.all<{ next: number | null }>(NEXT_KEY)[0]?.next ?? null;
   }
 }

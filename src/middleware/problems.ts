@@ -3,6 +3,7 @@
  * id, whether the same request may succeed later. Nothing of the inside: no stack, no name of an object.
  */
 import { ERRORS, type ErrorCode, type FieldError, Problem, type ProblemOptions } from "../../core/errors.ts";
+import type { TaskId } from "../../core/ids.ts";
 import type { Fault } from "../../core/make-task.ts";
 
 /** Where a refusal does not say when to come again. */
@@ -17,12 +18,22 @@ export interface ProblemView {
   readonly detail: string;
   readonly retryable: boolean;
   readonly errors?: readonly FieldError[];
+  /** The task that is in the way. */
+  readonly taskId?: TaskId;
 }
 
-export function problemView(code: ErrorCode, detail: string, errors?: readonly FieldError[]): ProblemView {
+export function problemView(
+  code: ErrorCode,
+  detail: string,
+  { errors, taskId }: Pick<ProblemOptions, "errors" | "taskId"> = {},
+): ProblemView {
   const { status, title, retryable } = ERRORS[code];
   const view = { type: `urn:sluice:problem:${code}`, title, status, code, detail, retryable };
-  return errors === undefined || errors.length === 0 ? view : { ...view, errors };
+  return {
+    ...view,
+    ...(errors !== undefined && errors.length > 0 && { errors }),
+    ...(taskId !== undefined && { taskId }),
+  };
 }
 
 /**
@@ -34,11 +45,12 @@ export function problemResponse(
   requestId: string,
   code: ErrorCode,
   detail: string,
-  { errors, retryAfterMs }: ProblemOptions = {},
+  options: ProblemOptions = {},
   headers?: Readonly<Record<string, string>>,
 ): Response {
   const { status, retryable } = ERRORS[code];
-  const response = new Response(JSON.stringify({ ...problemView(code, detail, errors), requestId }), {
+  const { retryAfterMs } = options;
+  const response = new Response(JSON.stringify({ ...problemView(code, detail, options), requestId }), {
     status,
     headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
   });

@@ -8,6 +8,7 @@ import { MAX_ERRORS } from "../../core/explain-issues.ts";
 import { batchId, taskId } from "../../core/ids.ts";
 import type { Fault } from "../../core/make-task.ts";
 import { namedShard } from "../../core/placement.ts";
+import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
@@ -20,7 +21,7 @@ import { faultProblem, type ProblemView, problemView } from "../middleware/probl
 import { checkBody, readBody } from "../middleware/read-body.ts";
 import { readIdempotency } from "../submit/idempotency.ts";
 import { placeTasks } from "../submit/place-tasks.ts";
-import { readBatch, readOne } from "../submit/read-tasks.ts";
+import { type ReadBatch, readBatch, readOne } from "../submit/read-tasks.ts";
 
 export async function submitTasks(door: Door, c: Ctx): Promise<Response> {
   const { value: body, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
@@ -40,11 +41,17 @@ async function submitOne(door: Door, c: Ctx, raw: unknown, idempotency: Key): Pr
   const { task, entry } = ready;
   const { tenant } = c.env;
   const placed = await placeTasks(door, { tenant, entry, tasks: [task], atomic: true, idempotency, deadline });
-  if ("ok" in placed) throw problemOf(placed);
+  if ("ok" in placed) throw problemOf(ofOne(placed));
   const { shard, answer } = placed;
   const view = acceptedView(entry, shard, acceptedTasks([task], answer)[0]);
   noteTask(c, view.id);
   return json(view, 202, { location: `/tasks/submissions/${view.id}`, ...replayed(answer.replayed) });
+}
+
+/** Its pointers are a batch's, as a shard knows no other. */
+function ofOne(refusal: Refusal): Refusal {
+  const { pointer } = refusal;
+  return pointer === undefined ? refusal : { ...refusal, pointer: pointer.replace("/tasks/0", "") };
 }
 
 async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
@@ -62,7 +69,7 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idem
   if (faults.length > 0) throw batchProblem(faults);
   if (!entry) throw new Problem("invalid-request", "The batch is empty.");
   const { astray } = namedShard(entry.settings, tasks);
-  if (astray !== null) throw batchProblem([otherShard(astray)]);
+  if (astray !== null) throw batchProblem([otherShard(astray, tasks[astray])]);
   const placed = await placeTasks(door, { tenant: c.env.tenant, entry, tasks, atomic: true, idempotency, deadline });
   if ("ok" in placed) throw problemOf(placed);
   const { shard, answer } = placed;
@@ -76,15 +83,15 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idem
 
 type Result = ReturnType<typeof acceptedView> | { readonly problem: ProblemView };
 
-/** Each task for itself: those of one queue (and of one shard, where keys name it) go together, what fails tells why in its own place. */
+/** Each task for itself: those of one place go together, what fails tells why in its own place. */
 async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
   const read = await readBatch(door, raws, deadline, false);
   const results: Result[] = [];
   for (const { index, fault } of read.faults)
-    results[index] = { problem: problemView(fault.code, fault.detail, fault.errors) };
+    results[index] = { problem: problemView(fault.code, fault.detail, fault) };
   const { tenant } = c.env;
-  const loads = Array.from(byPlace(read.tasks, read.entries, idempotency?.key).values());
+  const loads = Array.from(byPlace(read, idempotency?.key).values());
   const answers = await Promise.all(
     loads.map(async ({ entry, members }) => {
       const tasks = members.map(({ task }) => task);
@@ -100,7 +107,7 @@ async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempote
       for (const [i, { index }] of members.entries()) {
         const refusal = refused.get(i);
         results[index] = refusal
-          ? { problem: problemView(refusal.code, refusal.detail) }
+          ? { problem: problemView(refusal.code, refusal.detail, refusal) }
           : acceptedView(entry, shard, accepted[i]);
       }
       return answer;
@@ -133,11 +140,7 @@ interface Load {
 }
 
 /** By queue, and by the shard where a key names one: a shard must hear of a request under one Idempotency-Key once. */
-function byPlace(
-  tasks: readonly (NewTask | null)[],
-  entries: readonly (QueueEntry | null)[],
-  idempotencyKey: string | undefined,
-): Map<string, Load> {
+function byPlace({ tasks, entries }: ReadBatch, idempotencyKey: string | undefined): Map<string, Load> {
   const loads = new Map<string, Load>();
   for (const [index, task] of tasks.entries()) {
     const entry = entries[index];
@@ -153,8 +156,10 @@ function byPlace(
 
 /** A task as its submission answers it. */
 function acceptedView(entry: QueueEntry, shard: number, task: AcceptedTask | null | undefined) {
-  const { seq, status, createdAt } = present(task);
-  return { id: taskId({ queue: entry.queue, shard }, seq), queue: entry.queue, status, createdAt: iso(createdAt) };
+  const { seq, status, createdAt, duplicate } = present(task);
+  const id = taskId({ queue: entry.queue, shard }, seq);
+  const view = { id, queue: entry.queue, ...(status !== null && { status }), createdAt: iso(createdAt) };
+  return duplicate ? { ...view, duplicate } : view;
 }
 
 /** A shard that accepted a task gave it a seq; one that did not is out of order. */
@@ -171,11 +176,12 @@ function otherQueue(index: number): Fault {
   };
 }
 
-function otherShard(index: number): Fault {
+function otherShard(index: number, task: NewTask | undefined): Fault {
+  const field = task?.dedup ? "unique" : "limitKey";
   return {
     code: "invalid-request",
-    detail: "A batch that is all or nothing is of one shard, and its limitKeys name several. Send atomic: false.",
-    errors: [{ pointer: `/tasks/${index}/limitKey`, detail: "names another shard than one before it" }],
+    detail: "A batch that is all or nothing is of one shard, and its keys name several. Send atomic: false.",
+    errors: [{ pointer: `/tasks/${index}/${field}`, detail: "names another shard than one before it" }],
   };
 }
 

@@ -1,11 +1,13 @@
 /** From a body to the tasks that shards take, one by one; the faults are collected, with their places in the body. */
 import { isAcceptable } from "../../core/accept-task.ts";
 import { explainIssues, MAX_ERRORS } from "../../core/explain-issues.ts";
+import { uniqueOf } from "../../core/keys.ts";
 import { type Fault, isFault, makeTask, under } from "../../core/make-task.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
 import { type SubmittedTask, SubmittedTaskSchema } from "../../core/schema/submission.ts";
 import type { Door } from "../door.ts";
+import { hashText } from "./hash.ts";
 import { isResolved, type Resolved, resolveTask } from "./resolve-task.ts";
 
 export interface ReadyTask {
@@ -35,7 +37,8 @@ export async function readOne(door: Door, raw: unknown, deadline: number): Promi
   const resolved = await resolveTask(door, submitted.type, submitted.queue, deadline);
   if (!isResolved(resolved)) return resolved;
   const task = makeTask(submitted, resolved.type, door.ports.now());
-  return isFault(task) ? task : { task, entry: resolved.entry };
+  if (isFault(task)) return task;
+  return { task: submitted.unique === undefined ? task : await withKey(task, submitted), entry: resolved.entry };
 }
 
 export interface ReadBatch {
@@ -84,7 +87,7 @@ export async function readBatch(
       entry = isResolved(found) ? found.entry : null;
     }
     entries.push(entry);
-    if (!isFault(made)) tasks.push(made);
+    if (!isFault(made)) tasks.push(isKeyed(submitted) ? await withKey(made, submitted) : made);
     else {
       tasks.push(null);
       faults.push({ index, fault: under(`/tasks/${index}`, made) });
@@ -92,6 +95,15 @@ export async function readBatch(
     }
   }
   return { tasks, entries, faults };
+}
+
+function isKeyed(submitted: SubmittedTask | Fault): submitted is SubmittedTask {
+  return "unique" in submitted;
+}
+
+async function withKey(task: NewTask, submitted: SubmittedTask): Promise<NewTask> {
+  const dedup = await uniqueOf(submitted, hashText);
+  return dedup === null ? task : { ...task, dedup };
 }
 
 function isFaulty(submitted: SubmittedTask | Fault): submitted is Fault {

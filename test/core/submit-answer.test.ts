@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
-import { isIdempotencyKey } from "../../core/keys.ts";
+import { isCallersKey } from "../../core/keys.ts";
 import { type Accepted, acceptedTasks, restoreAnswer, storeAnswer } from "../../core/submit-answer.ts";
 
 const NOW = 1_000;
@@ -55,9 +55,9 @@ describe("an answer that is kept", () => {
 
 describe("201 an Idempotency-Key", () => {
   it.each(["a", "8e03978e-40d5-43dd-bc93-6894a57f9324", '"quoted"', "!~", "x".repeat(255)])("may be %s", (key) => {
-    expect(isIdempotencyKey(key)).toBe(true);
+    expect(isCallersKey(key)).toBe(true);
   });
   it.each(["", "a b", "ü", "\u007f", "a\n", "x".repeat(256)])("may not be %j", (key) => {
-    expect(isIdempotencyKey(key)).toBe(false);
+    expect(isCallersKey(key)).toBe(false);
   });
 });

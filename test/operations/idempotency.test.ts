@@ -39,8 +39,8 @@ describe("202 the same key and body", () => {
         again,
       ),
     ).toEqual([
-      { seq: first.seqs[0], status: "QUEUED", createdAt: first.createdAt },
-      { seq: first.seqs[1], status: "SCHEDULED", createdAt: first.createdAt },
+      { seq: first.seqs[0], status: "QUEUED", createdAt: first.createdAt, duplicate: false },
+      { seq: first.seqs[1], status: "SCHEDULED", createdAt: first.createdAt, duplicate: false },
     ]);
     expect(world.shard.memory.lanes.queued).toBe(1);
   });

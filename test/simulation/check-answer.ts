@@ -46,10 +46,26 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
     return;
   }
   if (answer.replayed) return;
+  for (const index of answer.duplicates) checkHeld(shard, tasks[index]?.dedup?.key ?? "");
+  for (const { index, code } of answer.refused)
+    if (code === "duplicate-task") checkHeld(shard, tasks[index]?.dedup?.key ?? "");
   const taken = answer.seqs.filter((seq) => seq !== null).length - answer.duplicates.length;
   if (taken > 0) must(!draining, () => "a draining queue took a task");
   if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);
-  if (answer.refused.length > 0) must(depth >= limit, () => `a task was refused at ${depth} of ${limit}`);
+  if (answer.refused.some(({ code }) => code !== "duplicate-task"))
+    must(depth >= limit, () => `a task was refused at ${depth} of ${limit}`);
+}
+
+const HOLDER = `SELECT within, expires_at, status FROM dedup LEFT JOIN task ON task.seq = dedup.seq WHERE key = ?`;
+
+/** What is told of a key is told while its task has it. */
+function checkHeld({ sql, ports }: Shard, key: string): void {
+  const [row] = sql.all<{ within: string | null; expires_at: number; status: string | null }>(HOLDER, key);
+  const waits = row?.status !== null && row?.status !== "RUNNING" && row?.status !== "FAILED";
+  const lives = row?.status !== null && row?.status !== "FAILED";
+  const holds = row?.within === "queued" ? waits : row?.within === "running" ? lives : true;
+  const isInTime = (row?.expires_at ?? 0) > ports.now() || row?.within === "queued" || row?.within === "running";
+  must(row !== undefined && holds && isInTime, () => `${key} is nobody's: ${JSON.stringify(row)}`);
 }
 
 /** Whoever is told so has a task that ended, or one that is asked to stop. */

@@ -12,6 +12,7 @@ import type { Status } from "../../core/status.ts";
 import type { GatedSql } from "../../durable-objects/sql/node-gate.ts";
 import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
 import { recordOfRow } from "../../history/record.ts";
+import { keyNumber } from "./draw-task.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { KnownTask, Model } from "./model.ts";
 import type { Script } from "./script.ts";
@@ -62,14 +63,34 @@ function bear({ seq, now, payload, options }: SeenMove, { model, now: clock }: C
     seq,
     script: JSON.parse(payload) as Script,
     options: options === null ? {} : (JSON.parse(options) as TaskOptions),
+    bornAt: clock ?? 0,
     executions: [],
     status: now,
   };
   // A clock that jumped may have ended the life of the key under which it was repeated.
   const isOnce = clock === null || !model.byId.has(task.script.id);
   must(isOnce, () => `submission ${task.script.id} became two tasks`);
+  checkKey(task, model, clock);
   model.tasks.set(seq, task);
   model.byId.set(task.script.id, task);
+}
+
+/** A key is its task's for as long as that asked; only then another one is made under it. */
+function checkKey(task: KnownTask, { byKey }: Model, clock: number | null): void {
+  const { key } = task.script;
+  if (key === undefined) return;
+  const holder = byKey.get(key);
+  byKey.set(key, task);
+  if (!holder) return;
+  const { within, ttlMs } = keyNumber(Number(key.slice(4)));
+  const { status } = holder;
+  const hasEnded = status === "GONE" || status === "FAILED";
+  if (within === "queued")
+    must(hasEnded || status === "RUNNING", () => `${task.seq} was made under ${key} while ${holder.seq} was ${status}`);
+  else if (within === "running")
+    must(hasEnded, () => `${task.seq} was made under ${key} while ${holder.seq} was ${status}`);
+  else if (clock !== null)
+    must(clock - holder.bornAt >= ttlMs, () => `${task.seq} was made under ${key} ${clock - holder.bornAt} ms after`);
 }
 
 /** @returns whether the task has ended by it */

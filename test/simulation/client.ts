@@ -5,10 +5,11 @@
 import type { Seq } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
+import type { Dedup, NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
 import { WAITING } from "../../core/status.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { LIMIT_KEYS } from "./draw-settings.ts";
+import { drawKey, drawOptions, isLasting } from "./draw-task.ts";
 import type { Faults } from "./faults.ts";
 import { FRESH_VERSION, type TYPES } from "./handlers.ts";
 import { UNWELCOME } from "./history-database.ts";
@@ -42,7 +43,7 @@ export interface ClientDeps {
 }
 
 /** What a queue that has no room says. */
-const EXPECTED: ReadonlySet<string> = new Set(["queue-full", "batch-too-large", "draining"]);
+const EXPECTED: ReadonlySet<string> = new Set(["queue-full", "duplicate-task", "batch-too-large", "draining"]);
 
 export class Client {
   settings: QueueSettings;
@@ -53,6 +54,8 @@ export class Client {
   readonly #priorities: number;
   /** How many of its tasks have a limitKey: in some seeds none, in some most. */
   readonly #limited: number;
+  /** How many of its tasks have a key. */
+  readonly #keysPerTask: number;
   readonly #keys = new Map<string, { readonly seq: Seq; readonly createdAt: number }[]>();
   /** Submissions under an Idempotency-Key, to be sent again. */
   readonly #kept: { readonly request: SubmitRequest; readonly sentAt: number }[] = [];
@@ -68,6 +71,7 @@ export class Client {
     this.#types = { quick: random.between(1, 6), slow: weight(), fresh: weight(), rare: weight() };
     this.#priorities = random.between(0, 3);
     this.#limited = random.pick([0, 0.3, 0.9]);
+    this.#keysPerTask = random.pick([0.05, 0.15, 0.6]);
   }
 
   submit(): void {
@@ -77,7 +81,9 @@ export class Client {
     const tasks = [first];
     while (tasks.length < size)
       tasks.push(
-        size === LARGE_BATCH || random.chance(0.5) ? { ...first, payload: this.#drawPayload() } : this.#drawTask(),
+        size === LARGE_BATCH || random.chance(0.5)
+          ? { ...first, payload: this.#drawPayload(first.dedup ?? null) }
+          : this.#drawTask(),
       );
     const atomic = size === 1 || random.chance(0.6);
     tally.count(size === 1 ? "single submission" : atomic ? "batch" : "batch; not atomic");
@@ -199,7 +205,7 @@ export class Client {
 
   async #submit(request: SubmitRequest, tries: number): Promise<void> {
     const { network, timeline, tally } = this.#deps;
-    const isSafe = request.idempotency !== undefined || request.tasks.every((task) => task.dedup);
+    const isSafe = request.idempotency !== undefined || request.tasks.every(({ dedup }) => dedup && isLasting(dedup));
     try {
       const answer = await network.call(this.#life, "submit", request, isSafe);
       if (!answer.ok && answer.code === "settings-needed" && !request.settings) {
@@ -242,9 +248,12 @@ export class Client {
         continue;
       }
       this.#promised(seq);
-      if (answer.duplicates.includes(i)) continue;
+      if (answer.duplicates.includes(i)) {
+        must(model.tasks.get(seq)?.script.key === dedup?.key, () => `task ${seq} has not the key ${dedup?.key}`);
+        continue;
+      }
       must(model.tasks.get(seq)?.script.id === idOf(payload), () => `task ${seq} is not ${payload}`);
-      if (dedup && !answer.replayed) this.#keyed(dedup, seq, createdAt);
+      if (dedup && isLasting(dedup) && !answer.replayed) this.#keyed(dedup, seq, createdAt);
     }
   }
 
@@ -265,7 +274,7 @@ export class Client {
   }
 
   /** Under one key there is one task within its time. */
-  #keyed({ key, ttlMs }: NonNullable<NewTask["dedup"]>, seq: Seq, createdAt: number): void {
+  #keyed({ key, ttlMs }: Dedup, seq: Seq, createdAt: number): void {
     const known = this.#keys.get(key) ?? [];
     this.#keys.set(key, known);
     if (!this.#deps.hasSteppedClock())
@@ -279,41 +288,27 @@ export class Client {
 
   #drawTask(): NewTask {
     const { random } = this.#deps;
+    const dedup = random.chance(this.#keysPerTask) ? drawKey(random) : null;
     const type = random.weighted(this.#types);
     return {
       type,
       version: type === "fresh" && random.chance(0.5) ? FRESH_VERSION : 1,
       priority: random.between(0, this.#priorities),
-      payload: this.#drawPayload(),
+      payload: this.#drawPayload(dedup),
       runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
-      options: random.chance(0.3) ? JSON.stringify(this.#drawOptions()) : null,
+      options: random.chance(0.3) ? JSON.stringify(drawOptions(random)) : null,
       ...(random.chance(this.#limited) && { limitKey: random.pick(LIMIT_KEYS) }),
       ...(random.chance(this.#limited) && { fairnessKey: random.pick(LIMIT_KEYS) }),
-      ...(random.chance(0.15) && { dedup: drawKey(random) }),
+      ...(dedup && { dedup }),
     };
   }
 
-  #drawPayload(): string {
+  #drawPayload(dedup: Dedup | null): string {
     const { random, faults, mayCrash } = this.#deps;
-    const script = drawScript(++this.#ids, random, mayCrash);
+    const drawn = drawScript(++this.#ids, random, mayCrash);
+    const script = dedup ? { ...drawn, key: dedup.key } : drawn;
     return JSON.stringify(faults.strikes("d1-bad-row") ? { ...script, note: UNWELCOME } : script);
   }
-
-  #drawOptions() {
-    const { random } = this.#deps;
-    return {
-      ...(random.chance(0.5) && { timeoutMs: random.between(4_500, 9_000) }),
-      ...(random.chance(0.3) && { maxCrashes: random.between(1, 4) }),
-      ...(random.chance(0.5) && { retry: { maxAttempts: random.between(1, 4), baseMs: random.pick([0, 100, 5_000]) } }),
-      ...(random.chance(0.15) && { onCrash: "fail" }),
-    };
-  }
-}
-
-/** A key has always the same life: short for the first ones, but longer than all tries of a submission take. */
-function drawKey(random: Random): NonNullable<NewTask["dedup"]> {
-  const number = random.between(0, 5);
-  return { key: `key ${number}`, ttlMs: number < 3 ? 20_000 : 3_600_000 };
 }
 
 function isLive(model: Model, seq: Seq): boolean {

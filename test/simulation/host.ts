@@ -3,7 +3,7 @@
  * memory when evicted, dies at crashes with what its output gate held back, and is woken by its one alarm. The
  * operations are the real ones.
  */
-import type { ShardAddress } from "../../core/ids.ts";
+import type { Seq, ShardAddress } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import { doDueWork, onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
@@ -75,9 +75,13 @@ export class Host {
   constructor(deps: HostDeps) {
     this.#deps = deps;
     this.gate = gateSql(deps.database);
-    this.sql = new WatchedSql(this.gate, deps.faults, (session, picked) => {
+    const onFailure = () => {
+      this.isHurt = true;
+    };
+    const onClaim = (session: number, picked: Seq[]) => {
       if (this.#shard) checkClaim(this.#shard, this.gate, session, picked, this.#hasSteppedClock);
-    });
+    };
+    this.sql = new WatchedSql(this.gate, deps.faults, onClaim, onFailure);
   }
 
   /** The object in memory; null: evicted, or never called. */
@@ -251,7 +255,6 @@ export class Host {
   }
 
   #failed(error: unknown): Refusal {
-    if (String(error).includes(STORAGE_ERROR)) this.isHurt = true;
     must(
       String(error).includes(SIMULATED),
       () => `an operation threw: ${error instanceof Error ? error.stack : error}`,

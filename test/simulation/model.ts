@@ -33,6 +33,8 @@ export interface KnownTask {
   readonly seq: Seq;
   readonly script: Script;
   readonly options: TaskOptions;
+  /** The shard's clock, Unix ms. */
+  readonly bornAt: number;
   readonly executions: Execution[];
   /** As the latest commit left it. GONE: not in the shard's task table any more. */
   status: Status | "GONE";
@@ -52,6 +54,8 @@ export class Model {
   /** Of those asked: the answer was that they have been asked to stop. */
   readonly stopping = new Set<Seq>();
   /** By the number that their submission gave them. */
+  /** By key: the task that was made under it last. */
+  readonly byKey = new Map<string, KnownTask>();
   readonly byId = new Map<number, KnownTask>();
   /** Seqs ever made durable. */
   readonly numbers = new Set<number>();

@@ -16,6 +16,8 @@ export const ScriptSchema = z.object({
   /** Tells submitted tasks apart that look alike. */
   id: z.number(),
   note: z.string().optional(),
+  /** Under which it was submitted. */
+  key: z.string().optional(),
 });
 export type Script = z.infer<typeof ScriptSchema>;
 

@@ -89,9 +89,11 @@ export class WatchedSql implements Sql {
   readonly #sql: Sql;
   readonly #faults: Faults;
   readonly #onClaim: (session: number, picked: Seq[]) => void;
+  readonly #onFailure: () => void;
 
   /** @param onClaim is told each claim before it is done: the session, and the tasks in the order picked */
-  constructor(sql: Sql, faults: Faults, onClaim: (session: number, picked: Seq[]) => void) {
+  constructor(sql: Sql, faults: Faults, onClaim: (session: number, picked: Seq[]) => void, onFailure: () => void) {
+    this.#onFailure = onFailure;
     this.#sql = sql;
     this.#faults = faults;
     this.#onClaim = onClaim;
@@ -114,7 +116,10 @@ export class WatchedSql implements Sql {
 
   run(statement: string, ...values: SqlValue[]): number {
     this.writes++;
-    if (this.#faults.strikes("storage-error")) throw new Error(STORAGE_ERROR);
+    if (this.#faults.strikes("storage-error")) {
+      this.#onFailure();
+      throw new Error(STORAGE_ERROR);
+    }
     return this.#sql.run(statement, ...values);
   }
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TaskId } from "../../core/ids.ts";
 import { Client, type Reply } from "../support/node/client.ts";
+import { Effects } from "../support/node/effects.ts";
 import type { Service } from "../support/node/service.ts";
 import { setFaults, startFaulty } from "../support/node/steer.ts";
 
@@ -16,6 +17,12 @@ afterAll(() => service?.[Symbol.asyncDispose]());
 interface Accepted {
   readonly id: TaskId;
   readonly code?: string;
+}
+
+interface Told {
+  readonly id: TaskId;
+  readonly duplicate?: boolean;
+  readonly taskId?: TaskId;
 }
 
 function submit(queue: string, key: string, more: object = {}): Promise<Reply<Accepted>> {
@@ -83,12 +90,63 @@ describe("one Idempotency-Key", () => {
   });
 });
 
-it("151 202 over a SIGKILL in the midst of 200 submissions of each of ten keys, and a start: one task a key", async () => {
+describe("a unique task", () => {
+  const task = { type: "echo", payload: 1 };
+  const unique = (within: string) => ({ by: "key", key: "k", within });
+
+  it("205 of 200 submissions at once one makes it, the others are told of it; so too with reject, which names it", async () => {
+    await paused("unique", { shards: 4, keyShards: 4 });
+    const one = { ...task, queue: "unique", unique: unique("running") };
+    const replies = await times(200, () => client.call<Told>("POST", "/tasks/submissions", one));
+    expect(new Set(replies.map(({ status, body }) => `${status} ${body.id}`)).size).toBe(1);
+    expect(replies.filter(({ body }) => body.duplicate === true)).toHaveLength(199);
+    const strict = { ...one, unique: { ...one.unique, onConflict: "reject" } };
+    const refused = await times(50, () => client.call<Told>("POST", "/tasks/submissions", strict));
+    expect(new Set(refused.map(({ status, body }) => `${status} ${body.taskId}`))).toEqual(
+      new Set([`409 ${replies[0]?.body.id}`]),
+    );
+    expect(await client.counts("unique")).toMatchObject({ depth: 1 });
+  });
+
+  it("205 within queued another may wait while one runs; within running it is free when that has ended", async () => {
+    await using effects = await Effects.start();
+    const effect = { type: "effect", payload: { url: effects.url } };
+    for (const within of ["queued", "running"]) {
+      const queue = `unique-${within}`;
+      await client.putQueue(queue);
+      effects.hold(1);
+      const one = { ...effect, queue, unique: unique(within) };
+      const first = await client.submit(one);
+      await client.reaches(first, "RUNNING");
+      const second = await client.submit(one);
+      expect(second === first).toBe(within === "running");
+      effects.release();
+      await client.ended(first);
+      await client.ended(second);
+      expect(await client.submit(one)).not.toBe(first);
+      await client.settled(queue);
+    }
+  });
+
+  it("206 is one over shards that are raised and lowered", async () => {
+    await paused("unique-reshard", { shards: 1, keyShards: 8 });
+    const one = { ...task, queue: "unique-reshard", unique: { by: "payload", within: "queued" } };
+    const first = await client.submit(one);
+    for (const shards of [16, 2, 1]) {
+      await client.patchQueue("unique-reshard", { shards });
+      expect(await client.submit(one)).toBe(first);
+    }
+  });
+});
+
+it("151 202 205 over a SIGKILL in the midst of 20 submissions of each of ten keys, and a start: one task a key, unique ones too", async () => {
   await using own = await startFaulty();
   client = new Client(own.url);
   await paused("killed", { keyShards: 4 });
   const keys = Array.from({ length: 10 }, (_, i) => `key-${i}`);
   const told = new Map<string, TaskId>();
+  const alone = { type: "echo", payload: 2, queue: "killed", unique: { by: "payload", within: "running" } };
+  const before = await client.submit(alone);
   let arrived = 0;
   const half = Promise.withResolvers<void>();
   const requests = keys.flatMap((key) =>
@@ -103,12 +161,13 @@ it("151 202 over a SIGKILL in the midst of 200 submissions of each of ten keys, 
   await own.kill();
   await all;
   await own.restart();
+  expect(await client.submit(alone)).toBe(before);
   expect(told.size).toBeGreaterThan(0);
   for (const key of keys) {
     const again = await times(20, () => submit("killed", key));
     expect(idsOf(again).size).toBe(1);
-    const before = told.get(key);
-    if (before) expect(again[0]?.body.id).toBe(before);
+    const first = told.get(key);
+    if (first) expect(again[0]?.body.id).toBe(first);
   }
-  expect(await client.counts("killed")).toMatchObject({ depth: 10 });
+  expect(await client.counts("killed")).toMatchObject({ depth: 11 });
 });

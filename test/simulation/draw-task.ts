@@ -1,0 +1,31 @@
+/** What a submitted task is told, at random: options, and a key of one of ten kinds. */
+import type { Dedup, TaskOptions, Within } from "../../core/schema/rpc.ts";
+import type { Random } from "./random.ts";
+
+export function drawOptions(random: Random): TaskOptions {
+  return {
+    ...(random.chance(0.5) && { timeoutMs: random.between(4_500, 9_000) }),
+    ...(random.chance(0.3) && { maxCrashes: random.between(1, 4) }),
+    ...(random.chance(0.5) && { retry: { maxAttempts: random.between(1, 4), baseMs: random.pick([0, 100, 5_000]) } }),
+    ...(random.chance(0.15) && { onCrash: "fail" }),
+  };
+}
+
+/** A key has always the same life: short for the first ones, but longer than all tries of a submission take. */
+export function drawKey(random: Random): Dedup {
+  const number = random.between(0, 9);
+  const { within, ttlMs } = keyNumber(number);
+  const onConflict = random.pick(["return", "return", "reject"] as const);
+  return { key: `key ${number}`, ttlMs, ...(within !== null && { within, onConflict }) };
+}
+
+/** How long a task has the key. */
+export function keyNumber(number: number): { readonly within: Within | null; readonly ttlMs: number } {
+  if (number < 6) return { within: null, ttlMs: number < 3 ? 20_000 : 3_600_000 };
+  return { within: (["queued", "running", "window"] as const)[number % 3] ?? null, ttlMs: 60_000 };
+}
+
+/** Whether the same submission again is told of its own task, whatever that does meanwhile. */
+export function isLasting({ within, onConflict }: Dedup): boolean {
+  return (within === undefined || within === "window") && onConflict !== "reject";
+}

@@ -1,0 +1,108 @@
+/** `unique` over HTTP, on real objects: who has a key, what a later submission is told, where keys go. */
+import { beforeAll, describe, expect, it } from "vitest";
+import { call, type Reply } from "../support/workerd/call.ts";
+
+const task = { type: "echo", payload: { a: 1, b: [2, { c: 3, d: 4 }] }, queue: "alone" };
+const submit = (body: unknown): Promise<Reply> => call("POST", "/tasks/submissions", body);
+const byKey = (key: string, more: object = {}) => ({ by: "key", key, within: "running", ...more });
+
+beforeAll(async () => {
+  await call("PUT", "/queues/alone", { shards: 2, keyShards: 8 });
+  await call("PUT", "/queues/alone-too", {});
+  for (const queue of ["alone", "alone-too"]) await call("POST", `/queues/${queue}/pause`);
+});
+
+describe("205 a later submission", () => {
+  it("is answered with the task that there is, and `duplicate: true`", async () => {
+    const first = await submit({ ...task, unique: byKey("first"), delaySeconds: 60 });
+    expect(first).toMatchObject({ status: 202, body: { status: "SCHEDULED" } });
+    expect(first.body).not.toHaveProperty("duplicate");
+    const again = await submit({ ...task, payload: "other", unique: byKey("first") });
+    expect([again.status, again.body]).toEqual([202, { ...Object(first.body), duplicate: true }]);
+    expect(again.headers.get("location")).toBe(`/tasks/submissions/${first.body.id}`);
+  });
+
+  it("with reject is 409 and names the task, alone and in a batch, where nothing is accepted", async () => {
+    const { body } = await submit({ ...task, unique: byKey("mine") });
+    const unique = byKey("mine", { onConflict: "reject" });
+    expect(await submit({ ...task, unique })).toMatchObject({
+      status: 409,
+      body: { code: "duplicate-task", retryable: false, taskId: body.id, errors: [{ pointer: "/unique" }] },
+    });
+    expect(await submit({ tasks: [task, { ...task, unique }] })).toMatchObject({
+      status: 409,
+      body: { code: "duplicate-task", taskId: body.id, errors: [{ pointer: "/tasks/1/unique" }] },
+    });
+    const apart = await submit({ atomic: false, tasks: [task, { ...task, unique }] });
+    expect(apart).toMatchObject({ status: 202, body: { accepted: 1, refused: 1 } });
+    expect(apart.body.results?.[1]).toMatchObject({ problem: { code: "duplicate-task", taskId: body.id } });
+  });
+
+  it("by payload: equal whatever the order of fields; another value, type or queue is another task", async () => {
+    const unique = { by: "payload", within: "queued" };
+    const first = (await submit({ ...task, unique })).body.id;
+    const same = { b: [2, { d: 4, c: 3 }], a: 1 };
+    expect((await submit({ ...task, payload: same, unique })).body).toMatchObject({ id: first, duplicate: true });
+    for (const other of [
+      { payload: { ...same, a: 2 } },
+      { payload: { ...same, b: [{ c: 3, d: 4 }, 2] } },
+      { type: "sleep", payload: { ms: 1 } },
+      { queue: "alone-too" },
+      { unique: byKey("payload") },
+    ])
+      expect((await submit({ ...task, unique, ...other })).body).not.toHaveProperty("duplicate");
+  });
+
+  it("in one batch: the second of two is the first", async () => {
+    const twice = { ...task, unique: byKey("in-batch") };
+    const { body } = await submit({ tasks: [twice, twice] });
+    expect(body.ids?.[0]).toBe(body.ids?.[1]);
+  });
+
+  it("202 under an Idempotency-Key is told the same again, duplicate and all", async () => {
+    const headers = { "idempotency-key": "both" };
+    const keyed = { ...task, unique: byKey("both") };
+    await submit(keyed);
+    const first = await call("POST", "/tasks/submissions", keyed, { headers });
+    expect(first.body).toMatchObject({ duplicate: true });
+    const again = await call("POST", "/tasks/submissions", keyed, { headers });
+    expect([again.body, again.headers.get("idempotency-replayed")]).toEqual([first.body, "true"]);
+  });
+
+  it.each([
+    [{ by: "key", within: "queued" }, "/unique/key"],
+    [{ by: "payload", key: "k", within: "queued" }, "/unique/key"],
+    [{ by: "key", key: "a b", within: "queued" }, "/unique/key"],
+    [{ by: "payload", within: "window" }, "/unique/windowSeconds"],
+    [{ by: "payload", within: "queued", windowSeconds: 1 }, "/unique/windowSeconds"],
+    [{ by: "payload", within: "always" }, "/unique/within"],
+    [{ by: "payload", within: "queued", onConflict: "merge" }, "/unique/onConflict"],
+  ])("that is wrong is 422 with its pointer: %j", async (unique, pointer) => {
+    const reply = await submit({ ...task, unique });
+    expect(reply).toMatchObject({ status: 422, body: { code: "invalid-request" } });
+    expect(reply.body.errors?.map((error) => error.pointer)).toEqual([pointer]);
+  });
+});
+
+describe("206 keys", () => {
+  it("that name several shards: 422 where the batch is all or nothing, else each at its own", async () => {
+    const tasks = Array.from({ length: 16 }, (_, i) => ({ ...task, unique: byKey(`k${i}`) }));
+    const refused = await submit({ tasks });
+    expect(refused).toMatchObject({ status: 422, body: { code: "invalid-request" } });
+    expect(refused.body.errors?.[0]?.pointer).toMatch(/^\/tasks\/\d+\/unique$/);
+    const first = await submit({ atomic: false, tasks });
+    expect(first.body).toMatchObject({ accepted: 16 });
+    const ids = first.body.results?.map((result) => result.id) ?? [];
+    expect(new Set(ids.map((id) => String(id).split(".")[1])).size).toBeGreaterThan(3);
+    const alone = await Promise.all(tasks.map((one) => submit(one)));
+    expect(alone.map(({ body }) => body.id)).toEqual(ids);
+  });
+
+  it("unique goes before limitKey", async () => {
+    const keyed = { ...task, unique: byKey("one") };
+    const places = await Promise.all(
+      ["a", "b", "c", "d", "e"].map((limitKey) => submit({ ...keyed, type: "fail", payload: {}, limitKey })),
+    );
+    expect(new Set(places.map(({ body }) => body.id)).size).toBe(1);
+  });
+});
