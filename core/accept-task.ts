@@ -12,6 +12,7 @@ import { isCapBelowBase } from "./retry.ts";
 import { TASK_KEY } from "./schema/queue-settings.ts";
 import {
   MAX_CRASHES,
+  MAX_DEBOUNCE_S,
   MAX_DELAY_S,
   MAX_PRIORITY,
   MAX_RESULT_TTL_S,
@@ -20,6 +21,7 @@ import {
   MAX_WINDOW_S,
   PRIORITY_NAMES,
   type SubmittedTask,
+  type Unique,
 } from "./schema/submission.ts";
 
 /**
@@ -31,6 +33,8 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
   let typed = false;
   let paid = false;
   let timed = 0;
+  let paced = 0;
+  let keyed: Partial<Unique> | null = null;
   const task = raw as Readonly<Record<string, unknown>>;
   for (const key in task) {
     const value = task[key];
@@ -62,6 +66,16 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
         break;
       case "unique":
         if (!isUnique(value)) return false;
+        keyed = value;
+        break;
+      case "debounceSeconds":
+        if (!isWhole(value, 1, MAX_DEBOUNCE_S)) return false;
+        paced++;
+        timed++;
+        break;
+      case "throttleSeconds":
+        if (!isWhole(value, 1, MAX_WINDOW_S)) return false;
+        paced++;
         break;
       case "timeoutMs":
         if (!isWhole(value, 1, MAX_TIMEOUT_MS)) return false;
@@ -85,7 +99,9 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
         return false;
     }
   }
-  return typed && paid && timed < 2;
+  if (keyed !== null && paced > 0 !== (keyed.within === undefined)) return false;
+  if (keyed !== null && paced > 0 && keyed.onConflict !== undefined) return false;
+  return typed && paid && timed < 2 && paced < 2;
 }
 
 function isWhole(value: unknown, min: number, max: number): boolean {
@@ -126,14 +142,15 @@ function isRetry(value: unknown): boolean {
 }
 
 /** As UniqueSchema (schema/submission.ts). */
-function isUnique(value: unknown): boolean {
+function isUnique(value: unknown): value is Unique {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const { by, key, within, windowSeconds, onConflict, ...more } = value as Readonly<Record<string, unknown>>;
   if (by === "key" ? typeof key !== "string" || !isCallersKey(key) : by !== "payload" || key !== undefined)
     return false;
   if (within === "window" ? !isWhole(windowSeconds, 1, MAX_WINDOW_S) : windowSeconds !== undefined) return false;
-  if (within !== "window" && within !== "queued" && within !== "running") return false;
-  if (onConflict !== undefined && onConflict !== "return" && onConflict !== "reject") return false;
+  if (within !== undefined && within !== "window" && within !== "queued" && within !== "running") return false;
+  if (onConflict !== undefined && onConflict !== "return" && onConflict !== "reject" && onConflict !== "replace")
+    return false;
   return Object.keys(more).length === 0;
 }
 

@@ -28,18 +28,17 @@ export const FIRST_LOOK_MS = 3_600_000;
 export const LAST_LOOK_MS = 30 * 86_400_000;
 
 /**
- * The key that a task asks to be alone under, within its queue and type.
+ * The key that a task is to be alone under, within its queue and type: what `unique` names, else the type.
  * @param hash of a text, short and safe from collisions; asked where the payload is the key
  */
-export async function uniqueOf(task: SubmittedTask, hash: (text: string) => Promise<string>): Promise<Dedup | null> {
-  const { unique } = task;
-  if (unique === undefined) return null;
-  const { by, key, within, windowSeconds = 0, onConflict } = unique;
+export async function uniqueOf(task: SubmittedTask, hash: (text: string) => Promise<string>): Promise<Dedup> {
+  const { type, unique, debounceSeconds, throttleSeconds } = task;
   // No type has a space in its name, so none runs over into a key.
-  const row =
-    by === "key"
-      ? `uniq:key:${task.type} ${key}`
-      : `uniq:payload:${task.type} ${await hash(canonicalJson(task.payload))}`;
-  const ttlMs = within === "window" ? windowSeconds * 1_000 : FIRST_LOOK_MS;
-  return { key: row, ttlMs, within, ...(onConflict !== undefined && { onConflict }) };
+  let key = `uniq:type:${type}`;
+  if (unique?.by === "key") key = `uniq:key:${type} ${unique.key}`;
+  else if (unique) key = `uniq:payload:${type} ${await hash(canonicalJson(task.payload))}`;
+  if (debounceSeconds !== undefined) return { key, ttlMs: FIRST_LOOK_MS, within: "queued", onConflict: "replace" };
+  if (throttleSeconds !== undefined) return { key, ttlMs: throttleSeconds * 1_000, within: "window" };
+  const { within = "window", windowSeconds = 0, onConflict = "return" } = unique ?? {};
+  return { key, ttlMs: within === "window" ? windowSeconds * 1_000 : FIRST_LOOK_MS, within, onConflict };
 }

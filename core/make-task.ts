@@ -171,6 +171,7 @@ function tellsNothing(task: TaskOptionsTold): boolean {
 
 /** Unix ms; null: at once, which the past is too. */
 function timeOf(task: SubmittedTask, now: number): number | null {
+  if (task.debounceSeconds !== undefined) return now + task.debounceSeconds * 1_000;
   if (task.delaySeconds !== undefined)
     return task.delaySeconds === 0 ? null : now + Math.round(task.delaySeconds * 1_000);
   if (task.runAt === undefined) return null;

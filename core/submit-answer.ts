@@ -39,7 +39,8 @@ export function acceptedTasks(
   return told;
 }
 
-function bornAs(task: Pick<NewTask, "runAt"> | undefined, now: number): Status {
+/** The status in which a task is written down. */
+export function bornAs(task: Pick<NewTask, "runAt"> | undefined, now: number): "SCHEDULED" | "QUEUED" {
   const runAt = task?.runAt ?? null;
   return runAt !== null && runAt > now ? "SCHEDULED" : "QUEUED";
 }

@@ -46,8 +46,10 @@ export interface Dedup {
   /** Absent: `window`. */
   readonly within?: Within;
   /** Absent: `return`. It is the later submission's word that counts. */
-  readonly onConflict?: "return" | "reject";
+  readonly onConflict?: OnConflict;
 }
+/** return: the first task is told. reject: 409. replace: the task becomes what is sent now, while it waits; else 409. */
+export type OnConflict = "return" | "reject" | "replace";
 /** queued: while the task waits. running: until it has ended. window: for `ttlMs`, whatever becomes of it. */
 export type Within = "queued" | "running" | "window";
 

@@ -69,15 +69,16 @@ export const taskOptionFields = {
 };
 
 export const MAX_WINDOW_S = 30 * 86_400;
+export const MAX_DEBOUNCE_S = 86_400;
 
 /** Of its type and queue there is to be one such task. */
 export const UniqueSchema = z
   .strictObject({
     by: z.enum(["key", "payload"]),
     key: z.string().refine(isCallersKey, { error: "must be 1 to 255 visible ASCII characters" }).optional(),
-    within: z.enum(["queued", "running", "window"]),
+    within: z.enum(["queued", "running", "window"]).optional(),
     windowSeconds: z.int().min(1).max(MAX_WINDOW_S).optional(),
-    onConflict: z.enum(["return", "reject"]).optional(),
+    onConflict: z.enum(["return", "reject", "replace"]).optional(),
   })
   .refine((unique) => (unique.by === "key") === (unique.key !== undefined), {
     path: ["key"],
@@ -89,6 +90,8 @@ export const UniqueSchema = z
     error: 'is for within: "window", and must stand there',
     when: isObject,
   });
+
+export type Unique = z.infer<typeof UniqueSchema>;
 
 /** Present, whatever it is: `null` is a payload, nothing is not. What it must be is its type's affair. */
 export const PayloadSchema = z.unknown().refine((value): boolean => value !== undefined, { error: "is required" });
@@ -104,11 +107,36 @@ export const SubmittedTaskSchema = z
     limitKey: TaskKeySchema.optional(),
     fairnessKey: TaskKeySchema.optional(),
     unique: UniqueSchema.optional(),
+    debounceSeconds: z.int().min(1).max(MAX_DEBOUNCE_S).optional(),
+    throttleSeconds: z.int().min(1).max(MAX_WINDOW_S).optional(),
     ...taskOptionFields,
   })
   .refine((task) => task.delaySeconds === undefined || task.runAt === undefined, {
     path: ["delaySeconds"],
     error: "cannot stand beside runAt: say one of them",
+    when: isObject,
+  })
+  .refine((task) => task.debounceSeconds === undefined || task.throttleSeconds === undefined, {
+    path: ["throttleSeconds"],
+    error: "cannot stand beside debounceSeconds: say one of them",
+    when: isObject,
+  })
+  .refine(
+    (task) => task.debounceSeconds === undefined || (task.delaySeconds === undefined && task.runAt === undefined),
+    {
+      path: ["debounceSeconds"],
+      error: "is a delay by itself: neither delaySeconds nor runAt stands beside it",
+      when: isObject,
+    },
+  )
+  .refine(({ unique, ...task }) => !isTold(unique) || isPaced(task) !== (unique.within !== undefined), {
+    path: ["unique", "within"],
+    error: "must stand there, unless debounceSeconds or throttleSeconds do, which tell it themselves",
+    when: isObject,
+  })
+  .refine(({ unique, ...task }) => !isTold(unique) || !isPaced(task) || unique.onConflict === undefined, {
+    path: ["unique", "onConflict"],
+    error: "is told by debounceSeconds and throttleSeconds themselves",
     when: isObject,
   });
 export type SubmittedTask = z.infer<typeof SubmittedTaskSchema>;
@@ -123,4 +151,14 @@ export const BatchSchema = z.strictObject({
 /** When what stands side by side is judged: beside other faults too, so that one answer is enough to mend a body by. */
 function isObject({ value }: { readonly value: unknown }): boolean {
   return typeof value === "object" && value !== null;
+}
+
+/** Whether debounceSeconds or throttleSeconds say how long its key is its own. */
+function isPaced(task: { readonly debounceSeconds?: unknown; readonly throttleSeconds?: unknown }): boolean {
+  return task.debounceSeconds !== undefined || task.throttleSeconds !== undefined;
+}
+
+/** A check may come before what it checks was found to be an object. */
+function isTold<T>(unique: T | undefined): unique is T {
+  return typeof unique === "object" && unique !== null;
 }

@@ -11,8 +11,8 @@ import { laneText, MAX_LANES } from "../../core/lanes.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
 import type { Dedup, Idempotency, NewTask, RefusedTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import type { Status } from "../../core/status.ts";
-import { restoreAnswer, storeAnswer } from "../../core/submit-answer.ts";
-import { type DedupRow, findKeys } from "./dedup-rows.ts";
+import { bornAs, restoreAnswer, storeAnswer } from "../../core/submit-answer.ts";
+import { type DedupRow, findKeys, isWaiting } from "./dedup-rows.ts";
 import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
 import { reclaimLanes } from "./lane-rows.ts";
 import { depthOf } from "./memory.ts";
@@ -20,14 +20,21 @@ import { type PendingSubmission, refuse, type Shard } from "./shard.ts";
 
 const TOO_MANY_KEYS = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` } as const;
 
+const SOON = { retryAfterMs: 1_000 };
+
 export class Admission {
   readonly planned: PlannedTask[] = [];
+  /** What tasks that wait become. */
+  readonly replaced = new Map<Seq, NewTask>();
   readonly newKeys = new Map<string, DedupRow>();
   newSettings: QueueSettings | null = null;
   lastSeq: number;
   readonly #shard: Shard;
   readonly #now: number;
-  readonly #knownKeys: ReadonlyMap<string, DedupRow>;
+  /** Of every key that the group brings: the row that counts, with what the members before have made of it. */
+  readonly #rows: Map<string, DedupRow>;
+  /** Of the request under way. */
+  #undo: { readonly row: DedupRow; readonly replacement: NewTask | undefined }[] = [];
   readonly #newLanes = new Set<string>();
   #lastInLane: NewTask | null = null;
   #depth: number;
@@ -37,11 +44,13 @@ export class Admission {
     this.#now = now;
     this.lastSeq = shard.memory.lastSeq;
     this.#depth = depthOf(shard.memory);
-    this.#knownKeys = findKeys(shard, group, now);
+    this.#rows = findKeys(shard, group, now);
   }
 
   get isEmpty(): boolean {
-    return this.planned.length === 0 && this.newKeys.size === 0 && this.newSettings === null;
+    return (
+      this.planned.length === 0 && this.newKeys.size === 0 && this.replaced.size === 0 && this.newSettings === null
+    );
   }
 
   get #settings(): QueueSettings | null {
@@ -61,7 +70,7 @@ export class Admission {
   /** The answer that the key got before; the first time its row is planned with the tasks. */
   #once(request: SubmitRequest, { key, fingerprint }: Idempotency, settings: QueueSettings): SubmitAnswer {
     const row = idempotencyRow({ key });
-    const known = this.#rowOf(row);
+    const known = this.#rows.get(row);
     if (known)
       return known.fingerprint === fingerprint && known.answer !== null
         ? restoreAnswer(known.answer)
@@ -71,7 +80,7 @@ export class Admission {
     const seq = answer.ok ? answer.seqs.find((given) => given !== null) : undefined;
     if (answer.ok && seq) {
       const kept = { key: row, seq, expiresAt: this.#now + IDEMPOTENCY_TTL_MS, within: null, createdAt: this.#now };
-      this.newKeys.set(row, { ...kept, fingerprint, answer: storeAnswer(request.tasks, answer), status: null });
+      this.#remember({ ...kept, fingerprint, answer: storeAnswer(request.tasks, answer), status: null });
     }
     return answer;
   }
@@ -97,32 +106,24 @@ export class Admission {
     const known: { index: number; status: Status | null; createdAt: number }[] = [];
     const refused: RefusedTask[] = [];
     const before = this.planned.length;
+    this.#undo = [];
     for (const [index, task] of request.tasks.entries()) {
-      const row = task.dedup && this.#rowOf(task.dedup.key);
-      if (row && task.dedup?.onConflict === "reject") {
-        const refusal = this.#duplicate(row);
+      const row = task.dedup && this.#rows.get(task.dedup.key);
+      const verdict = row && task.dedup ? this.#conflict(row, task, task.dedup) : this.#depth >= limit ? full : null;
+      if (verdict && "seq" in verdict) {
+        duplicates.push(index);
+        known.push({ index, status: verdict.status, createdAt: verdict.createdAt ?? this.#now });
+        seqs.push(verdict.seq);
+        continue;
+      }
+      const refusal = verdict ?? (this.#hasLane(task) ? null : TOO_MANY_KEYS);
+      if (refusal) {
         if (request.atomic) {
           this.#takeBack(before);
-          return { v: 1, ok: false, ...refusal, pointer: `/tasks/${index}/unique` };
+          const isTaken = refusal.code === "duplicate-task";
+          return { v: 1, ok: false, ...refusal, ...(isTaken ? { pointer: `/tasks/${index}/unique` } : SOON) };
         }
         refused.push({ index, ...refusal });
-        seqs.push(null);
-        continue;
-      }
-      if (row) {
-        duplicates.push(index);
-        known.push({ index, status: row.status, createdAt: row.createdAt ?? this.#now });
-        seqs.push(row.seq);
-        continue;
-      }
-      const isFull = this.#depth >= limit;
-      if (isFull || !this.#hasLane(task)) {
-        const { code, detail } = isFull ? full : TOO_MANY_KEYS;
-        if (request.atomic) {
-          this.#takeBack(before);
-          return refuse(code, detail, 1_000);
-        }
-        refused.push({ index, code, detail });
         seqs.push(null);
         continue;
       }
@@ -132,9 +133,21 @@ export class Admission {
     return known.length === 0 ? answer : { ...answer, known };
   }
 
-  #duplicate({ seq }: DedupRow) {
-    const id = taskId(this.#shard.address, seq);
-    return { code: "duplicate-task", detail: `The task ${id} has that key.`, taskId: id } as const;
+  /** What becomes of a task whose key is another one's: that one as it is told, or why this one is refused. */
+  #conflict(row: DedupRow, task: NewTask, { onConflict = "return" }: Dedup): DedupRow | Omit<RefusedTask, "index"> {
+    if (onConflict === "return") return row;
+    const id = taskId(this.#shard.address, row.seq);
+    if (onConflict === "reject" || !isWaiting(row)) {
+      const why = onConflict === "reject" ? "has that key" : "has that key and waits no more, so it is not replaced";
+      return { code: "duplicate-task", detail: `The task ${id} ${why}.`, taskId: id };
+    }
+    if (!this.#hasLane(task)) return TOO_MANY_KEYS;
+    const status = row.status === "RETRYING" || row.status === "BLOCKED" ? row.status : bornAs(task, this.#now);
+    const next = { ...row, status };
+    this.#undo.push({ row, replacement: this.replaced.get(row.seq) });
+    this.replaced.set(row.seq, task);
+    this.#rows.set(row.key, next);
+    return next;
   }
 
   #plan(task: NewTask): Seq {
@@ -142,32 +155,45 @@ export class Admission {
     this.lastSeq = seq;
     this.#depth++;
     this.planned.push({ seq, task });
-    if (task.dedup) this.newKeys.set(task.dedup.key, this.#keyOf(task, task.dedup, seq));
+    if (task.dedup) this.#remember(this.#keyOf(task, task.dedup, seq));
     return seq;
   }
 
   #keyOf({ runAt }: NewTask, { key, ttlMs, within }: Dedup, seq: Seq): DedupRow {
-    const isLater = runAt !== null && runAt > this.#now;
+    const status = bornAs({ runAt }, this.#now);
     // A task that is put off has its key until then, without a look.
-    const from = isLater && (within === "queued" || within === "running") ? runAt : this.#now;
-    const status = isLater ? "SCHEDULED" : "QUEUED";
+    const from =
+      runAt !== null && status === "SCHEDULED" && (within === "queued" || within === "running") ? runAt : this.#now;
     const row = { key, seq, expiresAt: from + ttlMs, within: within ?? null, createdAt: this.#now, status } as const;
     return { ...row, fingerprint: null, answer: null };
   }
 
-  #rowOf(key: string): DedupRow | undefined {
-    return this.newKeys.get(key) ?? this.#knownKeys.get(key);
+  #remember(row: DedupRow): void {
+    this.newKeys.set(row.key, row);
+    this.#rows.set(row.key, row);
   }
 
-  /** How many of a request's tasks are no duplicates. */
+  /** How many of a request's tasks would be new: none whose key is known, one of those that share a key. */
   #fresh(request: SubmitRequest): number {
-    return request.tasks.filter((task) => !task.dedup || !this.#rowOf(task.dedup.key)).length;
+    const keys = new Set<string>();
+    let unkeyed = 0;
+    for (const { dedup } of request.tasks)
+      if (!dedup) unkeyed++;
+      else if (!this.#rows.has(dedup.key)) keys.add(dedup.key);
+    return unkeyed + keys.size;
   }
 
   #takeBack(length: number): void {
+    for (const { row, replacement } of this.#undo.splice(0).reverse()) {
+      this.#rows.set(row.key, row);
+      if (replacement) this.replaced.set(row.seq, replacement);
+      else this.replaced.delete(row.seq);
+    }
     for (const { task } of this.planned.splice(length)) {
       this.#depth--;
-      if (task.dedup) this.newKeys.delete(task.dedup.key);
+      if (!task.dedup) continue;
+      this.newKeys.delete(task.dedup.key);
+      this.#rows.delete(task.dedup.key);
     }
   }
 

@@ -6,7 +6,7 @@
 import type { Seq } from "../../core/ids.ts";
 import { idempotencyRow } from "../../core/keys.ts";
 import type { Within } from "../../core/schema/rpc.ts";
-import type { Status } from "../../core/status.ts";
+import { type Status, WAITING } from "../../core/status.ts";
 import type { PendingSubmission, Shard } from "./shard.ts";
 
 const FIND = `SELECT d.key, d.seq, d.expires_at AS expiresAt, d.within, d.created_at AS createdAt, d.fingerprint, d.answer,
@@ -33,28 +33,26 @@ export interface DedupRow {
 }
 
 /** The rows that count, of every key that the group brings. */
-export function findKeys(
-  shard: Shard,
-  group: readonly PendingSubmission[],
-  now: number,
-): ReadonlyMap<string, DedupRow> {
+export function findKeys(shard: Shard, group: readonly PendingSubmission[], now: number): Map<string, DedupRow> {
   const keys: string[] = [];
   for (const { request } of group) {
     if (request.idempotency) keys.push(idempotencyRow(request.idempotency));
     for (const { dedup } of request.tasks) if (dedup) keys.push(dedup.key);
   }
-  if (keys.length === 0 || !shard.memory.hasTables) return NONE;
+  if (keys.length === 0 || !shard.memory.hasTables) return new Map();
   const rows = shard.sql.all<DedupRow>(FIND, JSON.stringify(keys), now);
   return new Map(rows.filter(holds).map((row) => [row.key, row]));
 }
 
-const NONE: ReadonlyMap<string, DedupRow> = new Map();
-
 /** Whether the key is its task's still; for a window SQL has looked at the time. */
-function holds({ within, status }: DedupRow): boolean {
-  if (within === "queued") return status !== null && status !== "RUNNING" && status !== "FAILED";
-  if (within === "running") return status !== null && status !== "FAILED";
+function holds(row: DedupRow): boolean {
+  if (row.within === "queued") return isWaiting(row);
+  if (row.within === "running") return row.status !== null && row.status !== "FAILED";
   return true;
+}
+
+export function isWaiting({ status }: Pick<DedupRow, "status">): boolean {
+  return status !== null && (WAITING as readonly Status[]).includes(status);
 }
 
 /** Inside a transaction. */

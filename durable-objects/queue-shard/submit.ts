@@ -11,6 +11,7 @@ import { afterOperation } from "./after.ts";
 import { adoptSettings, configure, isAnotherQueue } from "./configure.ts";
 import { rememberKeys } from "./dedup-rows.ts";
 import { insertTasks } from "./insert-tasks.ts";
+import { replaceTasks } from "./replace-tasks.ts";
 import { reserveSeq } from "./reserve-seq.ts";
 import { failure, type PendingSubmission, refuse, type Shard } from "./shard.ts";
 
@@ -78,6 +79,7 @@ function write(shard: Shard, group: readonly PendingSubmission[], now: number): 
     reserveSeq(shard, now, admission.lastSeq);
     insertTasks(shard, admission.planned, now);
     rememberKeys(shard, admission.newKeys);
+    replaceTasks(shard, admission.replaced, now);
   });
   return answers;
 }

@@ -38,7 +38,7 @@ export async function readOne(door: Door, raw: unknown, deadline: number): Promi
   if (!isResolved(resolved)) return resolved;
   const task = makeTask(submitted, resolved.type, door.ports.now());
   if (isFault(task)) return task;
-  return { task: submitted.unique === undefined ? task : await withKey(task, submitted), entry: resolved.entry };
+  return { task: isKeyed(submitted) ? await withKey(task, submitted) : task, entry: resolved.entry };
 }
 
 export interface ReadBatch {
@@ -98,12 +98,11 @@ export async function readBatch(
 }
 
 function isKeyed(submitted: SubmittedTask | Fault): submitted is SubmittedTask {
-  return "unique" in submitted;
+  return "unique" in submitted || "debounceSeconds" in submitted || "throttleSeconds" in submitted;
 }
 
 async function withKey(task: NewTask, submitted: SubmittedTask): Promise<NewTask> {
-  const dedup = await uniqueOf(submitted, hashText);
-  return dedup === null ? task : { ...task, dedup };
+  return { ...task, dedup: await uniqueOf(submitted, hashText) };
 }
 
 function isFaulty(submitted: SubmittedTask | Fault): submitted is Fault {

@@ -37,6 +37,7 @@ export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFl
   for (const move of moves) {
     deps.tally.count(`${move.was} to ${move.now}`);
     if (move.was === "NEW") bear(move, deps);
+    else if (move.payload !== "") replace(move, deps);
     else if (checkMove(move, deps)) ended.push(move);
   }
   for (const { seq, was } of ended) {
@@ -55,6 +56,22 @@ function mayBeGone(seq: Seq, was: Status | "NEW", status: string | null, { model
   return status === "SUCCEEDED" ? was === "RUNNING" : status === "CANCELLED" && model.asked.has(seq);
 }
 
+/** It waits, and is another task from now on: only what waits for its backoff goes on waiting for that. */
+function replace({ seq, was, now, payload, options }: SeenMove, { model, tally }: CommitDeps): void {
+  const task = model.tasks.get(seq);
+  must(task !== undefined && task.status === was, () => `task ${seq} was replaced while ${was}`);
+  const isPutOff = now === "SCHEDULED" || now === "QUEUED";
+  const isRight = was === "RETRYING" ? now === was : isPutOff && (was === "SCHEDULED" || was === "QUEUED");
+  must(isRight, () => `task ${seq} was ${was}, and replaced as ${now}`);
+  task.status = now;
+  task.replacedAfter = task.executions.length;
+  tally.count("replaced");
+  task.script = JSON.parse(payload) as Script;
+  task.options = options === null ? {} : (JSON.parse(options) as TaskOptions);
+  must(!model.byId.has(task.script.id), () => `submission ${task.script.id} replaced a task, and had become one`);
+  model.byId.set(task.script.id, task);
+}
+
 function bear({ seq, now, payload, options }: SeenMove, { model, now: clock }: CommitDeps): void {
   must(!model.numbers.has(seq), () => `number ${seq} was given twice`);
   must(now !== "GONE" && canMove("NEW", now), () => `task ${seq} was born ${now}`);
@@ -63,6 +80,7 @@ function bear({ seq, now, payload, options }: SeenMove, { model, now: clock }: C
     seq,
     script: JSON.parse(payload) as Script,
     options: options === null ? {} : (JSON.parse(options) as TaskOptions),
+    replacedAfter: null,
     bornAt: clock ?? 0,
     executions: [],
     status: now,

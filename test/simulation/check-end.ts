@@ -29,7 +29,7 @@ export function checkEnd(
     checkCrashes(task, row, model, settings);
     checkCancelled(task, row, model);
     if (row.status === "FAILED") must(deadLetters.has(seq), () => `nobody was told that ${seq} ended FAILED`);
-    if (!model.isDisturbed && !model.asked.has(seq)) checkPrediction(task, row, settings);
+    if (!model.isDisturbed && !task.replacedAfter && !model.asked.has(seq)) checkPrediction(task, row, settings);
   }
 }
 

@@ -249,10 +249,14 @@ export class Client {
       }
       this.#promised(seq);
       if (answer.duplicates.includes(i)) {
-        must(model.tasks.get(seq)?.script.key === dedup?.key, () => `task ${seq} has not the key ${dedup?.key}`);
+        const task = model.tasks.get(seq);
+        must(task?.script.key === dedup?.key, () => `task ${seq} has not the key ${dedup?.key}`);
+        // Of several in one group the last one counts.
+        if (dedup?.onConflict === "replace")
+          must(task?.replacedAfter !== null, () => `task ${seq} did not become ${payload}`);
         continue;
       }
-      must(model.tasks.get(seq)?.script.id === idOf(payload), () => `task ${seq} is not ${payload}`);
+      must(model.byId.get(idOf(payload))?.seq === seq, () => `task ${seq} is not ${payload}`);
       if (dedup && isLasting(dedup) && !answer.replayed) this.#keyed(dedup, seq, createdAt);
     }
   }

@@ -15,7 +15,7 @@ export function drawOptions(random: Random): TaskOptions {
 export function drawKey(random: Random): Dedup {
   const number = random.between(0, 9);
   const { within, ttlMs } = keyNumber(number);
-  const onConflict = random.pick(["return", "return", "reject"] as const);
+  const onConflict = random.pick(["return", "reject", "replace"] as const);
   return { key: `key ${number}`, ttlMs, ...(within !== null && { within, onConflict }) };
 }
 
@@ -27,5 +27,5 @@ export function keyNumber(number: number): { readonly within: Within | null; rea
 
 /** Whether the same submission again is told of its own task, whatever that does meanwhile. */
 export function isLasting({ within, onConflict }: Dedup): boolean {
-  return (within === undefined || within === "window") && onConflict !== "reject";
+  return (within === undefined || within === "window") && (onConflict ?? "return") === "return";
 }

@@ -31,8 +31,11 @@ export interface Execution {
 
 export interface KnownTask {
   readonly seq: Seq;
-  readonly script: Script;
-  readonly options: TaskOptions;
+  /** As it was told last. */
+  script: Script;
+  options: TaskOptions;
+  /** How often it had run when it was replaced last; null: it never was. */
+  replacedAfter: number | null;
   /** The shard's clock, Unix ms. */
   readonly bornAt: number;
   readonly executions: Execution[];

@@ -14,7 +14,7 @@ const DEEDS = [
   "session, solo session, ticket, solo ticket, ticket retried, alarm, start of the object, evicted, drain, kill",
   "crash in company, crash while alone, stalled handler, clock back an hour, clock on an hour, background work failed",
   "setting paused, setting concurrency, setting depthLimit, setting draining, setting rate",
-  "known key, duplicate-task, submission repeated, replayed answer, key with another body",
+  "known key, duplicate-task, replaced, submission repeated, replayed answer, key with another body",
   "purged, discarded, cancel: CANCELLED, cancel: RUNNING, cancel: SUCCEEDED, SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
   "NEW to QUEUED, NEW to SCHEDULED, SCHEDULED to QUEUED, RETRYING to QUEUED, QUEUED to RUNNING, RUNNING to QUEUED",
   "RUNNING to GONE, RUNNING to RETRYING, RUNNING to SCHEDULED, RUNNING to FAILED, FAILED to GONE",

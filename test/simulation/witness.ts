@@ -13,7 +13,7 @@ export interface SeenMove {
   readonly seq: Seq;
   readonly was: Status | "NEW";
   readonly now: Status | "GONE";
-  /** Of a new task. */
+  /** Of a new task, or of one that was replaced; empty: it is what it was. */
   readonly payload: string;
   readonly options: string | null;
   /** Of a dead letter that went. */
@@ -35,7 +35,8 @@ const SETUP = [
   `CREATE TEMP TRIGGER see_insert AFTER INSERT ON main.task BEGIN
     INSERT INTO seen_move ${COLUMNS} VALUES (NEW.seq, 'NEW', NEW.status, NEW.payload, NEW.options, NULL); END`,
   `CREATE TEMP TRIGGER see_update AFTER UPDATE OF status ON main.task BEGIN
-    INSERT INTO seen_move ${COLUMNS} VALUES (NEW.seq, OLD.status, NEW.status, '', NULL, NULL); END`,
+    INSERT INTO seen_move ${COLUMNS} VALUES (NEW.seq, OLD.status, NEW.status,
+      iif(NEW.payload = OLD.payload, '', NEW.payload), NEW.options, NULL); END`,
   `CREATE TEMP TRIGGER see_delete AFTER DELETE ON main.task BEGIN
     INSERT INTO seen_move ${COLUMNS} VALUES (OLD.seq, OLD.status, 'GONE', '', NULL, OLD.ended_at); END`,
   `CREATE TEMP TRIGGER see_flush AFTER DELETE ON main.outbox BEGIN

@@ -128,6 +128,37 @@ describe("a unique task", () => {
     }
   });
 
+  it("208 209 a burst of debounced submissions runs once, with the last payload; throttled ones once, with the first", async () => {
+    await client.putQueue("paced");
+    const burst = async (more: object) => {
+      const ids = new Set<string>();
+      for (let n = 0; n < 20; n++)
+        ids.add(
+          await client.submit({ type: "echo", payload: n, queue: "paced", unique: { by: "key", key: "k" }, ...more }),
+        );
+      expect(ids.size).toBe(1);
+      const [id = ""] = ids;
+      expect(await client.ended(id)).toMatchObject({ status: "SUCCEEDED", attempts: [{ outcome: "succeeded" }] });
+      return (await client.result(id)).result;
+    };
+    expect(await burst({ debounceSeconds: 3 })).toBe(19);
+    expect(await burst({ throttleSeconds: 60 })).toBe(0);
+    await client.pause("paced");
+    const one = {
+      type: "echo",
+      queue: "paced",
+      unique: { by: "key", key: "r", within: "queued", onConflict: "replace" },
+    };
+    const payloads = Array.from({ length: 100 }, (_, n) => n);
+    const ids = await Promise.all(payloads.map((payload) => client.submit({ ...one, payload })));
+    expect(new Set(ids).size).toBe(1);
+    expect(await client.counts("paced")).toMatchObject({ depth: 1 });
+    await client.submit({ ...one, payload: "last" });
+    await client.resume("paced");
+    await client.ended(ids[0] ?? "");
+    expect((await client.result(ids[0] ?? "")).result).toBe("last");
+  });
+
   it("206 is one over shards that are raised and lowered", async () => {
     await paused("unique-reshard", { shards: 1, keyShards: 8 });
     const one = { ...task, queue: "unique-reshard", unique: { by: "payload", within: "queued" } };

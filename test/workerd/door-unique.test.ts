@@ -84,6 +84,51 @@ describe("205 a later submission", () => {
   });
 });
 
+describe("208 209 replace, debounce, throttle", () => {
+  it("208 replace answers the same id with its new status", async () => {
+    const unique = byKey("again", { onConflict: "replace" });
+    const first = await submit({ ...task, unique });
+    expect(first.body).toMatchObject({ status: "QUEUED" });
+    const later = await submit({ ...task, payload: 2, priority: 9, tags: ["t"], delaySeconds: 60, unique });
+    expect(later.body).toEqual({ ...Object(first.body), status: "SCHEDULED", duplicate: true });
+    const read = await call("GET", `/tasks/submissions/${first.body.id}`);
+    expect(read.body).toMatchObject({ status: "SCHEDULED", rev: 2, priority: 9, tags: ["t"] });
+  });
+
+  it("209 a debounced task is one a key, or one a type, and its delay begins anew", async () => {
+    const debounced = { ...task, type: "factorial", payload: { n: 1 }, debounceSeconds: 60 };
+    const first = await submit(debounced);
+    expect(first.body).toMatchObject({ status: "SCHEDULED" });
+    const runAt = async () => Date.parse(String((await call("GET", `/tasks/submissions/${first.body.id}`)).body.runAt));
+    const before = await runAt();
+    expect((await submit({ ...debounced, payload: { n: 2 }, debounceSeconds: 90 })).body.id).toBe(first.body.id);
+    expect(await runAt()).toBeGreaterThanOrEqual(before + 30_000);
+    const keyed = await submit({ ...debounced, unique: { by: "key", key: "mine" } });
+    expect(keyed.body.id).not.toBe(first.body.id);
+  });
+
+  it("209 of a throttled task the first is told to all", async () => {
+    const throttled = { ...task, type: "fail", payload: {}, throttleSeconds: 60, unique: { by: "payload" } };
+    const first = await submit(throttled);
+    expect(first.body).not.toHaveProperty("duplicate");
+    expect((await submit({ ...throttled, priority: 9 })).body).toEqual({ ...Object(first.body), duplicate: true });
+    expect((await submit({ ...throttled, unique: { by: "key", key: "k" } })).body.id).not.toBe(first.body.id);
+  });
+
+  it.each([
+    [{ debounceSeconds: 1, throttleSeconds: 1 }, "/throttleSeconds"],
+    [{ debounceSeconds: 1, delaySeconds: 1 }, "/debounceSeconds"],
+    [{ debounceSeconds: 0 }, "/debounceSeconds"],
+    [{ throttleSeconds: 1, unique: { by: "payload", within: "queued" } }, "/unique/within"],
+    [{ throttleSeconds: 1, unique: { by: "payload", onConflict: "reject" } }, "/unique/onConflict"],
+    [{ unique: { by: "payload" } }, "/unique/within"],
+  ])("209 what cannot be together is 422 with its pointer: %j", async (more, pointer) => {
+    const reply = await submit({ ...task, ...more });
+    expect(reply).toMatchObject({ status: 422, body: { code: "invalid-request" } });
+    expect(reply.body.errors?.map((error) => error.pointer)).toEqual([pointer]);
+  });
+});
+
 describe("206 keys", () => {
   it("that name several shards: 422 where the batch is all or nothing, else each at its own", async () => {
     const tasks = Array.from({ length: 16 }, (_, i) => ({ ...task, unique: byKey(`k${i}`) }));
