@@ -5,14 +5,14 @@
  */
 import { type ErrorCode, Problem } from "../../core/errors.ts";
 import { MAX_ERRORS } from "../../core/explain-issues.ts";
-import { batchId, taskId } from "../../core/ids.ts";
+import { batchId, type QueueName, taskId } from "../../core/ids.ts";
 import type { Fault } from "../../core/make-task.ts";
 import { namedShard } from "../../core/placement.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
-import { type AcceptedTask, acceptedTasks } from "../../core/submit-answer.ts";
+import { type Accepted, type AcceptedTask, acceptedTasks } from "../../core/submit-answer.ts";
 import { iso } from "../../core/task.ts";
 import { deadlineOf, problemOf, publicCode } from "../ask.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
@@ -75,10 +75,21 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idem
   const { shard, answer } = placed;
   const at = { queue: entry.queue, shard };
   const ids = answer.seqs.map((seq) => taskId(at, present(seq)));
-  const batch = batchId(at, present(answer.seqs[0]), ids.length);
   for (const id of ids.slice(0, 1)) noteTask(c, id);
-  const view = { batch, queue: entry.queue, accepted: ids.length, createdAt: iso(answer.createdAt), ids };
-  return json(view, 202, { location: `/tasks/submissions?batch=${batch}`, ...replayed(answer.replayed) });
+  const { batch, duplicates } = batchOf(at, answer);
+  const view = { ...(batch !== null && { batch }), queue: entry.queue, accepted: ids.length, ...duplicates };
+  const location = batch === null ? {} : { location: `/tasks/submissions?batch=${batch}` };
+  const headers = { ...location, ...replayed(answer.replayed) };
+  return json({ ...view, createdAt: iso(answer.createdAt), ids }, 202, headers);
+}
+
+/** The id is of the tasks that were made, whose seqs follow each other; null: there were all of them before. */
+function batchOf(at: { readonly queue: QueueName; readonly shard: number }, { seqs, duplicates }: Accepted) {
+  if (duplicates.length === 0) return { batch: batchId(at, present(seqs[0]), seqs.length), duplicates: null };
+  const old = new Set(duplicates);
+  const made = seqs.filter((_, index) => !old.has(index));
+  const batch = made.length === 0 ? null : batchId(at, present(made[0]), made.length);
+  return { batch, duplicates: { duplicates } };
 }
 
 type Result = ReturnType<typeof acceptedView> | { readonly problem: ProblemView };

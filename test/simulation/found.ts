@@ -12,6 +12,7 @@ export const FOUND: readonly (readonly [seed: number, what: string])[] = [
   ],
   [103, "the deadline passed in a session that had died: a crash was told as a timeout, and at most once ran twice"],
   [136, "a turn asked again was parked beside work that had come meanwhile"],
+  [168, "the key of a task that waited for ever was to be looked at in ever longer steps, beyond safe integers"],
   [190, "an outcome of an earlier claim with the same attempt gave back a task that ran"],
   [547, "nothing heard for a whole lease, and a session asked on with tasks in hand that were others' by then"],
   [1164, "a hung attempt that was to be tried again stayed in its session's row"],

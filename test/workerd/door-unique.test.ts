@@ -56,7 +56,15 @@ describe("205 a later submission", () => {
   it("in one batch: the second of two is the first", async () => {
     const twice = { ...task, unique: byKey("in-batch") };
     const { body } = await submit({ tasks: [twice, twice] });
+    expect(body).toMatchObject({ accepted: 2, duplicates: [1] });
     expect(body.ids?.[0]).toBe(body.ids?.[1]);
+    const more = await submit({ tasks: [twice, task, twice, task] });
+    expect(more.body).toMatchObject({ accepted: 4, duplicates: [0, 2] });
+    const batch = await call("GET", String(more.headers.get("location")));
+    expect(batch.body).toMatchObject({ tasks: 2, counts: { QUEUED: 2 } });
+    const none = await submit({ tasks: [twice] });
+    expect(none.body).toMatchObject({ accepted: 1, duplicates: [0], ids: [body.ids?.[0]] });
+    expect([none.body.batch, none.headers.get("location")]).toEqual([undefined, null]);
   });
 
   it("202 under an Idempotency-Key is told the same again, duplicate and all", async () => {
