@@ -119,7 +119,7 @@ function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boo
   task.status = now;
   if (now !== "GONE") {
     must(!deps.model.stopping.has(seq), () => `task ${seq} was asked to stop, and went from ${was} to ${now}`);
-    if (was === "RUNNING") checkSpent(task, now, deps);
+    if (was === "RUNNING" && !task.replacedAfter) checkSpent(task, now, deps);
     must(canMove(was, now), () => `task ${seq} went from ${was} to ${now}`);
     return now === "FAILED";
   }

@@ -25,8 +25,11 @@ export function checkEnd(
     }
     must(row !== null, () => `D1 does not have task ${seq}`);
     checkRecord(task, row);
-    checkOnce(task, row);
-    checkCrashes(task, row, model, settings);
+    // What ran before it was replaced was another payload, under other options.
+    if (!task.replacedAfter) {
+      checkOnce(task, row);
+      checkCrashes(task, row, model, settings);
+    }
     checkCancelled(task, row, model);
     if (row.status === "FAILED") must(deadLetters.has(seq), () => `nobody was told that ${seq} ended FAILED`);
     if (!model.isDisturbed && !task.replacedAfter && !model.asked.has(seq)) checkPrediction(task, row, settings);

@@ -77,11 +77,11 @@ const ATTEMPTS = "SELECT attempts FROM task WHERE seq = ?";
  * `onCrash: "fail"`: what a worker died of, or may have, is not begun again. One that the shard took for hung is a
  * failure, whatever became of its worker, and failures are tried again.
  */
-export function checkOnce({ seq, options, executions }: KnownTask, sql: Sql): void {
+export function checkOnce({ seq, options, executions, replacedAfter }: KnownTask, sql: Sql): void {
   if (options.onCrash !== "fail") return;
   const text = sql.all<{ attempts: string | null }>(ATTEMPTS, seq)[0]?.attempts ?? "[]";
   const failed = (JSON.parse(text) as Attempt[]).filter(({ outcome }) => outcome === "failed");
-  for (const { attempt, end, stay } of executions) {
+  for (const { attempt, end, stay } of executions.slice(replacedAfter ?? 0)) {
     const isKnown = end !== null || !stay.isOver || failed.some((one) => one.attempt === attempt);
     must(isKnown, () => `task ${seq} begins again after ${stay.worker} died of it, against its word`);
   }
