@@ -40,6 +40,8 @@ export function findSettingFault(settings: QueueSettings, cpuMs: number): Settin
     if ((limit.rate?.limit ?? shards) < shards)
       return { field: `${field}/rate/limit`, detail: `must be at least ${shards}, one for each shard` };
   }
+  if (settings.fair !== null && settings.ageStepMs !== null)
+    return { field: "ageStepMs", detail: "cannot stand beside fair: the oldest first, or each key in turn" };
   // A PATCH may bring one of them to the other, where the schema sees one alone.
   if (isCapBelowBase(settings.retry)) return { field: "retry/capMs", detail: CAP_BELOW_BASE };
   return null;

@@ -34,7 +34,7 @@ export interface Band {
   count: number;
   /** Its lanes, empty ones included. */
   size: number;
-  /** Lanes with tasks that may run, the one with the oldest head on top. */
+  /** Lanes with tasks that may run, the one that is next on top: least `turn`, then oldest head. */
   readonly open: Heap<Lane>;
 }
 
@@ -44,6 +44,8 @@ export interface Lane {
   readonly band: Band;
   /** Its place in the band's heap. */
   at: number;
+  /** Where the queue is fair, its key's virtual time as last looked up: never more than that is now. Else 0. */
+  turn: number;
   count: number;
   /** The oldest queued seqs, ascending, from `next` on. */
   window: Seq[];
@@ -103,7 +105,7 @@ export class Lanes {
   /** @param head the oldest of its `count` queued tasks, as the index tells it at a start */
   add(no: number, key: LaneKey, count = 0, head?: Seq): Lane {
     const window = head === undefined ? [] : [head];
-    const lane: Lane = { no, key, band: this.#bandFor(key), at: -1, count, window, next: 0, edge: head ?? 0 };
+    const lane: Lane = { no, key, band: this.#bandFor(key), at: -1, turn: 0, count, window, next: 0, edge: head ?? 0 };
     this.#byNo.set(no, lane);
     this.#byText.set(laneText(key), lane);
     lane.band.size++;
@@ -145,6 +147,12 @@ export class Lanes {
 
   openAll(): void {
     for (const limitKey of [...this.#closed]) this.open(limitKey);
+  }
+
+  /** Gives a lane another turn among its band's. */
+  setTurn(lane: Lane, turn: number): void {
+    lane.turn = turn;
+    this.#place(lane);
   }
 
   /** The oldest waiting seq; undefined where the lane is empty (or its window has run out: see `isShort`). */
@@ -233,7 +241,7 @@ export class Lanes {
     const found = this.#bands.get(text);
     if (found) return found;
     const { priority, type, version, mode, limitKey } = key;
-    const open = new Heap<Lane>((a, b) => headOf(a) < headOf(b));
+    const open = new Heap<Lane>((a, b) => a.turn < b.turn || (a.turn === b.turn && headOf(a) < headOf(b)));
     const band: Band = { priority, type, version, mode, isKeyed: limitKey !== null, count: 0, size: 0, open };
     this.#bands.set(text, band);
     return band;

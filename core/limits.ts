@@ -7,7 +7,7 @@
  */
 import { Heap, type HeapItem } from "./heap.ts";
 import type { Band, Lanes } from "./lanes.ts";
-import { type Limit, type QueueSettings, type RateSetting, shareOf } from "./schema/queue-settings.ts";
+import { type Limit, type QueueSettings, shareOf } from "./schema/queue-settings.ts";
 import { type Level, levelFrom, nextTokenAt, type Rate, takeToken, tokensIn } from "./token-bucket.ts";
 
 /** What of a task decides the limits that it is under. */
@@ -35,8 +35,8 @@ export class Limits {
   readonly #queue: Gauge | null;
   readonly #types = new Map<string, Gauge>();
   readonly #keys = new Map<string, Gauge>();
-  readonly #keyLimits: Limit;
-  readonly #overrides: ReadonlyMap<string, Limit>;
+  readonly #ofEachKey: Bound;
+  readonly #ofKeys = new Map<string, Bound>();
   readonly #areKeysRated: boolean;
   readonly #lanes: Lanes;
   readonly #levels: Map<string, Level>;
@@ -48,19 +48,15 @@ export class Limits {
     const { rate, typeLimits, keyLimits, keyLimitOverrides } = settings;
     this.#lanes = lanes;
     this.#levels = levels;
-    this.#keyLimits = keyLimits;
-    this.#overrides = new Map(Object.entries(keyLimitOverrides));
-    this.#areKeysRated = [keyLimits, ...this.#overrides.values()].some((limit) => limit.rate);
+    const whole = (limit: number) => limit;
     const share = (limit: number) => shareOf(limit, settings, shard);
-    this.#queue = rate === null ? null : new Gauge("queue", null, rateOf(rate, share), levels);
-    for (const [type, limit] of Object.entries(typeLimits)) {
-      const { concurrency = null } = limit;
-      const shareOfIt = concurrency === null ? null : share(concurrency);
-      this.#types.set(
-        type,
-        new Gauge(`type ${type}`, shareOfIt, limit.rate ? rateOf(limit.rate, share) : null, levels),
-      );
-    }
+    this.#ofEachKey = boundOf(keyLimits, whole);
+    for (const [limitKey, limit] of Object.entries(keyLimitOverrides))
+      this.#ofKeys.set(limitKey, boundOf({ ...keyLimits, ...limit }, whole));
+    this.#areKeysRated = [this.#ofEachKey, ...this.#ofKeys.values()].some((bound) => bound.rate !== null);
+    this.#queue = rate === null ? null : new Gauge("queue", boundOf({ rate }, share), levels);
+    for (const [type, limit] of Object.entries(typeLimits))
+      this.#types.set(type, new Gauge(`type ${type}`, boundOf(limit, share), levels));
     for (const task of running) this.#count(task);
     this.#setLevels(now);
     for (const name of levels.keys()) if (name.startsWith(KEY)) this.#keyGauge(name.slice(KEY.length));
@@ -79,7 +75,10 @@ export class Limits {
 
   /** How many more tasks of that limitKey may start now. */
   keyRoom(limitKey: string, now: number): number {
-    return (this.#keys.get(limitKey) ?? this.#gaugeOf(limitKey)).room(now);
+    const gauge = this.#keys.get(limitKey);
+    if (gauge) return gauge.room(now);
+    const bound = this.#boundOfKey(limitKey);
+    return roomIn(bound, 0, bound.rate === null ? undefined : this.#levels.get(KEY + limitKey), now);
   }
 
   /** Whether a rate bounds what a band starts: then it is started when it is claimed, never claimed ahead of the slots. */
@@ -162,14 +161,13 @@ export class Limits {
   #keyGauge(limitKey: string): Gauge {
     const known = this.#keys.get(limitKey);
     if (known) return known;
-    const gauge = this.#gaugeOf(limitKey);
+    const gauge = new Gauge(KEY + limitKey, this.#boundOfKey(limitKey), this.#levels);
     this.#keys.set(limitKey, gauge);
     return gauge;
   }
 
-  #gaugeOf(limitKey: string): Gauge {
-    const { concurrency = null, rate } = { ...this.#keyLimits, ...this.#overrides.get(limitKey) };
-    return new Gauge(KEY + limitKey, concurrency, rate ? rateOf(rate) : null, this.#levels);
+  #boundOfKey(limitKey: string): Bound {
+    return this.#ofKeys.get(limitKey) ?? this.#ofEachKey;
   }
 }
 
@@ -178,40 +176,51 @@ export function hasLimits({ rate, typeLimits, keyLimits, keyLimitOverrides }: Qu
   return rate !== null || [typeLimits, keyLimits, keyLimitOverrides].some((limits) => Object.keys(limits).length > 0);
 }
 
-/** @param share of a shard, where the limit is divided; a burst is no less than one */
-function rateOf({ limit, periodMs, burst = 1 }: RateSetting, share = (whole: number) => whole): Rate {
-  return { limit: share(limit), periodMs, burst: Math.max(1, share(burst)) };
+/** What a limit means at this shard; null: as much as comes. */
+interface Bound {
+  readonly concurrency: number | null;
+  readonly rate: Rate | null;
+}
+
+/** @param share what of a whole is this shard's; a burst is no less than one */
+function boundOf({ concurrency = null, rate = null }: Limit, share: (whole: number) => number): Bound {
+  if (concurrency !== null) concurrency = share(concurrency);
+  if (rate === null) return { concurrency, rate };
+  const { limit, periodMs, burst = 1 } = rate;
+  return { concurrency, rate: { limit: share(limit), periodMs, burst: Math.max(1, share(burst)) } };
+}
+
+function roomIn({ concurrency, rate }: Bound, running: number, level: Level | undefined, now: number): number {
+  const free = concurrency === null ? Number.POSITIVE_INFINITY : concurrency - running;
+  return Math.max(0, rate === null ? free : Math.min(free, tokensIn(level, rate, now)));
 }
 
 const KEY = "key ";
 
 class Gauge implements HeapItem {
   readonly name: string;
-  readonly rate: Rate | null;
   running = 0;
   at = -1;
   /** When the token comes that it is closed for (Unix ms). */
   wakeAt = 0;
-  readonly #concurrency: number | null;
+  readonly #bound: Bound;
   readonly #levels: Map<string, Level>;
 
-  /** @param concurrency null: as many as come */
-  constructor(name: string, concurrency: number | null, rate: Rate | null, levels: Map<string, Level>) {
+  constructor(name: string, bound: Bound, levels: Map<string, Level>) {
     this.name = name;
-    this.rate = rate;
-    this.#concurrency = concurrency;
+    this.#bound = bound;
     this.#levels = levels;
   }
 
+  get rate(): Rate | null {
+    return this.#bound.rate;
+  }
   get limitKey(): string {
     return this.name.slice(KEY.length);
   }
 
   room(now: number): number {
-    const free = this.#concurrency === null ? Number.POSITIVE_INFINITY : this.#concurrency - this.running;
-    const tokens =
-      this.rate === null ? Number.POSITIVE_INFINITY : tokensIn(this.#levels.get(this.name), this.rate, now);
-    return Math.max(0, Math.min(free, tokens));
+    return roomIn(this.#bound, this.running, this.rate === null ? undefined : this.#levels.get(this.name), now);
   }
 
   lacksToken(now: number): boolean {

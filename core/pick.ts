@@ -2,10 +2,21 @@
  * Which lane the next task comes from: the rule of order. Pure: what it may pick is what it is given, so pause, known
  * types, suspects and limits are filters over bands of lanes, and strict priority and FIFO are the comparison.
  */
+import type { Fair } from "./fair.ts";
+import { type Seq, seqTime } from "./ids.ts";
 import type { Band, Lane, Lanes } from "./lanes.ts";
 import type { Limits } from "./limits.ts";
+import { MAX_PRIORITY } from "./schema/submission.ts";
 
-export interface PickRules {
+/** What of the order is a queue's choice. */
+export interface OrderRules {
+  /** null: within a priority the oldest goes first. */
+  readonly fair: Fair | null;
+  /** A waiting task gains a priority each so many ms, up to the highest; null: none. */
+  readonly ageStepMs: number | null;
+}
+
+export interface PickRules extends OrderRules {
   readonly paused: boolean;
   /** Whether the worker can run tasks of that type and version. */
   readonly knows: (type: string, version: number) => boolean;
@@ -18,7 +29,7 @@ export interface PickRules {
 }
 
 /** The bands that a session may be served from now; worked out once a claim. */
-export function runnableBands(lanes: Lanes, rules: PickRules): Band[] {
+export function runnableBands(lanes: Lanes, rules: Omit<PickRules, keyof OrderRules>): Band[] {
   const runnable: Band[] = [];
   if (rules.paused) return runnable;
   for (const band of lanes.bands()) {
@@ -31,30 +42,62 @@ export function runnableBands(lanes: Lanes, rules: PickRules): Band[] {
 }
 
 /**
- * The best lane of them: highest priority, then oldest head. What was started since the bands were worked out may have
- * used up a type's room, or closed a key.
+ * The best lane of them: highest priority, where the queue ages with what its head's age brings; then, where it is fair,
+ * least virtual time of its fairnessKey; then oldest head. What was started since the bands were worked out may have used
+ * up a type's room, or closed a key.
  * @param freeSlot whether the task would start at once; careful lanes ask for that, and those that a rate bounds
  */
 export function pickLane(
   runnable: readonly Band[],
   freeSlot: boolean,
   lanes: Lanes,
-  { limits, now }: Pick<PickRules, "limits" | "now">,
+  rules: Omit<PickRules, "paused" | "knows" | "solo">,
 ): Lane | null {
+  const { limits, now } = rules;
   let best: Lane | null = null;
+  let bestPriority = 0;
   let bestHead = Number.POSITIVE_INFINITY;
   for (const band of runnable) {
-    const lane = band.open.top;
+    const lane = rules.fair === null ? band.open.top : topByTurn(band, lanes, rules.fair);
     if (!lane || (!freeSlot && (band.mode === "careful" || limits?.isRated(band)))) continue;
-    if (best && band.priority < best.key.priority) continue;
     if (limits !== null && limits.typeRoom(band.type, now) === 0) continue;
-    const head = lanes.head(lane) ?? Number.POSITIVE_INFINITY;
-    if (!best || band.priority > best.key.priority || head < bestHead) {
-      best = lane;
-      bestHead = head;
+    const head = lanes.head(lane);
+    if (head === undefined) continue;
+    const priority = agedPriority(band.priority, head, rules);
+    if (best !== null) {
+      if (priority < bestPriority) continue;
+      const isEqual = priority === bestPriority;
+      if (isEqual && (lane.turn > best.turn || (lane.turn === best.turn && head > bestHead))) continue;
     }
+    best = lane;
+    bestPriority = priority;
+    bestHead = head;
   }
   return best;
+}
+
+/** A lane's turn is looked up when it is on top: virtual times only rise, so none below could be before it. */
+function topByTurn(band: Band, lanes: Lanes, fair: Fair): Lane | undefined {
+  for (;;) {
+    const lane = band.open.top;
+    if (lane === undefined) return undefined;
+    const turn = fair.timeOf(lane.key);
+    if (lane.turn >= turn) return lane;
+    lanes.setTurn(lane, turn);
+  }
+}
+
+/**
+ * A task's priority as its age raises it. At the highest the oldest goes first, so what is submitted later never starts
+ * before one that has waited `(9 - priority) * ageStepMs`.
+ */
+export function agedPriority(
+  priority: number,
+  seq: Seq,
+  { ageStepMs, now }: Pick<PickRules, "ageStepMs" | "now">,
+): number {
+  if (ageStepMs === null) return priority;
+  return Math.min(MAX_PRIORITY, priority + Math.floor(Math.max(0, now - seqTime(seq)) / ageStepMs));
 }
 
 /**
@@ -83,6 +126,8 @@ export function countRunnable(
 
 function countOpen(band: Band, limits: Limits, now: number, most: number): number {
   if (!band.isKeyed) return band.count;
+  // Of each open key one at least may start.
+  if (band.open.size >= most) return most;
   let count = 0;
   for (const { key, count: waiting } of band.open) {
     if (count >= most) break;

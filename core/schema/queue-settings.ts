@@ -44,6 +44,10 @@ function limitsBy(name: RegExp) {
   });
 }
 
+const WeightsSchema = z
+  .record(z.string().regex(TASK_KEY), z.number().min(0.01).max(1_000))
+  .refine((weights) => Object.keys(weights).length <= MAX_LIMITED, { error: `has more than ${MAX_LIMITED} entries` });
+
 const shards = z.int().min(1).max(MAX_SHARDS);
 
 export const AutoscaleSchema = z
@@ -77,6 +81,10 @@ const fields = {
   keyLimits: LimitSchema,
   /** By limitKey, over `keyLimits` field by field. */
   keyLimitOverrides: limitsBy(TASK_KEY),
+  /** Within a priority, turns go round by fairnessKey, to each as many as its weight (1 by default); null: oldest first. */
+  fair: z.strictObject({ weights: WeightsSchema.exactOptional() }).nullable(),
+  /** A waiting task gains a priority each so many ms; null: none. */
+  ageStepMs: z.int().min(100).max(86_400_000).nullable(),
   maxSessions: z.int().min(1).max(250),
   slots: z.int().min(1).max(64),
   leaseMs: z.int().min(5_000).max(600_000),
@@ -129,6 +137,8 @@ export const DEFAULT_SETTINGS: QueueSettings = {
   typeLimits: {},
   keyLimits: {},
   keyLimitOverrides: {},
+  fair: null,
+  ageStepMs: null,
   maxSessions: 32,
   slots: 6,
   leaseMs: 45_000,

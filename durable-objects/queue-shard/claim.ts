@@ -6,7 +6,7 @@ import { MAX_ANSWER_BYTES, MAX_PAYLOAD_BYTES } from "../../core/bytes.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { Band, Lane } from "../../core/lanes.ts";
 import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../core/lease.ts";
-import { pickLane, runnableBands } from "../../core/pick.ts";
+import { type PickRules, pickLane, runnableBands } from "../../core/pick.ts";
 import { shareOf } from "../../core/schema/queue-settings.ts";
 import type { ClaimedTask, Handout, Worker } from "../../core/schema/rpc.ts";
 import { keepLevels } from "./bucket-rows.ts";
@@ -75,14 +75,15 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
   if (!settings || want <= 0 || memory.lanes.queued === 0 || stopOf(shard, session, now) !== "no") return [];
   let left = Math.min(want, roomLeft(shard, now), settings.sessionMaxTasks - session.handed);
   let free = freeSlots(session);
-  const { paused } = settings;
-  const rules = { paused, knows: knows(session.worker), solo: session.solo, limits: memory.limits, now };
+  const { ageStepMs, paused } = settings;
+  const { fair, limits } = memory;
+  const rules = { paused, knows: knows(session.worker), solo: session.solo, limits, fair, ageStepMs, now };
   const runnable = runnableBands(memory.lanes, rules);
 
   const tasks: ClaimedTask[] = [];
   let bytes = 0;
   while (left > 0 && bytes < MAX_ANSWER_BYTES) {
-    const picked = pickTasks(shard, runnable, Math.min(left, CHUNK), free, now);
+    const picked = pickTasks(shard, runnable, Math.min(left, CHUNK), free, rules);
     if (picked.length === 0) break;
     for (const [i, row] of takeRows(shard, session, picked).entries()) {
       const isStarted = free > 0;
@@ -118,15 +119,22 @@ interface PickedTask {
   readonly lane: Lane;
 }
 
-function pickTasks(shard: Shard, runnable: readonly Band[], most: number, free: number, now: number): PickedTask[] {
-  const { lanes, limits } = shard.memory;
+function pickTasks(
+  shard: Shard,
+  runnable: readonly Band[],
+  most: number,
+  free: number,
+  rules: PickRules,
+): PickedTask[] {
+  const { lanes } = shard.memory;
   const picked: PickedTask[] = [];
   while (picked.length < most) {
-    const lane = pickLane(runnable, picked.length < free, lanes, { limits, now });
+    const lane = pickLane(runnable, picked.length < free, lanes, rules);
     if (!lane) break;
     picked.push({ seq: lanes.take(lane), lane });
     refillIfShort(shard, lane);
-    limits?.started(lane.key, now);
+    rules.limits?.started(lane.key, rules.now);
+    rules.fair?.started(lane.key);
   }
   return picked;
 }

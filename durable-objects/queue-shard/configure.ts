@@ -4,7 +4,7 @@ import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { type QueueSettings, withDefaults } from "../../core/schema/queue-settings.ts";
 import { afterOperation } from "./after.ts";
 import { forgetAll } from "./forget-all.ts";
-import { countLimits } from "./memory.ts";
+import { beginTurns, countLimits } from "./memory.ts";
 import type { Shard } from "./shard.ts";
 import { tellNobody } from "./wait.ts";
 
@@ -34,6 +34,8 @@ export function isAnotherQueue({ memory }: Shard, { deleted, generation }: Queue
 export function adoptSettings(shard: Shard, settings: QueueSettings): void {
   const { memory } = shard;
   shard.sql.run(KEEP_SETTINGS, memory.seqReserved, JSON.stringify(settings));
+  const before = memory.settings?.fair;
   memory.settings = withDefaults(settings);
   countLimits(memory, shard.address.shard, shard.ports.now());
+  if (JSON.stringify(before) !== JSON.stringify(memory.settings.fair)) beginTurns(memory);
 }

@@ -3,6 +3,7 @@
  * `lane, count, min(seq)` from the covering partial index (49 ms at a million rows, node:sqlite), so the depth limit
  * is exact after any crash.
  */
+import { Fair } from "../../core/fair.ts";
 import type { Seq } from "../../core/ids.ts";
 import { type LaneKey, Lanes } from "../../core/lanes.ts";
 import type { HeldClaim } from "../../core/lease.ts";
@@ -66,6 +67,8 @@ export interface Memory {
   /** Of token buckets that are not full, by name; some full ones besides, until there are many to look at. */
   levels: Map<string, Level>;
   levelsToLookAt: number;
+  /** Whose turn it is among fairnessKeys; null where the queue is not fair. */
+  fair: Fair | null;
   /** Never later than the earliest deadline; may be early, then the alarm finds nothing and works it out again. */
   deadlineHint: number | null;
   dead: { count: number; oldest: number | null };
@@ -104,6 +107,7 @@ export function emptyMemory(): Memory {
     limits: null,
     levels: new Map(),
     levelsToLookAt: 0,
+    fair: null,
     deadlineHint: null,
     dead: { count: 0, oldest: null },
     outbox: { rows: 0, entries: 0, bytes: 0, refused: 0, last: 0 },
@@ -254,6 +258,13 @@ export function countLimits(memory: Memory, shard: number, now: number): void {
   lanes.openAll();
   const running = claimsOf(sessions);
   memory.limits = settings && hasLimits(settings) ? new Limits(settings, { shard, lanes, running, levels }, now) : null;
+}
+
+/** Every key's turn begins anew: the queue is fair now, or no longer, or by other weights; or memory is fresh. */
+export function beginTurns(memory: Memory): void {
+  const { lanes, settings } = memory;
+  memory.fair = settings?.fair ? new Fair(settings.fair.weights ?? {}) : null;
+  for (const lane of lanes.all()) if (lane.turn !== 0) lanes.setTurn(lane, 0);
 }
 
 function* claimsOf(sessions: ReadonlyMap<number, Session>): Generator<Limited> {

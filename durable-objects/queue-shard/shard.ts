@@ -17,7 +17,7 @@ import type {
 } from "../../core/schema/rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
-import { countLimits, loadMemory, type Memory } from "./memory.ts";
+import { beginTurns, countLimits, loadMemory, type Memory } from "./memory.ts";
 import { SHARD_MIGRATIONS } from "./migrations.ts";
 
 /** What the object that hosts a shard lends it. */
@@ -89,6 +89,7 @@ export class Shard {
       if (schemaState(this.sql, SHARD_MIGRATIONS) === "behind") migrate(this.sql, SHARD_MIGRATIONS);
       const memory = loadMemory(this.sql, this.ports.boot);
       countLimits(memory, this.address.shard, this.ports.now());
+      beginTurns(memory);
       this.#memory = memory;
     }
     return this.#memory;

@@ -14,7 +14,7 @@ const key = (patch: Partial<LaneKey> = {}): LaneKey => ({
   mode: "normal",
   ...patch,
 });
-const ANY = { paused: false, knows: () => true, solo: false, limits: null, now: 0 };
+const ANY = { paused: false, knows: () => true, solo: false, limits: null, fair: null, ageStepMs: null, now: 0 };
 
 /** A lane, and the list of all that waits in it: what SQL would know. */
 class Both {

@@ -8,6 +8,7 @@ import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-se
 import type { Level } from "../../core/token-bucket.ts";
 import { Random } from "../simulation/random.ts";
 
+const UNAGED = { fair: null, ageStepMs: null };
 const NOW = Date.UTC(2026, 0, 1);
 const TYPES = ["echo", "sleep", "fail"] as const;
 const KEYS = [null, "a", "b", "__proto__", "constructor"] as const;
@@ -50,7 +51,7 @@ class Both {
   }
 
   start(): number | null {
-    const lane = pickLane(this.bands, true, this.lanes, { limits: this.limits, now: NOW });
+    const lane = pickLane(this.bands, true, this.lanes, { ...UNAGED, limits: this.limits, now: NOW });
     if (!lane) return null;
     const seq = this.lanes.take(lane);
     this.limits?.started(lane.key, NOW);

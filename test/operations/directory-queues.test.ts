@@ -125,6 +125,7 @@ describe("what settings may be", () => {
     ["depthLimit", { depthLimit: 3, keyShards: 4 }],
     ["concurrency", { concurrency: 1, shards: 2 }],
     ["typeLimits/echo/concurrency", { shards: 2, typeLimits: { sleep: {}, echo: { concurrency: 1 } } }],
+    ["ageStepMs", { fair: {}, ageStepMs: 1_000 }],
     ["rate/limit", { shards: 2, rate: { limit: 1, periodMs: 1_000 } }],
     ["typeLimits/echo/rate/limit", { shards: 2, typeLimits: { echo: { rate: { limit: 1, periodMs: 1_000 } } } }],
     ["typeLimits/a~1b~1/concurrency", { shards: 2, typeLimits: { "a/b/": { concurrency: 1 } } }],

@@ -3,6 +3,7 @@
  * What is claimed must be the best that this session may run, and no more than the queue's concurrency lets.
  */
 import type { Seq } from "../../core/ids.ts";
+import { agedPriority } from "../../core/pick.ts";
 import type { Limit, QueueSettings, RateSetting } from "../../core/schema/queue-settings.ts";
 import { type Level, takeToken, tokensIn } from "../../core/token-bucket.ts";
 import { loadLevels } from "../../durable-objects/queue-shard/bucket-rows.ts";
@@ -18,13 +19,14 @@ interface Waiting {
   readonly version: number;
   readonly mode: string;
   readonly limit_key: string | null;
+  readonly fairness_key: string | null;
   /** 1: it is to run at most once, and may have begun unseen if it is handed out ahead. */
   readonly once: 0 | 1 | null;
 }
 
 type LimitedTask = Pick<Waiting, "type" | "limit_key">;
 
-const WAITING = `SELECT seq, priority, type, version, mode, limit_key, options ->> 'onCrash' = 'fail' AS once FROM task
+const WAITING = `SELECT seq, priority, type, version, mode, limit_key, fairness_key, options ->> 'onCrash' = 'fail' AS once FROM task
   WHERE status = 'QUEUED'`;
 const RUNNING = "SELECT type, limit_key FROM task WHERE status = 'RUNNING'";
 
@@ -46,11 +48,15 @@ export function checkClaim(
   must(!settings.paused, () => "a claim while the queue is paused");
   const levels = loadLevels(sql);
   if (!hasSteppedClock || levels.size === 0) {
-    const best = bestFor(session, new Room(settings, sql, levels, shard.ports.now()), sql, picked.length);
-    must(
-      JSON.stringify(best) === JSON.stringify(picked),
-      () => `session ${sessionId} was given ${picked.join(" ")}, the best were ${best.join(" ")}`,
-    );
+    const choice = new Choice(session, new Room(settings, sql, levels, shard.ports.now()), sql);
+    if (settings.fair) checkFair(choice, picked);
+    else {
+      const best = bestFor(choice, picked.length);
+      must(
+        JSON.stringify(best) === JSON.stringify(picked),
+        () => `session ${sessionId} was given ${picked.join(" ")}, the best were ${best.join(" ")}`,
+      );
+    }
   }
   const running = sql.all(RUNNING).length + picked.length;
   must(
@@ -71,7 +77,10 @@ export function checkParked(shard: Shard, sql: Sql): void {
     const { settings } = shard.memory;
     if (!session || !settings || poll.want === 0) continue;
     const [waits] = mayStart(shard, session, settings)
-      ? bestFor(session, new Room(settings, sql, shard.memory.levels, shard.ports.now() - TOKEN_SLACK_MS), sql, 1)
+      ? bestFor(
+          new Choice(session, new Room(settings, sql, shard.memory.levels, shard.ports.now() - TOKEN_SLACK_MS), sql),
+          1,
+        )
       : [];
     must(waits === undefined, () => `session ${id} is parked while task ${waits} could run`);
   }
@@ -96,6 +105,10 @@ class Room {
     this.#levels = new Map(levels);
     this.#now = now;
     this.#running = sql.all<LimitedTask>(RUNNING);
+  }
+
+  priorityOf({ priority, seq }: Waiting): number {
+    return agedPriority(priority, seq, { ageStepMs: this.#settings.ageStepMs, now: this.#now });
   }
 
   has(task: LimitedTask): boolean {
@@ -137,25 +150,61 @@ function withBurst(rate: RateSetting): Required<RateSetting> {
   return { burst: 1, ...rate };
 }
 
-function bestFor(session: Session, room: Room, sql: Sql, count: number): Seq[] {
-  let free = session.slots;
-  for (const claim of session.claims.values()) if (claim.startedAt !== null) free--;
-  const left = sql
-    .all<Waiting>(WAITING)
-    .filter(
-      ({ type, version, mode }) => (mode === "solo") === session.solo && (session.worker.types[type] ?? -1) >= version,
-    )
-    .sort((a, b) => b.priority - a.priority || a.seq - b.seq);
+/** What waits for a session, the best first, where the oldest goes first within a priority. */
+class Choice {
+  readonly #left: Waiting[];
+  readonly #room: Room;
+  #free: number;
+
+  constructor(session: Session, room: Room, sql: Sql) {
+    this.#room = room;
+    this.#free = session.slots;
+    for (const claim of session.claims.values()) if (claim.startedAt !== null) this.#free--;
+    this.#left = sql
+      .all<Waiting>(WAITING)
+      .filter(
+        ({ type, version, mode }) =>
+          (mode === "solo") === session.solo && (session.worker.types[type] ?? -1) >= version,
+      )
+      .map((task) => ({ ...task, priority: room.priorityOf(task) }))
+      .sort((a, b) => b.priority - a.priority || a.seq - b.seq);
+  }
+
+  /** The best that may go next and is one of those. */
+  find(isOne: (task: Waiting) => boolean = () => true): Waiting | undefined {
+    return this.#left.find((task) => {
+      const needsSlot = task.mode === "careful" || task.once === 1 || this.#room.isRated(task);
+      return isOne(task) && (!needsSlot || this.#free > 0) && this.#room.has(task);
+    });
+  }
+
+  take(task: Waiting): void {
+    this.#left.splice(this.#left.indexOf(task), 1);
+    this.#room.take(task);
+    this.#free--;
+  }
+}
+
+function bestFor(choice: Choice, count: number): Seq[] {
   const best: Seq[] = [];
   while (best.length < count) {
-    const next = left.findIndex(
-      (task) =>
-        ((task.mode !== "careful" && task.once !== 1 && !room.isRated(task)) || best.length < free) && room.has(task),
-    );
-    const [task] = next < 0 ? [] : left.splice(next, 1);
+    const task = choice.find();
     if (!task) break;
-    room.take(task);
+    choice.take(task);
     best.push(task.seq);
   }
   return best;
+}
+
+/** Where the queue is fair: the highest priority, and the oldest of its key. Whose turn it is, test/core/fair.test.ts shows. */
+function checkFair(choice: Choice, picked: readonly Seq[]): void {
+  for (const seq of picked) {
+    const task = choice.find((one) => one.seq === seq);
+    must(task !== undefined, () => `task ${seq} was claimed, but may not run`);
+    const best = choice.find();
+    must(best?.priority === task.priority, () => `task ${seq} was claimed before the more urgent ${best?.seq}`);
+    const oldest = choice.find((one) => one.priority === task.priority && one.fairness_key === task.fairness_key);
+    must(oldest === task, () => `task ${seq} was claimed before the older ${oldest?.seq} of its key`);
+    choice.take(task);
+  }
 }

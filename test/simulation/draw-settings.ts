@@ -12,6 +12,7 @@ export function drawSettings(random: Random): QueueSettings {
     depthLimit: random.chance(0.3) ? random.between(3, 30) : 10_000,
     concurrency: random.chance(0.3) ? random.between(1, 8) : null,
     ...drawLimits(random),
+    ...drawOrder(random),
     maxSessions: random.between(1, 6),
     slots: random.between(1, 6),
     leaseMs: random.pick([5_000, 15_000, 45_000]),
@@ -27,6 +28,12 @@ export function drawSettings(random: Random): QueueSettings {
     // Down to the shortest: dead letters are forgotten while the run goes on.
     historyTtlSeconds: random.pick([60, 3_600, 30 * 86_400]),
   };
+}
+
+/** Whose turn it is: the oldest mostly. */
+export function drawOrder(random: Random): Pick<QueueSettings, "fair" | "ageStepMs"> {
+  if (random.chance(0.3)) return { fair: { weights: { a: 2 } }, ageStepMs: null };
+  return { fair: null, ageStepMs: random.chance(0.3) ? random.pick([100, 1_000, 10_000]) : null };
 }
 
 /** Limits of types and keys; a third of the queues has none. */

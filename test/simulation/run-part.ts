@@ -13,7 +13,7 @@ const DEEDS = [
   "call open, call advance, call close, call configure, call drain, call wake, call deadTicket, dead ticket",
   "session, solo session, ticket, solo ticket, ticket retried, alarm, start of the object, evicted, drain, kill",
   "crash in company, crash while alone, stalled handler, clock back an hour, clock on an hour, background work failed",
-  "setting paused, setting concurrency, setting depthLimit, setting draining, setting rate",
+  "setting paused, setting concurrency, setting depthLimit, setting draining, setting rate, setting fair",
   "known key, duplicate-task, replaced, submission repeated, replayed answer, key with another body",
   "purged, discarded, cancel: CANCELLED, cancel: RUNNING, cancel: SUCCEEDED, SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
   "NEW to QUEUED, NEW to SCHEDULED, SCHEDULED to QUEUED, RETRYING to QUEUED, QUEUED to RUNNING, RUNNING to QUEUED",

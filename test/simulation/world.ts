@@ -19,7 +19,7 @@ import { RateCheck } from "./check-rates.ts";
 import { TurnCheck } from "./check-turn.ts";
 import { Client } from "./client.ts";
 import { databaseFor } from "./databases.ts";
-import { drawLimits, drawSettings } from "./draw-settings.ts";
+import { drawLimits, drawOrder, drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { SimulatedHistory } from "./history-database.ts";
 import { Host } from "./host.ts";
@@ -216,6 +216,7 @@ export class World {
         { concurrency: this.#random.between(1, 4) },
         { concurrency: null },
         drawLimits(this.#random),
+        drawOrder(this.#random),
         { depthLimit: this.#random.between(1, 20) },
         { depthLimit: 10_000 },
       ]);

@@ -94,4 +94,24 @@ describe("limits", () => {
     expect(performance.now() - since).toBeLessThan(2_000);
     await client.settled(queue);
   });
+
+  it("245 ten tasks of one key behind 2,000 of another: each waits at most twice as long as alone", async () => {
+    await using effects = await Effects.start();
+    const queue = "fair";
+    await client.putQueue(queue, { fair: {}, maxSessions: 1, slots: 1 });
+    await client.pause(queue);
+    const echo = (fairnessKey: string) => ({ type: "echo", payload: 0, queue, fairnessKey });
+    await client.submitAll(times(2_000, () => echo("a")));
+    const { ids } = await client.submitAll(
+      times(10, () => ({ type: "effect", payload: { url: effects.url }, queue, fairnessKey: "b" })),
+    );
+    const started: number[] = [];
+    effects.onPost = () => started.push(started.length);
+    await client.resume(queue);
+    const tasks = await Promise.all(ids.map((id) => client.ended(id)));
+    const { queued } = await client.counts(queue);
+    expect([started.length, tasks.map(({ status }) => status)]).toEqual([10, times(10, () => "SUCCEEDED")]);
+    expect(queued).toBeGreaterThan(1_000);
+    await client.settled(queue);
+  });
 });

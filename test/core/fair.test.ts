@@ -1,0 +1,158 @@
+/** Whose turn it is: shares by weight, no credit for waiting, and what age brings. */
+import { describe, expect, it } from "vitest";
+import { Fair } from "../../core/fair.ts";
+import { type Seq, seqAt } from "../../core/ids.ts";
+import { type LaneKey, Lanes } from "../../core/lanes.ts";
+import { type OrderRules, pickLane, runnableBands } from "../../core/pick.ts";
+import { Random } from "../simulation/random.ts";
+
+const NOW = Date.UTC(2026, 0, 1);
+
+/** Lanes from which task after task is started. */
+class Queue {
+  readonly lanes = new Lanes();
+  readonly #order: OrderRules;
+  #seq = 0;
+
+  constructor(order: Partial<OrderRules>) {
+    this.#order = { fair: null, ageStepMs: null, ...order };
+  }
+
+  wait(count: number, patch: Partial<LaneKey>, seq?: number): void {
+    const key: LaneKey = {
+      priority: 5,
+      type: "echo",
+      version: 1,
+      limitKey: null,
+      fairnessKey: null,
+      mode: "normal",
+      ...patch,
+    };
+    const lane = this.lanes.find(key) ?? this.lanes.add(this.lanes.size + 1, key);
+    for (let i = 0; i < count; i++) this.lanes.enqueue(lane, (seq === undefined ? ++this.#seq : seq + i) as Seq);
+  }
+
+  /** @returns the key of the task that starts, its window refilled as SQL would */
+  start(now = NOW): LaneKey | null {
+    const rules = { paused: false, knows: () => true, solo: false, limits: null, now, ...this.#order };
+    const lane = pickLane(runnableBands(this.lanes, rules), true, this.lanes, rules);
+    if (!lane) return null;
+    this.lanes.take(lane);
+    if (this.lanes.isShort(lane)) {
+      const next = Array.from({ length: Math.min(128, lane.count) }, (_, i) => lane.edge + 1 + i);
+      this.lanes.refill(lane, next as Seq[]);
+    }
+    this.#order.fair?.started(lane.key);
+    return lane.key;
+  }
+
+  starts(count: number): string[] {
+    return Array.from({ length: count }, () => this.start()?.fairnessKey ?? "");
+  }
+}
+
+const count = (keys: readonly string[], key: string) => keys.filter((one) => one === key).length;
+
+describe("245 turns", () => {
+  it("weights 3 to 1 give 3 to 1 over 10,000 tasks, also over types", () => {
+    const queue = new Queue({ fair: new Fair({ a: 3 }) });
+    queue.wait(20_000, { fairnessKey: "a" });
+    queue.wait(10_000, { fairnessKey: "b" });
+    queue.wait(10_000, { fairnessKey: "b", type: "sleep" });
+    const starts = queue.starts(10_000);
+    const ratio = count(starts, "a") / count(starts, "b");
+    expect(ratio).toBeGreaterThan(2.99);
+    expect(ratio).toBeLessThan(3.01);
+  });
+
+  it("at every moment no key with work is ahead of another by more than a task of each, by weight", () => {
+    for (let seed = 0; seed < 50; seed++) {
+      const random = new Random(seed, "fair");
+      const keys = Array.from({ length: random.between(2, 12) }, (_, i) => `k${i}`);
+      const weights = Object.fromEntries(keys.map((key) => [key, random.pick([0.25, 0.5, 1, 2, 7])]));
+      const queue = new Queue({ fair: new Fair(weights) });
+      for (const key of keys) queue.wait(2_000, { fairnessKey: key, type: random.pick(["echo", "sleep"]) });
+      const served = new Map(keys.map((key) => [key, 0]));
+      for (let i = 0; i < 1_000; i++) {
+        const key = queue.start()?.fairnessKey ?? "";
+        served.set(key, (served.get(key) ?? 0) + 1);
+        const weightOf = (one: string) => weights[one] ?? 1;
+        const shares = keys.map((one) => ({ one, share: (served.get(one) ?? 0) / weightOf(one) }));
+        shares.sort((a, b) => a.share - b.share);
+        const [least, most] = [shares[0], shares.at(-1)];
+        if (!least || !most) throw new Error("no keys");
+        expect(most.share - least.share).toBeLessThanOrEqual(1 / weightOf(most.one) + 1 / weightOf(least.one) + 1e-9);
+      }
+    }
+  });
+
+  it("ten tasks of B behind 100,000 of A wait for no more than twice what they would alone", () => {
+    const queue = new Queue({ fair: new Fair({}) });
+    queue.wait(100_000, { fairnessKey: "a" });
+    queue.starts(500);
+    queue.wait(10, { fairnessKey: "b" });
+    const starts = queue.starts(30);
+    const ranks = starts.flatMap((key, i) => (key === "b" ? [i + 1] : []));
+    expect(ranks).toHaveLength(10);
+    for (const [i, rank] of ranks.entries()) expect(rank).toBeLessThanOrEqual(2 * (i + 1));
+  });
+
+  it("a key that had nothing to run has no credit for it: it is one of two from then on", () => {
+    const queue = new Queue({ fair: new Fair({}) });
+    queue.wait(5_000, { fairnessKey: "a" });
+    queue.wait(2, { fairnessKey: "b" });
+    queue.starts(1_000);
+    queue.wait(1_000, { fairnessKey: "b" });
+    queue.wait(1_000, { fairnessKey: "new" });
+    const starts = queue.starts(300);
+    for (const key of ["a", "b", "new"]) expect(Math.abs(count(starts, key) - 100)).toBeLessThanOrEqual(1);
+  });
+
+  it("priority goes before, and within a key the oldest first; level keys by age", () => {
+    const queue = new Queue({ fair: new Fair({}) });
+    queue.wait(2, { fairnessKey: "a" });
+    queue.wait(2, { fairnessKey: "b" });
+    queue.wait(2, { fairnessKey: "a", priority: 9 });
+    queue.wait(1, {});
+    expect(queue.starts(7)).toEqual(["a", "a", "a", "b", "", "a", "b"]);
+  });
+
+  it("keys by the ten thousand come and go, and shares stay", () => {
+    const queue = new Queue({ fair: new Fair({ a: 2 }) });
+    queue.wait(60_000, { fairnessKey: "a" });
+    queue.wait(60_000, { fairnessKey: "b" });
+    const starts: string[] = [];
+    for (let i = 0; i < 9_000; i++) {
+      queue.wait(1, { fairnessKey: `once ${i}` });
+      starts.push(...queue.starts(4));
+    }
+    expect(count(starts, "a") / count(starts, "b")).toBeGreaterThan(1.99);
+    expect(count(starts, "a") / count(starts, "b")).toBeLessThan(2.01);
+  });
+});
+
+describe("247 age", () => {
+  const at = (ms: number) => seqAt(NOW + ms);
+
+  it("raises a priority each step, up to the highest, where the oldest goes first", () => {
+    const queue = new Queue({ ageStepMs: 1_000 });
+    queue.wait(1, { priority: 3 }, at(0));
+    queue.wait(1, { priority: 5, type: "sleep" }, at(1_500));
+    expect(queue.start(NOW + 1_999)?.priority).toBe(5);
+    queue.wait(1, { priority: 5, type: "sleep" }, at(1_501));
+    queue.wait(1, { priority: 9, type: "fail" }, at(6_500));
+    // At 6.6 s all three are at 9: the oldest goes first.
+    const order = [queue.start(NOW + 6_600), queue.start(NOW + 6_600), queue.start(NOW + 6_600)];
+    expect(order.map((key) => key?.priority)).toEqual([3, 5, 9]);
+  });
+
+  it("what has waited its steps is passed by nothing that is submitted later, however urgent", () => {
+    for (let priority = 0; priority <= 9; priority++) {
+      const queue = new Queue({ ageStepMs: 1_000 });
+      queue.wait(1, { priority }, at(0));
+      const bound = (9 - priority) * 1_000;
+      queue.wait(3, { priority: 9, type: "urgent" }, at(bound) + 1);
+      expect(queue.start(NOW + bound)).toMatchObject({ priority, type: "echo" });
+    }
+  });
+});

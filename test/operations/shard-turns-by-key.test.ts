@@ -1,0 +1,69 @@
+/** Turns by fairnessKey and by age, at a shard. */
+import { describe, expect, it } from "vitest";
+import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
+import { accept, many, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
+
+const KEY_OF = "SELECT fairness_key AS key FROM task WHERE seq = ?";
+
+/** Whose tasks start, one after the other. */
+function takeTurns(world: ShardWorld, hand: WorkerHand, count: number): string {
+  let turns = "";
+  for (let i = 0; i < count; i++) {
+    for (const { seq } of hand.tasks) turns += world.shard.sql.all<{ key: string | null }>(KEY_OF, seq)[0]?.key ?? "-";
+    hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)), want: 1 });
+  }
+  return turns;
+}
+
+function change(world: ShardWorld, patch: Partial<QueueSettings>): void {
+  const { settings } = world.shard.memory;
+  if (!settings) throw new Error("no settings");
+  configure(world.shard, { v: 1, settings: { ...settings, ...patch, version: settings.version + 1 } });
+}
+
+describe("245 turns at a shard", () => {
+  it("go round by key and weight, over the loss of memory and other weights", () => {
+    const world = makeWorld({ slots: 1, fair: { weights: { a: 2 } } });
+    accept(world, ...many(40, { fairnessKey: "a" }), ...many(20, { fairnessKey: "b" }), ...many(20));
+    const hand = new WorkerHand(world);
+    const count = (turns: string) => ["a", "b", "-"].map((key) => turns.split(key).length - 1);
+    expect(count(takeTurns(world, hand, 12))).toEqual([6, 3, 3]);
+    world.evict();
+    takeTurns(world, hand, 1);
+    expect(count(takeTurns(world, hand, 12))).toEqual([6, 3, 3]);
+    change(world, { fair: { weights: { b: 4 } } });
+    takeTurns(world, hand, 1);
+    expect(count(takeTurns(world, hand, 12))).toEqual([2, 8, 2]);
+    change(world, { fair: null });
+    takeTurns(world, hand, 1);
+    expect(takeTurns(world, hand, 5)).toBe("aaaaa");
+  });
+
+  it("246 a key that was at its limit has no credit for it", () => {
+    const world = makeWorld({
+      slots: 1,
+      fair: {},
+      keyLimitOverrides: { held: { rate: { limit: 1, periodMs: 60_000 } } },
+    });
+    accept(world, ...many(100, { fairnessKey: "a" }), ...many(100, { fairnessKey: "b", limitKey: "held" }));
+    const hand = new WorkerHand(world);
+    expect(takeTurns(world, hand, 40).split("b")).toHaveLength(2);
+    change(world, { keyLimitOverrides: {} });
+    takeTurns(world, hand, 2);
+    expect(takeTurns(world, hand, 20).split("b").length - 1).toBe(10);
+  });
+});
+
+it("247 a task that has waited its steps starts before what is submitted later, however urgent", () => {
+  const world = makeWorld({ slots: 1, ageStepMs: 1_000 });
+  const [old] = accept(world, { priority: 2 });
+  world.now += 6_999;
+  const [urgent] = accept(world, { priority: 9, type: "sleep" });
+  const first = new WorkerHand(world);
+  expect(first.tasks).toMatchObject([{ seq: urgent }]);
+  first.close();
+  world.now += 1;
+  expect(new WorkerHand(world).tasks).toMatchObject([{ seq: old }]);
+});
