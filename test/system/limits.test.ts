@@ -95,7 +95,7 @@ describe("limits", () => {
     await client.settled(queue);
   });
 
-  it("245 ten tasks of one key behind 2,000 of another: each waits at most twice as long as alone", async () => {
+  it("245 ten tasks of one key behind 2,000 of another end before half of those have", async () => {
     await using effects = await Effects.start();
     const queue = "fair";
     await client.putQueue(queue, { fair: {}, maxSessions: 1, slots: 1 });
