@@ -12,7 +12,7 @@ import type { Status } from "../../core/status.ts";
 import type { GatedSql } from "../../durable-objects/sql/node-gate.ts";
 import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
 import { recordOfRow } from "../../history/record.ts";
-import { keyNumber } from "./draw-task.ts";
+import { lifeOf } from "./draw-task.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { KnownTask, Model } from "./model.ts";
 import type { Script } from "./script.ts";
@@ -100,7 +100,7 @@ function checkKey(task: KnownTask, { byKey }: Model, clock: number | null): void
   const holder = byKey.get(key);
   byKey.set(key, task);
   if (!holder) return;
-  const { within, ttlMs } = keyNumber(Number(key.slice(4)));
+  const { within, ttlMs } = lifeOf(key);
   const { status } = holder;
   const hasEnded = status === "GONE" || status === "FAILED";
   if (within === "queued")

@@ -11,16 +11,18 @@ export function drawOptions(random: Random): TaskOptions {
   };
 }
 
-/** A key has always the same life: short for the first ones, but longer than all tries of a submission take. */
-export function drawKey(random: Random): Dedup {
+/** A key is of one type and has always the same life: short for some, but longer than all tries of a submission take. */
+export function drawKey(random: Random, type: string): Dedup {
   const number = random.between(0, 9);
-  const { within, ttlMs } = keyNumber(number);
+  const key = `${type} ${number}`;
+  const { within, ttlMs } = lifeOf(key);
   const onConflict = random.pick(["return", "reject", "replace"] as const);
-  return { key: `key ${number}`, ttlMs, ...(within !== null && { within, onConflict }) };
+  return { key, ttlMs, ...(within !== null && { within, onConflict }) };
 }
 
 /** How long a task has the key. */
-export function keyNumber(number: number): { readonly within: Within | null; readonly ttlMs: number } {
+export function lifeOf(key: string): { readonly within: Within | null; readonly ttlMs: number } {
+  const number = Number(key.at(-1));
   if (number < 6) return { within: null, ttlMs: number < 3 ? 20_000 : 3_600_000 };
   return { within: (["queued", "running", "window"] as const)[number % 3] ?? null, ttlMs: 60_000 };
 }
