@@ -100,7 +100,7 @@ describe.concurrent("a schedule", () => {
 });
 
 describe("downtime", () => {
-  it("C1 E1 173 a restart loses no schedule; missed fires are made up for as each one's policy says, none twice", async () => {
+  it("C1 E1 173 a restart loses no schedule; each fire of a gap under a minute comes, whatever the policy, none twice", async () => {
     await using all = await Effects.start();
     await using once = await Effects.start();
     for (const [id, effects] of [
@@ -112,11 +112,10 @@ describe("downtime", () => {
     }
     await service.kill();
     const before = Date.now();
-    await waitFor(() => Date.now() - before > 4_000, { what: "several fires were missed", everyMs: 100 });
+    await waitFor(() => Date.now() - before > 4_000, { what: "several fires are due", everyMs: 100 });
     await service.restart();
     const down = Math.floor((Date.now() - before) / 1_000);
-    const caughtUp = await fired("all", down + 2);
-    await waitFor(async () => (await get("once")).missedCount >= 3, { what: "the others are counted as missed" });
+    for (const id of ["all", "once"]) await fired(id, down + 2);
     const rest = [];
     for (const id of ["all", "once"])
       rest.push(await client.expect<ScheduleView>(200, "POST", `/schedules/${id}/pause`));
@@ -124,9 +123,7 @@ describe("downtime", () => {
     if (!every || !latest) throw new Error("both schedules are there");
     // From the first fire on, one second after it was made, each second has one.
     const due = (schedule: ScheduleView) => Math.round((msOf(schedule.lastFireAt) - msOf(schedule.createdAt)) / 1_000);
-    expect(caughtUp.missedCount).toBe(0);
-    expect([every.fires, every.missedCount]).toEqual([due(every), 0]);
-    expect(latest.fires + latest.missedCount).toBe(due(latest));
+    for (const schedule of [every, latest]) expect([schedule.fires, schedule.missedCount]).toEqual([due(schedule), 0]);
     // A task that was running when the power went runs again: only as many tasks as fires is promised.
     await oneTaskEach(all, every);
     await oneTaskEach(once, latest);
