@@ -108,10 +108,15 @@ export class Limits {
     this.#releasedAt = now;
     if (hasSteppedBack) {
       this.#setLevels(now);
-      for (const gauge of [...this.#wakes]) this.#settle(gauge.limitKey, gauge, now);
+      this.lookAgain(now);
     }
     for (let top = this.#wakes.top; top && top.wakeAt <= now; top = this.#wakes.top)
       this.#settle(top.limitKey, top, now);
+  }
+
+  /** Levels have changed by something else than a token that was taken or came. */
+  lookAgain(now: number): void {
+    for (const gauge of [...this.#wakes]) this.#settle(gauge.limitKey, gauge, now);
   }
 
   /** When something that waits may have the token that it lacks (Unix ms); null: nothing lacks one. */

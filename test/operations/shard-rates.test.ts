@@ -114,6 +114,23 @@ describe("243 the wait for a token", () => {
     expect(world.late).toHaveLength(2);
   });
 
+  it("a bucket that was full again by the rate before is full by a slower one too, and its key is not waited for", () => {
+    const world = makeWorld({ slots: 9, keyLimits: { rate: { limit: 1, periodMs: 100 } } });
+    accept(world, ...many(2, { limitKey: "a" }));
+    const hand = new WorkerHand(world);
+    const { settings } = world.shard.memory;
+    if (!settings) throw new Error("no settings");
+    const keyLimits = { rate: { limit: 1, periodMs: 60_000 } };
+    configure(world.shard, { v: 1, settings: { ...settings, version: 2, keyLimits } });
+    world.evict();
+    world.now += 200;
+    expect(hand.say({ want: 9 }).tasks).toEqual([]);
+    accept(world, { limitKey: "b" });
+    // The first claim that takes a token since the start drops what is full.
+    expect(hand.say({ want: 1 }).tasks).toHaveLength(1);
+    expect(hand.say({ want: 9 }).tasks).toHaveLength(1);
+  });
+
   it("239 ends with a push that raises the rate, or lifts it", () => {
     const world = makeWorld({ slots: 9, rate: { limit: 1, periodMs: 86_400_000 } });
     accept(world, ...many(9));
