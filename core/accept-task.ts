@@ -35,6 +35,7 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
   let timed = 0;
   let paced = 0;
   let keyed: Partial<Unique> | null = null;
+  let bounded = 0;
   const task = raw as Readonly<Record<string, unknown>>;
   for (const key in task) {
     const value = task[key];
@@ -77,6 +78,14 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
         if (!isWhole(value, 1, MAX_WINDOW_S)) return false;
         paced++;
         break;
+      case "ttlSeconds":
+        if (typeof value !== "number" || !(value > 0 && value <= MAX_DELAY_S)) return false;
+        bounded++;
+        break;
+      case "expiresAt":
+        if (typeof value !== "string" || parseTime(value) === null) return false;
+        bounded++;
+        break;
       case "timeoutMs":
         if (!isWhole(value, 1, MAX_TIMEOUT_MS)) return false;
         break;
@@ -92,6 +101,9 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
       case "tags":
         if (!areTags(value)) return false;
         break;
+      case "keepPayload":
+        if (typeof value !== "boolean") return false;
+        break;
       case "resultTtlSeconds":
         if (!isWhole(value, 0, MAX_RESULT_TTL_S)) return false;
         break;
@@ -101,7 +113,7 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
   }
   if (keyed !== null && paced > 0 !== (keyed.within === undefined)) return false;
   if (keyed !== null && paced > 0 && keyed.onConflict !== undefined) return false;
-  return typed && paid && timed < 2 && paced < 2;
+  return typed && paid && timed < 2 && paced < 2 && bounded < 2;
 }
 
 function isWhole(value: unknown, min: number, max: number): boolean {

@@ -24,6 +24,8 @@ export const ERRORS = {
   "task-unfinished": { status: 409, retryable: true, title: "The task has not ended yet" },
   "task-finished": { status: 409, retryable: false, title: "The task has ended" },
   "duplicate-task": { status: 409, retryable: false, title: "Another task has that key" },
+  "task-running": { status: 409, retryable: false, title: "The task runs" },
+  "rev-mismatch": { status: 412, retryable: false, title: "The task has changed meanwhile" },
   "schedule-exists": { status: 409, retryable: false, title: "A schedule of that id exists" },
   "schedule-finished": { status: 409, retryable: false, title: "The schedule has no fire ahead" },
   "setting-fixed": { status: 409, retryable: false, title: "That setting is fixed when the queue is made" },

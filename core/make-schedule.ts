@@ -112,7 +112,7 @@ function readOptions(record: ScheduleRecord): TaskOptions {
   return record.options === null ? {} : (JSON.parse(record.options) as TaskOptions);
 }
 
-const OPTIONS = ["timeoutMs", "retry", "maxCrashes", "onCrash", "tags", "resultTtlSeconds"] as const;
+const OPTIONS = ["timeoutMs", "retry", "maxCrashes", "onCrash", "tags", "resultTtlSeconds", "keepPayload"] as const;
 
 function tellsOptions(body: SchedulePatch): boolean {
   return OPTIONS.some((option) => body[option] !== undefined);
@@ -126,6 +126,7 @@ function toldOver(body: TaskOptionsTold, kept: TaskOptions): TaskOptionsTold {
     onCrash: body.onCrash ?? kept.onCrash,
     tags: body.tags ?? (kept.tags && [...kept.tags]),
     resultTtlSeconds: body.resultTtlSeconds ?? kept.resultTtlSeconds,
+    keepPayload: body.keepPayload ?? kept.keepPayload,
   };
 }
 

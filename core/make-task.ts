@@ -98,11 +98,18 @@ export function checkPayload(payload: unknown, type: TaskType): string | Fault {
  */
 export function makeTask(task: SubmittedTask, type: TaskType, now: number): NewTask | Fault {
   const runAt = timeOf(task, now);
-  if (runAt !== null && runAt > now + MAX_DELAY_S * 1_000)
+  if (isTooFar(runAt, now)) return TOO_FAR;
+  const expiresAt = expiryOf(task, now);
+  if (expiresAt !== null && expiresAt <= (runAt ?? now))
     return {
       code: "invalid-request",
-      detail: "A task can be put off by a year at most.",
-      errors: [{ pointer: "/runAt", detail: "is more than 365 days ahead" }],
+      detail: "A task must be given time to begin in.",
+      errors: [
+        {
+          pointer: task.expiresAt === undefined ? "/ttlSeconds" : "/expiresAt",
+          detail: "is over before the task may begin",
+        },
+      ],
     };
   const payload = checkPayload(task.payload, type);
   if (typeof payload !== "string") return under("/payload", payload);
@@ -115,6 +122,7 @@ export function makeTask(task: SubmittedTask, type: TaskType, now: number): NewT
     options: tellsNothing(task) ? type.optionsText : optionsText(optionsOf(task, type)),
     ...(task.limitKey !== undefined && { limitKey: task.limitKey }),
     ...(task.fairnessKey !== undefined && { fairnessKey: task.fairnessKey }),
+    ...(expiresAt !== null && { expiresAt }),
   };
 }
 
@@ -142,12 +150,13 @@ function optionsOf(task: TaskOptionsTold, type: TaskType) {
     onCrash: task.onCrash,
     tags: task.tags !== undefined && task.tags.length > 0 ? task.tags : undefined,
     resultTtlSeconds: task.resultTtlSeconds,
+    keepPayload: task.keepPayload,
   };
 }
 
 export type TaskOptionsTold = Pick<
   SubmittedTask,
-  "timeoutMs" | "retry" | "maxCrashes" | "onCrash" | "tags" | "resultTtlSeconds"
+  "timeoutMs" | "retry" | "maxCrashes" | "onCrash" | "tags" | "resultTtlSeconds" | "keepPayload"
 >;
 
 /** Text of the options, null where there are none; equal options are equal texts, because their order is fixed. */
@@ -165,18 +174,39 @@ function tellsNothing(task: TaskOptionsTold): boolean {
     task.tags === undefined &&
     task.maxCrashes === undefined &&
     task.onCrash === undefined &&
-    task.resultTtlSeconds === undefined
+    task.resultTtlSeconds === undefined &&
+    task.keepPayload === undefined
   );
 }
 
+/** Whether a task is put off by more than may be. */
+export function isTooFar(runAt: number | null, now: number): boolean {
+  return runAt !== null && runAt > now + MAX_DELAY_S * 1_000;
+}
+
+export const TOO_FAR: Fault = {
+  code: "invalid-request",
+  detail: "A task can be put off by a year at most.",
+  errors: [{ pointer: "/runAt", detail: "is more than 365 days ahead" }],
+};
+
 /** Unix ms; null: at once, which the past is too. */
-function timeOf(task: SubmittedTask, now: number): number | null {
+export function timeOf(
+  task: Pick<SubmittedTask, "debounceSeconds" | "delaySeconds" | "runAt">,
+  now: number,
+): number | null {
   if (task.debounceSeconds !== undefined) return now + task.debounceSeconds * 1_000;
   if (task.delaySeconds !== undefined)
     return task.delaySeconds === 0 ? null : now + Math.round(task.delaySeconds * 1_000);
   if (task.runAt === undefined) return null;
   const runAt = parseTime(task.runAt);
   return runAt === null || runAt <= now ? null : runAt;
+}
+
+/** Unix ms; null: never. */
+function expiryOf(task: SubmittedTask, now: number): number | null {
+  if (task.ttlSeconds !== undefined) return now + Math.round(task.ttlSeconds * 1_000);
+  return task.expiresAt === undefined ? null : parseTime(task.expiresAt);
 }
 
 /** The same fault, seen from further up: its pointers get `prefix`. */

@@ -31,6 +31,7 @@ export const MOVES = [
   { from: "RUNNING", event: "snooze", to: "SCHEDULED" },
   { from: "RUNNING", event: "fail", to: "FAILED" },
   { from: "RUNNING", event: "cancel", to: "CANCELLED" },
+  { from: "RUNNING", event: "expire", to: "EXPIRED" },
 
   { from: "QUEUED", event: "cancel", to: "CANCELLED" },
   { from: "SCHEDULED", event: "cancel", to: "CANCELLED" },

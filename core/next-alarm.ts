@@ -3,6 +3,8 @@
 export interface AlarmReasons {
   /** Unix ms each; null: no such reason. */
   readonly nextDue: number | null;
+  /** A waiting task's time to begin is over. */
+  readonly nextExpiry: number | null;
   readonly nextDeadline: number | null;
   readonly nextLeaseEnd: number | null;
   readonly nextTicket: number | null;

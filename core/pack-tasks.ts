@@ -48,6 +48,7 @@ function isAlike(a: NewTask, b: NewTask): boolean {
     a.version === b.version &&
     a.limitKey === b.limitKey &&
     a.fairnessKey === b.fairnessKey &&
+    a.expiresAt === b.expiresAt &&
     a.dedup === undefined &&
     b.dedup === undefined
   );

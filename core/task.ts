@@ -22,8 +22,17 @@ export interface Attempt {
   readonly error: AttemptError | null;
 }
 
-/** One row of the timeline: what the task became, when (Unix ms), and why. */
-export type MoveRecord = readonly [status: Status, at: number, cause: string];
+/**
+ * One row of the timeline: what the task became, when (Unix ms), why; until when (Unix ms) it is to wait there; and the
+ * attempt that ended by it.
+ */
+export type MoveRecord = readonly [status: Status, at: number, cause: string, until?: number | null, attempt?: number];
+
+/** Why a task is what it is at first. */
+export const SUBMITTED = "submitted";
+
+/** In the place of a payload that is not kept: no JSON text is empty. */
+export const NO_PAYLOAD = "";
 
 /** A task inside the system: what a shard reads, what history keeps. Times are Unix ms. */
 export interface TaskRecord {
@@ -33,7 +42,7 @@ export interface TaskRecord {
   readonly type: string;
   readonly version: number;
   readonly priority: number;
-  /** JSON text. */
+  /** JSON text, or {@link NO_PAYLOAD}. */
   readonly payload: string;
   readonly tags: readonly string[];
   readonly createdAt: number;
@@ -52,6 +61,8 @@ export interface TaskRecord {
   readonly error: AttemptError | null;
   /** JSON text, as the handler last told; RUNNING only. */
   readonly progress: string | null;
+  /** Unix ms by which a task that lives must have begun, where it was told. */
+  readonly startBy?: number;
   /** RUNNING only: somebody asked for its cancellation. */
   readonly cancelRequested?: true;
 }
@@ -65,6 +76,8 @@ interface TaskBase {
   readonly createdAt: string;
   readonly attempts: readonly AttemptView[];
   readonly rev: number;
+  /** While it lives, where it was told. */
+  readonly expiresAt?: string;
 }
 
 export interface AttemptView {
@@ -137,6 +150,7 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
     createdAt: iso(record.createdAt),
     attempts: record.attempts.map(toAttemptView),
     rev: record.rev,
+    ...(record.startBy !== undefined && { expiresAt: iso(record.startBy) }),
   };
   const endedAt = iso(record.endedAt ?? record.createdAt);
   const { status } = record;

@@ -12,6 +12,7 @@ import type {
   AdvanceRequest,
   BatchAnswer,
   BatchRequest,
+  ChangeRequest,
   CloseRequest,
   OpenRequest,
   PackedSubmitRequest,
@@ -24,6 +25,7 @@ import { type Env, platformPorts } from "../ports.ts";
 import { advance } from "./queue-shard/advance.ts";
 import { doDueWork, onAlarm } from "./queue-shard/alarm.ts";
 import { cancel } from "./queue-shard/cancel.ts";
+import { change } from "./queue-shard/change.ts";
 import { close } from "./queue-shard/close.ts";
 import { configure } from "./queue-shard/configure.ts";
 import { discardDead, groupDead, listDead } from "./queue-shard/dead-letters.ts";
@@ -85,6 +87,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   discardDead(request: Parameters<ShardRpc["discardDead"]>[0]) {
     return this.#answer((shard) => discardDead(shard, request));
+  }
+  change(request: ChangeRequest) {
+    return this.#answer((shard) => change(shard, request));
   }
   configure(request: Parameters<ShardRpc["configure"]>[0]) {
     return this.#answer((shard) => configure(shard, request));

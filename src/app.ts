@@ -6,7 +6,7 @@ import { Hono } from "hono";
 import type { Door, DoorBindings, Route } from "./door.ts";
 import { answerUnrouted, onError } from "./middleware/serve.ts";
 import { checkQuery } from "./read/read-query.ts";
-import { cancelTask } from "./routes/control.ts";
+import { cancelTask, patchTask, runTaskNow } from "./routes/control.ts";
 import * as dead from "./routes/dead-letters.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
@@ -14,7 +14,7 @@ import { purgeQueue } from "./routes/purge-queue.ts";
 import * as queues from "./routes/queues.ts";
 import * as schedules from "./routes/schedules.ts";
 import { submitTasks } from "./routes/submissions.ts";
-import { getResult, getSubmission, getSubmissions } from "./routes/tasks.ts";
+import { getResult, getSubmission, getSubmissions, getTimeline } from "./routes/tasks.ts";
 import { deleteType, getType, listTypes, putType } from "./routes/types.ts";
 
 export function createApp(door: Door): Hono<DoorBindings> {
@@ -30,7 +30,10 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/tasks/submissions", submitTasks);
   on("GET", "/tasks/submissions", getSubmissions, "ids", "batch", "wait");
   on("GET", "/tasks/submissions/:id", getSubmission, "wait");
+  on("PATCH", "/tasks/submissions/:id", patchTask);
   on("POST", "/tasks/submissions/:id/cancel", cancelTask);
+  on("POST", "/tasks/submissions/:id/run-now", runTaskNow);
+  on("GET", "/tasks/submissions/:id/timeline", getTimeline);
   on("GET", "/tasks/:id", getResult);
 
   on("GET", "/queues", queues.listQueues);

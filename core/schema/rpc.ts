@@ -18,6 +18,8 @@ export interface TaskOptions {
   readonly onCrash?: "retry" | "fail";
   readonly tags?: readonly string[];
   readonly resultTtlSeconds?: number;
+  /** false: history is not given it. */
+  readonly keepPayload?: boolean;
 }
 
 export interface NewTask {
@@ -28,6 +30,8 @@ export interface NewTask {
   readonly payload: string;
   /** Unix ms; null: at once. */
   readonly runAt: number | null;
+  /** Unix ms by which it must have begun; absent: whenever that is. */
+  readonly expiresAt?: number;
   /** JSON text of {@link TaskOptions}; null where nothing was told. Text, so that equal ones compare as one value. */
   readonly options: string | null;
   /** Its tasks count together against `keyLimits`. */
@@ -233,6 +237,21 @@ export interface ReadRequest extends Versioned {
 }
 export type ReadAnswer = Answer<{ readonly tasks: readonly (TaskRecord | null)[] }>;
 
+/** What is to be different of a task that waits; absent: stays. */
+export interface TaskChanges {
+  readonly priority?: number;
+  /** Unix ms; null, or what has passed: at once. */
+  readonly runAt?: number | null;
+  /** JSON text, checked at the door by the type in that version. */
+  readonly payload?: { readonly text: string; readonly version: number };
+}
+export interface ChangeRequest extends Versioned {
+  readonly seq: Seq;
+  /** Refused as `rev-mismatch` where the task has another revision; null: whichever it has. */
+  readonly rev: number | null;
+  readonly changes: TaskChanges;
+}
+
 /** One task, as it is after what was asked for; null where the shard does not hold it (any more). */
 export type TaskAnswer = Answer<{ readonly task: TaskRecord | null }>;
 
@@ -293,6 +312,8 @@ export interface ShardRpc extends DeadLettersRpc {
   cancel(request: Versioned & { readonly seq: Seq }): Promise<TaskAnswer>;
   /** Waiting tasks are CANCELLED, a portion a call. */
   purge(request: PurgeRequest): Promise<PurgeAnswer>;
+  /** A task that runs is `task-running`, one that has ended is given as it is. */
+  change(request: ChangeRequest): Promise<TaskAnswer>;
   configure(request: Versioned & { readonly settings: QueueSettings }): Promise<Answer<object>>;
   summary(request: Versioned): Promise<Answer<{ readonly summary: ShardSummary }>>;
   /** Local shutdown: sessions get `stop`. */

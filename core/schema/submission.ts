@@ -66,6 +66,7 @@ export const taskOptionFields = {
   onCrash: z.enum(["retry", "fail"]).optional(),
   tags: TagsSchema.optional(),
   resultTtlSeconds: z.int().min(0).max(MAX_RESULT_TTL_S).optional(),
+  keepPayload: z.boolean().optional(),
 };
 
 export const MAX_WINDOW_S = 30 * 86_400;
@@ -109,6 +110,8 @@ export const SubmittedTaskSchema = z
     unique: UniqueSchema.optional(),
     debounceSeconds: z.int().min(1).max(MAX_DEBOUNCE_S).optional(),
     throttleSeconds: z.int().min(1).max(MAX_WINDOW_S).optional(),
+    ttlSeconds: z.number().positive().max(MAX_DELAY_S).optional(),
+    expiresAt: TimeSchema.optional(),
     ...taskOptionFields,
   })
   .refine((task) => task.delaySeconds === undefined || task.runAt === undefined, {
@@ -138,8 +141,29 @@ export const SubmittedTaskSchema = z
     path: ["unique", "onConflict"],
     error: "is told by debounceSeconds and throttleSeconds themselves",
     when: isObject,
+  })
+  .refine((task) => task.ttlSeconds === undefined || task.expiresAt === undefined, {
+    path: ["ttlSeconds"],
+    error: "cannot stand beside expiresAt: say one of them",
+    when: isObject,
   });
 export type SubmittedTask = z.infer<typeof SubmittedTaskSchema>;
+
+/** What may be changed of a task that waits. */
+export const TaskPatchSchema = z
+  .strictObject({
+    priority: PrioritySchema.optional(),
+    delaySeconds: z.number().min(0).max(MAX_DELAY_S).optional(),
+    runAt: TimeSchema.optional(),
+    payload: z.unknown().optional(),
+  })
+  .refine((patch) => patch.delaySeconds === undefined || patch.runAt === undefined, {
+    path: ["delaySeconds"],
+    error: "cannot stand beside runAt: say one of them",
+    when: isObject,
+  })
+  .refine((patch) => Object.keys(patch).length > 0, { error: "names nothing to change" });
+export type TaskPatch = z.infer<typeof TaskPatchSchema>;
 
 /** A batch; its tasks are read one by one, so that each fault has its index and a good one costs next to nothing. */
 export const BatchSchema = z.strictObject({

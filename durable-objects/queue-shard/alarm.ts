@@ -5,6 +5,7 @@
  */
 import { afterOperation } from "./after.ts";
 import { queueDueTasks } from "./due.ts";
+import { expireTasks } from "./expire.ts";
 import { flushHistory } from "./flush-history.ts";
 import { flushNotices } from "./notices.ts";
 import { endHungAttempts, rescueLostSessions } from "./rescue.ts";
@@ -23,11 +24,12 @@ export function doDueWork(shard: Shard): void {
   const now = shard.ports.now();
   if (!shard.memory.hasTables) return;
   const ended = shard.transact(() => {
+    const expired = expireTasks(shard, now);
     queueDueTasks(shard, now);
     const lost = rescueLostSessions(shard, now);
     const hung = endHungAttempts(shard, now);
     forgetExpired(shard, now);
-    return [...lost, ...hung];
+    return [...expired, ...lost, ...hung];
   });
   tellWaiters(shard, ended);
   const flushes = takeDueFlushes(shard, now);

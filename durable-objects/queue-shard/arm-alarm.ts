@@ -20,6 +20,7 @@ export function armAlarm(shard: Shard, now: number): void {
   const next = nextAlarm(
     {
       nextDue: memory.due.next,
+      nextExpiry: memory.expiryHint,
       nextDeadline: memory.running > 0 ? memory.deadlineHint : null,
       nextLeaseEnd,
       nextTicket,

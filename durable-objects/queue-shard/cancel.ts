@@ -32,10 +32,10 @@ export function cancel(shard: Shard, { seq }: Versioned & { readonly seq: Seq })
 }
 
 function cancelWaiting(shard: Shard, row: TaskRow, now: number): void {
-  const ending = { to: "CANCELLED", cause: `cancelled while ${row.status}` } as const;
+  const endingOf = () => ({ to: "CANCELLED", cause: `cancelled while ${row.status}` }) as const;
   tellWaiters(
     shard,
-    shard.transact(() => leaveWaiting(shard, [row], ending, now)),
+    shard.transact(() => leaveWaiting(shard, [row], endingOf, now)),
   );
 }
 

@@ -73,6 +73,8 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
   const { memory } = shard;
   const { settings } = memory;
   if (!settings || want <= 0 || memory.lanes.queued === 0 || stopOf(shard, session, now) !== "no") return [];
+  // One that must have begun by now is not begun: it goes first, by the alarm that is due.
+  if (memory.expiryHint !== null && memory.expiryHint <= now) return [];
   let left = Math.min(want, roomLeft(shard, now), settings.sessionMaxTasks - session.handed);
   let free = freeSlots(session);
   const { ageStepMs, paused } = settings;

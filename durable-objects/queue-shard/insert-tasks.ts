@@ -10,12 +10,13 @@ import type { NewTask } from "../../core/schema/rpc.ts";
 import { laneFor } from "./lane-rows.ts";
 import type { Shard } from "./shard.ts";
 import { modeFor } from "./task-rows.ts";
+import { noteExpiry } from "./waiting.ts";
 
 const COLUMNS = `(seq, status, lane, priority, type, version, created_at, run_at, options, mode, limit_key,
-  fairness_key, payload)`;
-const INSERT_ONE = `INSERT INTO task ${COLUMNS} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)`;
+  fairness_key, expires_at, payload)`;
+const INSERT_ONE = `INSERT INTO task ${COLUMNS} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)`;
 const INSERT_RUN = `INSERT INTO task ${COLUMNS}
-  SELECT ?1 + key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, value FROM json_each(?13)`;
+  SELECT ?1 + key, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, value FROM json_each(?14)`;
 
 export interface PlannedTask {
   readonly seq: Seq;
@@ -64,10 +65,12 @@ function insertRun(shard: Shard, run: readonly PlannedTask[], now: number): void
     key.mode,
     key.limitKey,
     key.fairnessKey,
+    task.expiresAt ?? null,
   ] as const;
   if (run.length === 1) sql.run(INSERT_ONE, ...columns, task.payload);
   else sql.run(INSERT_RUN, ...columns, JSON.stringify(run.map((planned) => planned.task.payload)));
 
+  if (task.expiresAt !== undefined) noteExpiry(memory, task.expiresAt);
   if (lane) memory.lanes.enqueueRun(lane, first.seq, run.length);
   else {
     memory.due.count += run.length;
@@ -100,6 +103,7 @@ function isAlike(a: PlannedTask, b: PlannedTask): boolean {
     a.task.runAt === b.task.runAt &&
     a.task.limitKey === b.task.limitKey &&
     a.task.fairnessKey === b.task.fairnessKey &&
+    a.task.expiresAt === b.task.expiresAt &&
     a.task.payload.length < LARGE_ROW_BYTES &&
     b.task.payload.length < LARGE_ROW_BYTES
   );

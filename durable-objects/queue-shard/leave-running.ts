@@ -1,6 +1,7 @@
 /**
  * A task leaves RUNNING by any way but success: one guarded statement, and memory in step with it. Must stay true: a
- * task whose cancellation was asked for goes nowhere but to CANCELLED, whatever else would have become of it.
+ * task whose cancellation was asked for goes nowhere but to CANCELLED, whatever else would have become of it, and one
+ * whose time to begin is over does not come back to wait.
  */
 import type { AttemptError } from "../../core/errors.ts";
 import type { LaneMode } from "../../core/lanes.ts";
@@ -10,7 +11,17 @@ import type { Session } from "./memory.ts";
 import { appendNotice } from "./notices.ts";
 import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
-import { endedRecord, logAttempt, logMove, modeFor, recordOf, type TaskRow } from "./task-rows.ts";
+import {
+  type Ending,
+  endedRecord,
+  logAttempt,
+  logMove,
+  modeFor,
+  moveTo,
+  payloadForHistory,
+  recordOf,
+  type TaskRow,
+} from "./task-rows.ts";
 import { joinWaiting, laneOf } from "./waiting.ts";
 
 const MOVE_IF_HELD = `UPDATE task SET status = ?3, session = NULL, rev = rev + 1, lane = ?4, run_at = ?5, ended_at = ?6,
@@ -45,7 +56,12 @@ export function leaveRunning(
   const cancelAt = session.claims.get(row.seq)?.cancelAt ?? null;
   const left = afterRun(session, row, leaving);
   dropClaim(shard.memory, session, row.seq, now);
-  if (cancelAt !== null) return [cancel(shard, session, left, leaving.cause, now)];
+  const { cause } = leaving;
+  const run = leaving.attempt ? left.attempt : undefined;
+  if (cancelAt !== null)
+    return [end(shard, session, left, { to: "CANCELLED", cause: `cancelled: ${cause}`, run }, now)];
+  if (leaving.to !== "FAILED" && row.expires_at !== null && row.expires_at <= now)
+    return [end(shard, session, left, { to: "EXPIRED", cause: `its time to begin was over: ${cause}`, run }, now)];
   const next: TaskRow = {
     ...left,
     status: leaving.to,
@@ -53,7 +69,7 @@ export function leaveRunning(
     session: null,
     run_at: leaving.runAt ?? null,
     ended_at: leaving.to === "FAILED" ? now : null,
-    moves: logMove(row, [leaving.to, now, leaving.cause]),
+    moves: logMove(row, moveTo(leaving.to, now, cause, { until: leaving.runAt, run })),
   };
   shard.sql.run(
     MOVE_IF_HELD,
@@ -97,9 +113,9 @@ function afterRun(session: Session, row: TaskRow, leaving: Leaving): TaskRow {
   };
 }
 
-function cancel(shard: Shard, session: Session, row: TaskRow, cause: string, now: number): TaskRecord {
+function end(shard: Shard, session: Session, row: TaskRow, ending: Ending, now: number): TaskRecord {
   shard.sql.run(DELETE_IF_HELD, row.seq, session.id);
-  const record = endedRecord(row, { to: "CANCELLED", cause: `cancelled: ${cause}` }, now);
+  const record = endedRecord(row, ending, now);
   appendHistory(shard, [record], now);
   return record;
 }
@@ -109,7 +125,7 @@ function bury(shard: Shard, row: TaskRow, now: number): TaskRecord {
   const { dead } = shard.memory;
   dead.count++;
   dead.oldest = Math.min(dead.oldest ?? now, now);
-  const record = recordOf(row);
+  const record = recordOf({ ...row, payload: payloadForHistory(row) });
   appendHistory(shard, [record], now);
   appendNotice(shard, "dead-letters", row.seq, now);
   return record;

@@ -9,10 +9,15 @@ const DELETE_IF_WAITING = `DELETE FROM task WHERE seq IN (SELECT value FROM json
   AND status IN ('SCHEDULED', 'BLOCKED', 'QUEUED', 'RETRYING')`;
 
 /** Inside a transaction. @returns the tasks as they ended */
-export function leaveWaiting(shard: Shard, rows: readonly TaskRow[], ending: Ending, now: number): TaskRecord[] {
+export function leaveWaiting(
+  shard: Shard,
+  rows: readonly TaskRow[],
+  endingOf: (row: TaskRow) => Ending,
+  now: number,
+): TaskRecord[] {
   shard.sql.run(DELETE_IF_WAITING, JSON.stringify(rows.map(({ seq }) => seq)));
   quitWaiting(shard, rows);
-  const ended = rows.map((row) => endedRecord(row, ending, now));
+  const ended = rows.map((row) => endedRecord(row, endingOf(row), now));
   appendHistory(shard, ended, now);
   return ended;
 }

@@ -59,6 +59,8 @@ export interface Memory {
   /** SCHEDULED and RETRYING. */
   due: { count: number; next: number | null };
   blocked: number;
+  /** Never later than the first moment (Unix ms) by which a waiting task must have begun; may be early, as a claim leaves it. */
+  expiryHint: number | null;
   sessions: Map<number, Session>;
   /** RUNNING: the sessions' claims. */
   running: number;
@@ -102,6 +104,7 @@ export function emptyMemory(): Memory {
     lastLane: 0,
     due: { count: 0, next: null },
     blocked: 0,
+    expiryHint: null,
     sessions: new Map(),
     running: 0,
     limits: null,
@@ -135,6 +138,8 @@ const LAST_SEQ = "SELECT max(seq) AS seq FROM task";
 const LANES = "SELECT no, priority, type, version, limit_key, fairness_key, mode FROM lane";
 const LANE_COUNTS = "SELECT lane, count(*) AS count, min(seq) AS head FROM task WHERE status = 'QUEUED' GROUP BY lane";
 const DUE = "SELECT count(*) AS count, min(run_at) AS next FROM task WHERE status IN ('SCHEDULED', 'RETRYING')";
+export const NEXT_EXPIRY = `SELECT min(expires_at) AS next FROM task
+  WHERE expires_at IS NOT NULL AND status IN ('SCHEDULED', 'BLOCKED', 'QUEUED', 'RETRYING')`;
 const DEAD = "SELECT count(*) AS count, min(ended_at) AS oldest FROM task WHERE status = 'FAILED'";
 const SESSIONS = "SELECT id, worker, solo, slots, opened_at, lease_until, turn, handed, claims, lost FROM session";
 const CLAIMED = "SELECT seq, type, limit_key FROM task WHERE seq IN (SELECT value FROM json_each(?))";
@@ -205,6 +210,7 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
 
   const due = sql.all<{ count: number; next: number | null }>(DUE)[0];
   if (due) memory.due = due;
+  memory.expiryHint = sql.all<{ next: number | null }>(NEXT_EXPIRY)[0]?.next ?? null;
   const dead = sql.all<{ count: number; oldest: number | null }>(DEAD)[0];
   if (dead) memory.dead = dead;
   for (const session of sql.all<SessionRow>(SESSIONS)) addSession(memory, session, boot, sql);

@@ -114,4 +114,12 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
       "ALTER TABLE dedup ADD COLUMN created_at INTEGER",
     ],
   },
+  {
+    id: "202-control",
+    statements: [
+      "ALTER TABLE task ADD COLUMN expires_at INTEGER",
+      `CREATE INDEX task_expiry ON task (expires_at)
+        WHERE expires_at IS NOT NULL AND status IN ('SCHEDULED', 'BLOCKED', 'QUEUED', 'RETRYING')`,
+    ],
+  },
 ];

@@ -20,7 +20,7 @@ const ROWS = `SELECT ${TASK_COLUMNS} FROM task WHERE seq IN (SELECT value FROM j
 /** A transaction of so many takes about 20 ms. */
 const MOST = 1_000;
 
-const CAUSE = "its queue was purged";
+const ENDING = { to: "CANCELLED", cause: "its queue was purged" } as const;
 
 export function purge(shard: Shard, request: PurgeRequest): PurgeAnswer {
   const { memory } = shard;
@@ -34,7 +34,7 @@ export function purge(shard: Shard, request: PurgeRequest): PurgeAnswer {
   if (last === undefined) return nothing;
   const ended = shard.transact(() => {
     const rows = shard.sql.all<TaskRow>(ROWS, JSON.stringify(seqs));
-    return leaveWaiting(shard, rows, { to: "CANCELLED", cause: CAUSE }, now);
+    return leaveWaiting(shard, rows, () => ENDING, now);
   });
   tellWaiters(shard, ended);
   afterOperation(shard, now);

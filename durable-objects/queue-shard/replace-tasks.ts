@@ -28,6 +28,7 @@ function changesOf(row: TaskRow, task: NewTask, now: number): Changes {
     mode: row.mode === "normal" ? modeFor(task.options) : row.mode,
     limit_key: task.limitKey ?? null,
     fairness_key: task.fairnessKey ?? null,
+    expires_at: task.expiresAt ?? null,
     payload: task.payload,
   };
 }

@@ -9,7 +9,7 @@ import type { Seq } from "../../core/ids.ts";
 import type { HeldClaim } from "../../core/lease.ts";
 import { mergeRetry, retryDelay } from "../../core/retry.ts";
 import type { Outcome } from "../../core/schema/rpc.ts";
-import type { Attempt, TaskRecord } from "../../core/task.ts";
+import { type Attempt, NO_PAYLOAD, type TaskRecord } from "../../core/task.ts";
 import { dropClaim } from "./claim.ts";
 import { leaveRunning } from "./leave-running.ts";
 import type { Session } from "./memory.ts";
@@ -91,7 +91,7 @@ function settleSucceeded(
     const outcome = outcomes.get(seq);
     if (!outcome) continue;
     const [options, attempts, attemptsDropped, crashes, moves] = rest === null ? NO_REST : (JSON.parse(rest) as Rest);
-    const { tags = [], resultTtlSeconds = defaultTtl } = optionsOf({ options });
+    const { tags = [], resultTtlSeconds = defaultTtl, keepPayload } = optionsOf({ options });
     const { attempt, startedAt, endedAt, result } = outcome;
     const last: Attempt = {
       attempt,
@@ -108,7 +108,7 @@ function settleSucceeded(
       type,
       version,
       priority,
-      payload,
+      payload: keepPayload === false ? NO_PAYLOAD : payload,
       tags,
       createdAt,
       runAt,

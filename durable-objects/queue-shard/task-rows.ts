@@ -5,8 +5,9 @@ import type { Seq } from "../../core/ids.ts";
 import type { LaneMode } from "../../core/lanes.ts";
 import type { HeldClaim } from "../../core/lease.ts";
 import type { TaskOptions } from "../../core/schema/rpc.ts";
-import type { Status } from "../../core/status.ts";
-import type { Attempt, MoveRecord, TaskRecord } from "../../core/task.ts";
+import { isFinished, type Status } from "../../core/status.ts";
+import { type Attempt, type MoveRecord, NO_PAYLOAD, SUBMITTED, type TaskRecord } from "../../core/task.ts";
+import { MAX_MOVES } from "../../core/timeline.ts";
 import type { Sql } from "../sql/sql.ts";
 
 export interface TaskRow {
@@ -33,11 +34,12 @@ export interface TaskRow {
   limit_key: string | null;
   fairness_key: string | null;
   session: number | null;
+  expires_at: number | null;
 }
 
 export const TASK_COLUMNS = `seq, status, priority, type, version, payload, created_at, run_at, options, rev, mode,
   attempt, spent, crashes, solo_crashes, attempts, attempts_dropped, moves, error, ended_at, limit_key, fairness_key,
-  session`;
+  session, expires_at`;
 
 const HELD = `SELECT ${TASK_COLUMNS} FROM task
   WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'RUNNING' AND session = ?2`;
@@ -45,6 +47,18 @@ const HELD = `SELECT ${TASK_COLUMNS} FROM task
 /** Those of the tasks that a session holds. */
 export function heldRows(sql: Sql, session: number, seqs: readonly Seq[]): TaskRow[] {
   return seqs.length === 0 ? [] : sql.all<TaskRow>(HELD, JSON.stringify(seqs), session);
+}
+
+/** A status read is of one task: 2.7 µs, where json_each takes 7.1 (node:sqlite, in memory). */
+const BY_ONE_SEQ = `SELECT ${TASK_COLUMNS} FROM task WHERE seq = ?`;
+const BY_SEQ = `SELECT ${TASK_COLUMNS} FROM task WHERE seq IN (SELECT value FROM json_each(?))`;
+
+/** Those of the tasks that have a row, in no order that is promised. */
+export function rowsOf(sql: Sql, seqs: readonly Seq[]): TaskRow[] {
+  const [first] = seqs;
+  return first !== undefined && seqs.length === 1
+    ? sql.all<TaskRow>(BY_ONE_SEQ, first)
+    : sql.all<TaskRow>(BY_SEQ, JSON.stringify(seqs));
 }
 
 const WAITING = `SELECT ${TASK_COLUMNS} FROM task
@@ -90,6 +104,7 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
       error: null,
     });
   return {
+    ...(row.expires_at !== null && !isFinished(row.status) && { startBy: row.expires_at }),
     ...(running && running.claim.cancelAt !== null && { cancelRequested: true as const }),
     seq: row.seq,
     rev: row.rev,
@@ -118,17 +133,24 @@ export interface Ending {
   readonly to: "CANCELLED" | "EXPIRED";
   /** For the timeline, and as the error's message. */
   readonly cause: string;
+  /** The attempt that ends by it. */
+  readonly run?: number | undefined;
+}
+
+/** The payload as history is given it. */
+export function payloadForHistory(row: TaskRow): string {
+  return optionsOf(row).keepPayload === false ? NO_PAYLOAD : row.payload;
 }
 
 /** Such a task, as history keeps it. */
-export function endedRecord(row: TaskRow, { to, cause }: Ending, now: number): TaskRecord {
+export function endedRecord(row: TaskRow, { to, cause, run }: Ending, now: number): TaskRecord {
   const error: AttemptError =
     to === "CANCELLED"
       ? { code: "cancelled", message: cause, class: "Cancelled" }
       : { code: "expired", message: cause, class: "Expired" };
-  const moves = logMove(row, [to, now, cause]);
+  const moves = logMove(row, moveTo(to, now, cause, { run }));
   const end = { status: to, rev: row.rev + 1, session: null, ended_at: now, moves, error: JSON.stringify(error) };
-  return recordOf({ ...row, ...end });
+  return recordOf({ ...row, ...end, payload: payloadForHistory(row) });
 }
 
 /**
@@ -147,11 +169,23 @@ export function logAttempt(row: TaskRow, attempt: Attempt): { attempts: Attempt[
   return { attempts, text, dropped };
 }
 
-const MAX_MOVES = 64;
+/** @param run the attempt that ends by it */
+export function moveTo(
+  status: Status,
+  at: number,
+  cause: string,
+  { until = null, run }: { readonly until?: number | null | undefined; readonly run?: number | undefined },
+): MoveRecord {
+  if (run !== undefined) return [status, at, cause, until, run];
+  return until === null ? [status, at, cause] : [status, at, cause, until];
+}
 
-/** Adds to the timeline, which keeps its first and its latest 63 rows. */
-export function logMove(row: Pick<TaskRow, "moves">, move: MoveRecord): string {
+/** Adds to the timeline, which keeps its first and its latest 63 rows. That it was put off at first is kept with the first. */
+export function logMove(row: Pick<TaskRow, "moves" | "created_at" | "run_at">, move: MoveRecord): string {
+  const { created_at: createdAt, run_at: runAt } = row;
   const moves = [...movesOf(row), move];
+  if (row.moves === null && runAt !== null && runAt > createdAt)
+    moves.unshift(["SCHEDULED", createdAt, SUBMITTED, runAt]);
   if (moves.length > MAX_MOVES) moves.splice(1, moves.length - MAX_MOVES);
   return JSON.stringify(moves);
 }

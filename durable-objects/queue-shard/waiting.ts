@@ -5,7 +5,7 @@
 import type { Seq } from "../../core/ids.ts";
 import type { Lane } from "../../core/lanes.ts";
 import { laneFor, refillIfShort } from "./lane-rows.ts";
-import { laneKeyOf } from "./memory.ts";
+import { laneKeyOf, type Memory } from "./memory.ts";
 import type { Shard } from "./shard.ts";
 import type { TaskRow } from "./task-rows.ts";
 
@@ -19,12 +19,18 @@ export function laneOf(shard: Shard, row: TaskRow): Lane | null {
 /** The row waits now, as it says. */
 export function joinWaiting(shard: Shard, row: TaskRow): void {
   const { memory } = shard;
+  if (row.expires_at !== null) noteExpiry(memory, row.expires_at);
   const lane = laneOf(shard, row);
   if (lane) memory.lanes.enqueue(lane, row.seq);
   else if (row.run_at !== null) {
     memory.due.count++;
     memory.due.next = Math.min(memory.due.next ?? row.run_at, row.run_at);
   }
+}
+
+/** A task waits that must have begun by then (Unix ms). */
+export function noteExpiry(memory: Memory, at: number): void {
+  memory.expiryHint = Math.min(memory.expiryHint ?? at, at);
 }
 
 /** The rows wait no more, or not as they say: SQL has them no longer so. */

@@ -1,18 +1,24 @@
-/** What is done to a task that was submitted: it is cancelled. */
+/** What is done to a task that was submitted: it is cancelled, changed while it waits, or let run now. */
 import { Problem } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
+import { checkPayload, isTooFar, priorityOf, TOO_FAR, timeOf, under } from "../../core/make-task.ts";
+import type { TaskChanges } from "../../core/schema/rpc.ts";
+import { type TaskPatch, TaskPatchSchema } from "../../core/schema/submission.ts";
 import { isFinished } from "../../core/status.ts";
-import { toTask } from "../../core/task.ts";
+import { deadlineOf } from "../ask.ts";
 import { changeTask } from "../change/change-task.ts";
+import { readRevision } from "../change/read-revision.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
-import { json } from "../middleware/answer.ts";
-import { refuseFields } from "../middleware/read-body.ts";
-import type { Found } from "../read/find-tasks.ts";
+import { faultProblem } from "../middleware/problems.ts";
+import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { type Found, findTask } from "../read/find-tasks.ts";
+import { resolveType } from "../submit/resolve-task.ts";
+import { showTask } from "./tasks.ts";
 
 /** POST …/{id}/cancel: 200 where it is CANCELLED now or was before, 202 where it runs and was asked to stop. */
 export async function cancelTask(door: Door, c: Ctx): Promise<Response> {
   await refuseFields(c.req.raw, door.env.bodyLimit);
-  const found = await changeTask(door, c.env.tenant, c.req.param("id") ?? "", {
+  const found = await changeTask(door, c.env.tenant, idOf(c), {
     isRepeatable: true,
     make: (shard, seq) => shard.cancel({ v: 1, seq }),
   });
@@ -21,9 +27,61 @@ export async function cancelTask(door: Door, c: Ctx): Promise<Response> {
   return show(c, found, status === "RUNNING" ? 202 : 200);
 }
 
-function show(c: Ctx, { at, record }: Found, status: number): Response {
-  noteTask(c, taskId(at, record.seq));
-  return json(toTask(at.queue, at.shard, record), status);
+/** PATCH …/{id}: priority, time or payload of a task that waits. */
+export async function patchTask(door: Door, c: Ctx): Promise<Response> {
+  const patch = checkBody(TaskPatchSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  return await change(door, c, await changesOf(door, c, patch), false);
+}
+
+/** POST …/{id}/run-now: one that is put off, or waits to be tried again, is QUEUED. */
+export async function runTaskNow(door: Door, c: Ctx): Promise<Response> {
+  await refuseFields(c.req.raw, door.env.bodyLimit);
+  return await change(door, c, { runAt: null }, true);
+}
+
+async function change(door: Door, c: Ctx, changes: TaskChanges, isSameAgain: boolean): Promise<Response> {
+  const rev = readRevision(c);
+  const found = await changeTask(door, c.env.tenant, idOf(c), {
+    isRepeatable: isSameAgain && rev === null,
+    make: (shard, seq) => shard.change({ v: 1, seq, rev, changes }),
+  });
+  if (rev !== null && isFinished(found.record.status) && found.record.rev !== rev)
+    throw new Problem("rev-mismatch", `The task has revision ${found.record.rev} by now, not ${rev}.`);
+  if (isFinished(found.record.status)) throw finished(found);
+  return show(c, found, 200);
+}
+
+/** @throws Problem where the time or the payload is none that the task may have */
+async function changesOf(door: Door, c: Ctx, patch: TaskPatch): Promise<TaskChanges> {
+  const { priority, delaySeconds, runAt } = patch;
+  const now = door.ports.now();
+  const isPutOff = delaySeconds !== undefined || runAt !== undefined;
+  const at = isPutOff ? timeOf({ delaySeconds, runAt }, now) : null;
+  if (isTooFar(at, now)) throw faultProblem(TOO_FAR);
+  return {
+    ...(priority !== undefined && { priority: priorityOf(priority) }),
+    ...(isPutOff && { runAt: at }),
+    ...("payload" in patch && { payload: await payloadOf(door, c, patch.payload) }),
+  };
+}
+
+/** Checked by the type that the task has, which never changes. */
+async function payloadOf(door: Door, c: Ctx, payload: unknown): Promise<NonNullable<TaskChanges["payload"]>> {
+  const { record } = await findTask(door, c.env.tenant, idOf(c), {});
+  const type = await resolveType(door, record.type, deadlineOf(door.ports));
+  if ("code" in type) throw faultProblem(type);
+  const text = checkPayload(payload, type);
+  if (typeof text !== "string") throw faultProblem(under("/payload", text));
+  return { text, version: type.version };
+}
+
+function idOf(c: Ctx): string {
+  return c.req.param("id") ?? "";
+}
+
+function show(c: Ctx, found: Found, status: number): Response {
+  noteTask(c, taskId(found.at, found.record.seq));
+  return showTask(found, status);
 }
 
 function finished({ record }: Found): Problem {

@@ -2,7 +2,8 @@
 import { Problem } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import { isFinished } from "../../core/status.ts";
-import { type TaskRecord, toTask } from "../../core/task.ts";
+import { iso, type TaskRecord, toTask } from "../../core/task.ts";
+import { timelineOf } from "../../core/timeline.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json, jsonText } from "../middleware/answer.ts";
 import { problemView, queryProblem } from "../middleware/problems.ts";
@@ -21,7 +22,12 @@ export async function getSubmission(door: Door, c: Ctx): Promise<Response> {
   const waitS = readWhole(c, "wait", 0, MAX_WAIT_S) ?? 0;
   const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", { waitMs: waitS * 1_000 });
   noteTask(c, idOf(found));
-  return json(toTask(found.at.queue, found.at.shard, found.record));
+  return showTask(found);
+}
+
+/** The task as it stands, with its revision as ETag. */
+export function showTask({ at, record }: Found, status = 200): Response {
+  return json(toTask(at.queue, at.shard, record), status, { etag: `"${record.rev}"` });
 }
 
 /**
@@ -47,6 +53,21 @@ export async function getSubmissions(door: Door, c: Ctx): Promise<Response> {
       : { id: ids[i], problem: problemView(task.code, task.detail) },
   );
   return json({ tasks });
+}
+
+/** GET /tasks/submissions/{id}/timeline: each move, when and why. `complete: false`: some in the middle were not kept. */
+export async function getTimeline(door: Door, c: Ctx): Promise<Response> {
+  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", {});
+  const id = idOf(found);
+  noteTask(c, id);
+  const { moves, isComplete } = timelineOf(found.record);
+  const told = moves.map(([status, at, cause, until]) => ({
+    status,
+    at: iso(at),
+    cause,
+    ...(until !== undefined && until !== null && { until: iso(until) }),
+  }));
+  return json({ id, moves: told, complete: isComplete });
 }
 
 /** GET /tasks/{id}: what it gave. 409 while it has not ended, 410 where the result was kept long enough. */

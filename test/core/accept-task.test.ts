@@ -49,6 +49,8 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   ],
   debounceSeconds: [1, 86_400, 0, 86_401, 1.5, "5", null],
   throttleSeconds: [1, 2_592_000, 0, 2_592_001, null],
+  ttlSeconds: [0, 0.5, 31_536_000, 31_536_001, -1, "10", null],
+  expiresAt: ["2027-01-01T00:00:00Z", "2027-02-30T00:00:00Z", 1_700_000_000, null],
   timeoutMs: [1, 600_000, 600_001, 0, 1.5, "5", null],
   retry: [
     {},
@@ -93,6 +95,7 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   ],
   limitKey: ["tenant-1", "a b", "", "x".repeat(128), "x".repeat(129), "é", "!~", 1, null],
   fairnessKey: ["tenant-1", "", null],
+  keepPayload: [true, false, null, 0],
   resultTtlSeconds: [0, 31_536_000, 31_536_001, -1, 0.5, null],
   unknownField: [1],
 };

@@ -96,6 +96,21 @@ describe("times", () => {
   });
 });
 
+describe("219 by when it must have begun", () => {
+  it("counts ttlSeconds from now, takes expiresAt as it is, and gives neither to a task that told none", () => {
+    expect(made({ ttlSeconds: 0.5 }).expiresAt).toBe(NOW + 500);
+    expect(made({ expiresAt: "2026-11-24T14:00:01+02:00" }).expiresAt).toBe(NOW + 1_000);
+    expect(made({})).not.toHaveProperty("expiresAt");
+  });
+
+  it("refuses a moment at which the task may not begin yet", () => {
+    const pointerOf = (task: Parameters<typeof fault>[0]) => fault(task).errors[0]?.pointer;
+    expect(pointerOf({ expiresAt: "2026-11-24T12:00:00Z" })).toBe("/expiresAt");
+    expect(pointerOf({ ttlSeconds: 5, delaySeconds: 5 })).toBe("/ttlSeconds");
+    expect(made({ ttlSeconds: 5.001, delaySeconds: 5 }).expiresAt).toBe(NOW + 5_001);
+  });
+});
+
 describe("options and priority", () => {
   it("107 names of priorities", () => {
     const { low, normal, high, critical } = { low: 2, normal: 5, high: 7, critical: 9 };

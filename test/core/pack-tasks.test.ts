@@ -39,9 +39,12 @@ it("what differs in anything else, or has a key, is kept apart and comes back in
     task(12, { limitKey: "a" }),
     task(13, { limitKey: "b" }),
     task(14, { limitKey: "b", fairnessKey: "a" }),
+    task(15, { expiresAt: 1 }),
+    task(16, { expiresAt: 1 }),
+    task(17, { expiresAt: 2 }),
   ];
   const packed = packTasks(tasks);
-  expect(packed).toHaveLength(12);
+  expect(packed).toHaveLength(14);
   expect(unpackTasks(packed)).toEqual(tasks);
 });
 

@@ -95,6 +95,7 @@ describe("125 the tickets that a shard wants", () => {
 describe("135 the one alarm", () => {
   const never = {
     nextDue: null,
+    nextExpiry: null,
     nextDeadline: null,
     nextLeaseEnd: null,
     nextTicket: null,

@@ -3,6 +3,7 @@ import type { Seq } from "../../core/ids.ts";
 import type {
   AdvanceAnswer,
   AdvanceRequest,
+  ChangeRequest,
   CloseAnswer,
   CloseRequest,
   ReadAnswer,
@@ -29,6 +30,7 @@ export function checkAnswer(shard: Shard, method: Method, request: unknown, answ
   else if (method === "advance") checkHandout(shard, request as AdvanceRequest, answer as AdvanceAnswer);
   else if (method === "close" && (answer as CloseAnswer).ok) deps.leases.closed((request as CloseRequest).session);
   else if (method === "cancel") checkCancel((request as { seq: Seq }).seq, answer as TaskAnswer, deps.history);
+  else if (method === "change") checkChange(request as ChangeRequest, answer as TaskAnswer, shard.ports.now());
   else if (method === "read") checkRead((request as { seqs: Seq[] }).seqs, answer as ReadAnswer, deps.history);
   else if (method === "wait") checkRead([(request as { seq: Seq }).seq], answer as ReadAnswer, deps.history);
 }
@@ -56,7 +58,7 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
     must(depth >= limit, () => `a task was refused at ${depth} of ${limit}`);
 }
 
-const HOLDER = `SELECT within, expires_at, status FROM dedup LEFT JOIN task ON task.seq = dedup.seq WHERE key = ?`;
+const HOLDER = `SELECT within, dedup.expires_at, status FROM dedup LEFT JOIN task ON task.seq = dedup.seq WHERE key = ?`;
 
 /** What is told of a key is told while its task has it. */
 function checkHeld({ sql, ports }: Shard, key: string): void {
@@ -78,6 +80,23 @@ function checkCancel(seq: Seq, answer: TaskAnswer, history: SimulatedHistory): v
       isFinished(task.status) || (task.status === "RUNNING" && task.cancelRequested === true),
       () => `task ${seq} was cancelled, and is ${task.status}`,
     );
+}
+
+/** What was changed is so now, one revision later; what runs, has ended or has another revision is left alone. */
+function checkChange({ seq, rev, changes }: ChangeRequest, answer: TaskAnswer, now: number): void {
+  if (!answer.ok || answer.task === null || isFinished(answer.task.status)) return;
+  const { task } = answer;
+  const { runAt, priority, payload } = changes;
+  must(task.status !== "RUNNING", () => `task ${seq} runs, and was changed`);
+  const isLater = typeof runAt === "number" && runAt > now;
+  if (runAt !== undefined)
+    must(isLater ? task.runAt === runAt : task.status === "QUEUED", () => `task ${seq} kept its time`);
+  // What is ready already is not changed by being asked to run now.
+  const isStill = !isLater && priority === undefined && payload === undefined;
+  const isNext = task.rev === (rev ?? 0) + 1 || (isStill && task.rev === rev);
+  must(rev === null || isNext, () => `task ${seq} went from revision ${rev} to ${task.rev}`);
+  must((priority ?? task.priority) === task.priority, () => `task ${seq} kept its priority`);
+  must((payload?.text ?? task.payload) === task.payload, () => `task ${seq} kept its payload`);
 }
 
 /** What the shard does not have, history must. */

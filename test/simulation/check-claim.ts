@@ -28,6 +28,7 @@ type LimitedTask = Pick<Waiting, "type" | "limit_key">;
 
 const WAITING = `SELECT seq, priority, type, version, mode, limit_key, fairness_key, options ->> 'onCrash' = 'fail' AS once FROM task
   WHERE status = 'QUEUED'`;
+const OVER = `SELECT seq FROM task WHERE seq IN (SELECT value FROM json_each(?)) AND expires_at <= ?`;
 const RUNNING = "SELECT type, limit_key FROM task WHERE status = 'RUNNING'";
 
 /**
@@ -45,6 +46,8 @@ export function checkClaim(
   const session = shard.memory.sessions.get(sessionId);
   const { settings } = shard.memory;
   must(session !== undefined && settings !== null, () => `a claim for ${sessionId}, which is no session`);
+  const over = sql.all<{ seq: Seq }>(OVER, JSON.stringify(picked), shard.ports.now());
+  must(over.length === 0, () => `task ${over[0]?.seq} begins though its time to begin is over`);
   must(!settings.paused, () => "a claim while the queue is paused");
   const levels = loadLevels(sql);
   if (!hasSteppedClock || levels.size === 0) {
@@ -87,6 +90,9 @@ export function checkParked(shard: Shard, sql: Sql): void {
 }
 
 function mayStart(shard: Shard, session: Session, settings: QueueSettings): boolean {
+  const { expiryHint } = shard.memory;
+  // What has expired goes first.
+  if (expiryHint !== null && expiryHint <= shard.ports.now()) return false;
   if (settings.paused || shard.draining || session.handed >= settings.sessionMaxTasks) return false;
   return shard.memory.running < (settings.concurrency ?? Number.POSITIVE_INFINITY);
 }

@@ -37,12 +37,13 @@ export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFl
   for (const move of moves) {
     deps.tally.count(`${move.was} to ${move.now}`);
     if (move.was === "NEW") bear(move, deps);
-    else if (move.payload !== "") replace(move, deps);
+    else if (isReplacement(move)) replace(move, deps);
     else if (checkMove(move, deps)) ended.push(move);
   }
   for (const { seq, was } of ended) {
     const status = endOf(seq, deps);
     const now = deps.model.tasks.get(seq)?.status;
+    if (status === "EXPIRED") deps.tally.count(status);
     const isRight = now === "GONE" ? mayBeGone(seq, was, status, deps) : status === now;
     must(isRight, () => `task ${seq} is ${now} in the shard, was ${was}, but ${status} in outbox and D1`);
   }
@@ -51,13 +52,21 @@ export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFl
       must(endOf(seq, deps) !== null, () => `task ${seq} left the outbox, but D1 does not have it`);
 }
 
-/** A row goes by success, which a run has, or because somebody said so, whatever the task did. */
-function mayBeGone(seq: Seq, was: Status | "NEW", status: string | null, { model }: CommitDeps): boolean {
-  return status === "SUCCEEDED" ? was === "RUNNING" : status === "CANCELLED" && model.asked.has(seq);
+/** A row goes by success, which a run has, because somebody said so, or because its time to begin was over. */
+function mayBeGone(seq: Seq, was: Status | "NEW", status: string | null, { model, now }: CommitDeps): boolean {
+  if (status === "SUCCEEDED") return was === "RUNNING";
+  if (status === "CANCELLED") return model.asked.has(seq);
+  const expiresAt = model.tasks.get(seq)?.expiresAt ?? Number.POSITIVE_INFINITY;
+  return status === "EXPIRED" && !model.stopping.has(seq) && (now === null || expiresAt <= now);
+}
+
+/** A change keeps the script but for its time. */
+function isReplacement({ payload }: SeenMove): boolean {
+  return payload !== "" && (JSON.parse(payload) as Script).isEdited !== true;
 }
 
 /** It waits, and is another task from now on: only what waits for its backoff goes on waiting for that. */
-function replace({ seq, was, now, payload, options }: SeenMove, { model, tally }: CommitDeps): void {
+function replace({ seq, was, now, payload, options, expires_at }: SeenMove, { model, tally }: CommitDeps): void {
   const task = model.tasks.get(seq);
   must(task !== undefined && task.status === was, () => `task ${seq} was replaced while ${was}`);
   const isPutOff = now === "SCHEDULED" || now === "QUEUED";
@@ -68,11 +77,12 @@ function replace({ seq, was, now, payload, options }: SeenMove, { model, tally }
   tally.count("replaced");
   task.script = JSON.parse(payload) as Script;
   task.options = options === null ? {} : (JSON.parse(options) as TaskOptions);
+  task.expiresAt = expires_at;
   must(!model.byId.has(task.script.id), () => `submission ${task.script.id} replaced a task, and had become one`);
   model.byId.set(task.script.id, task);
 }
 
-function bear({ seq, now, payload, options }: SeenMove, { model, now: clock }: CommitDeps): void {
+function bear({ seq, now, payload, options, expires_at }: SeenMove, { model, now: clock }: CommitDeps): void {
   must(!model.numbers.has(seq), () => `number ${seq} was given twice`);
   must(now !== "GONE" && canMove("NEW", now), () => `task ${seq} was born ${now}`);
   model.numbers.add(seq);
@@ -82,6 +92,7 @@ function bear({ seq, now, payload, options }: SeenMove, { model, now: clock }: C
     options: options === null ? {} : (JSON.parse(options) as TaskOptions),
     replacedAfter: null,
     bornAt: clock ?? 0,
+    expiresAt: expires_at,
     executions: [],
     status: now,
   };
@@ -117,6 +128,7 @@ function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boo
   must(task !== undefined, () => `task ${seq} moved before it was born`);
   must(task.status === was, () => `task ${seq} went from ${was} to ${now}, but was ${task.status}`);
   task.status = now;
+  if (was === now) return false;
   if (now !== "GONE") {
     must(!deps.model.stopping.has(seq), () => `task ${seq} was asked to stop, and went from ${was} to ${now}`);
     if (was === "RUNNING" && !task.replacedAfter) checkSpent(task, now, deps);

@@ -1,6 +1,10 @@
 /** When faults have stopped and the clock has run on: every task has ended, once, and D1 has it as it was. */
+import { canMove } from "../../core/moves.ts";
 import { mergeRetry } from "../../core/retry.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { Status } from "../../core/status.ts";
+import { NO_PAYLOAD } from "../../core/task.ts";
+import { timelineOf } from "../../core/timeline.ts";
 import type { HistoryRecord } from "../../history/record.ts";
 import { type SimulatedHistory, UNWELCOME } from "./history-database.ts";
 import type { KnownTask, Model } from "./model.ts";
@@ -12,6 +16,7 @@ export function checkEnd(
   history: SimulatedHistory,
   settings: QueueSettings,
   deadLetters: ReadonlySet<number>,
+  hasSteppedClock: boolean,
 ): void {
   for (const seq of model.promised)
     must(model.tasks.has(seq), () => `task ${seq} was promised to a client and is nowhere`);
@@ -19,7 +24,11 @@ export function checkEnd(
     const { seq, status } = task;
     must(status === "GONE" || status === "FAILED", () => `task ${seq} is stranded: ${status}`);
     const row = history.find(seq);
-    if (task.script.note === UNWELCOME) {
+    // What was changed and replaced at about the same time may have the one's note and the other's.
+    const isMixed = task.replacedAfter !== null && model.edits.has(seq);
+    if (isMixed && row === null) continue;
+    // Without its payload it has no note.
+    if (task.script.note === UNWELCOME && !isMixed && task.options.keepPayload !== false) {
       must(row === null, () => `task ${seq} is in D1, which does not take it`);
       continue;
     }
@@ -31,8 +40,12 @@ export function checkEnd(
       checkCrashes(task, row, model, settings);
     }
     checkCancelled(task, row, model);
+    const isKept = row.payload !== NO_PAYLOAD;
+    must(isKept === (task.options.keepPayload !== false), () => `D1 has of task ${seq}: ${row.payload}`);
+    if (!hasSteppedClock) checkTimeline(row);
     if (row.status === "FAILED") must(deadLetters.has(seq), () => `nobody was told that ${seq} ended FAILED`);
-    if (!model.isDisturbed && !task.replacedAfter && !model.asked.has(seq)) checkPrediction(task, row, settings);
+    const isForeseen = !task.replacedAfter && task.expiresAt === null && !model.asked.has(seq) && !model.edits.has(seq);
+    if (!model.isDisturbed && isForeseen) checkPrediction(task, row, settings);
   }
 }
 
@@ -63,7 +76,11 @@ function checkCancelled(
 ): void {
   const isRight = status === "CANCELLED" || status === "SUCCEEDED";
   must(!model.stopping.has(seq) || isRight, () => `task ${seq} was asked to stop, and ended ${status}`);
-  must((status === "CANCELLED") === (error?.code === "cancelled"), () => `task ${seq} is ${status}: ${error?.code}`);
+  for (const [end, code] of [
+    ["CANCELLED", "cancelled"],
+    ["EXPIRED", "expired"],
+  ])
+    must((status === end) === (error?.code === code), () => `task ${seq} is ${status}: ${error?.code}`);
   if (model.isDisturbed) return;
   for (const { attempt, outcome } of attempts)
     if (outcome === "cancelled")
@@ -71,6 +88,22 @@ function checkCancelled(
         executions.some((run) => run.attempt === attempt && run.isTold),
         () => `attempt ${attempt} of task ${seq} was cancelled, and its handler was not told`,
       );
+}
+
+/** Each move of the way that a task went is one that there is; what waits may wait on, changed or never begun. */
+function checkTimeline(row: HistoryRecord): void {
+  const { moves, isComplete } = timelineOf(row);
+  if (!isComplete) return;
+  let was: Status | "NEW" = "NEW";
+  for (const [status] of moves) {
+    const from: Status | "NEW" = was;
+    must(
+      canMove(from, status) || (from === status && status !== "RUNNING"),
+      () => `${row.seq} went from ${from} to ${status}: ${JSON.stringify(moves)}`,
+    );
+    was = status;
+  }
+  must(was === row.status, () => `task ${row.seq} is ${row.status}, its timeline ends ${was}`);
 }
 
 /** `onCrash: "fail"`: after an attempt of which nobody knows how far it came, there is none. */
@@ -88,7 +121,7 @@ function checkCrashes({ seq, options }: KnownTask, row: HistoryRecord, model: Mo
   const isLast = row.attempts.at(-1)?.outcome === "crashed";
   if (error?.code === "poisoned")
     must(alone === 3 && isLast, () => `task ${seq} is poisoned by ${alone} crashes alone`);
-  else if (error?.code !== "cancelled")
+  else if (row.status === "FAILED")
     must(alone < 3 || options.onCrash === "fail", () => `task ${seq} crashed ${alone} times alone, and went on`);
   if (error?.code !== "crashed" || options.onCrash === "fail") return;
   const most = options.maxCrashes ?? settings.maxCrashes;

@@ -91,7 +91,8 @@ function isUnderWay({ end, stay }: Execution): boolean {
   return end === null && !stay.isOver;
 }
 
-function isHeld(seq: Seq, attempt: number, stay: Stay, shard: Shard | null): boolean {
+/** Whether the shard believes that stay to have the task in hand. */
+export function isHeld(seq: Seq, attempt: number, stay: Stay, shard: Shard | null): boolean {
   const session = stay.session === null ? undefined : shard?.memory.sessions.get(stay.session);
   return session?.claims.get(seq)?.attempt === attempt;
 }

@@ -41,6 +41,8 @@ function checkAlarm(host: Host, shard: Shard, hasSteppedClock: boolean): void {
   const now = shard.ports.now();
   if (memory.due.next !== null && !host.isHurt)
     must(alarm !== null && alarm <= Math.max(memory.due.next, now), () => "a task is due before the alarm rings");
+  if (memory.expiryHint !== null && !host.isHurt)
+    must(alarm !== null && alarm <= Math.max(memory.expiryHint, now), () => "a task expires before the alarm rings");
   const cancelEnd = earliestCancel(shard);
   if (cancelEnd !== null && !host.isHurt)
     must(

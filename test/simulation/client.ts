@@ -6,7 +6,6 @@ import type { Seq } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Dedup, NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
-import { WAITING } from "../../core/status.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { LIMIT_KEYS } from "./draw-settings.ts";
 import { drawKey, drawOptions, isLasting } from "./draw-task.ts";
@@ -127,57 +126,6 @@ export class Client {
       ? network.call(this.#life, "wait", { v: 1, seq, waitMs: 5_000 })
       : network.call(this.#life, "read", { v: 1, seqs: [seq] });
     answer.catch(() => {});
-  }
-
-  /** Mostly of one that has not ended. */
-  cancel(): void {
-    const { model, random, network, tally } = this.#deps;
-    const all = [...model.promised];
-    const live = all.filter((seq) => isLive(model, seq));
-    const [first, ...others] = live.length > 0 && random.chance(0.9) ? live : all;
-    if (first === undefined) return;
-    const seq = random.pick([first, ...others]);
-    model.asked.add(seq);
-    network
-      .call(this.#life, "cancel", { v: 1, seq })
-      .then((answer) => {
-        if (!answer.ok || answer.task === null) return;
-        const { status } = answer.task;
-        tally.count(`cancel: ${status}`);
-        if (status === "RUNNING") model.stopping.add(seq);
-        else must(!isLive(model, seq), () => `task ${seq} is ${status}, the cancellation was told, but it lives`);
-      })
-      .catch(() => {});
-  }
-
-  /** One of the dead letters that there are. */
-  discard(): void {
-    const { model, network, random, tally } = this.#deps;
-    const [first, ...others] = [...model.tasks.values()].filter(({ status }) => status === "FAILED");
-    if (!first) return;
-    const { seq } = random.pick([first, ...others]);
-    model.discarded.add(seq);
-    network
-      .call(this.#life, "discardDead", { v: 1, filter: { seq }, asOf: Number.MAX_SAFE_INTEGER, dryRun: false })
-      .then((answer) => {
-        if (answer.ok && answer.count > 0) tally.count("discarded");
-      })
-      .catch(() => {});
-  }
-
-  /** All that wait by now, or those of one status. */
-  purge(): void {
-    const { model, random, network, tally } = this.#deps;
-    const live = [...model.tasks.keys()].filter((seq) => isLive(model, seq));
-    for (const seq of live) model.asked.add(seq);
-    const upTo = Math.max(0, ...model.tasks.keys());
-    const statuses = random.chance(0.5) ? WAITING : [random.pick(WAITING)];
-    network
-      .call(this.#life, "purge", { v: 1, statuses, after: 0, upTo })
-      .then((answer) => {
-        if (answer.ok && answer.purged > 0) tally.count("purged");
-      })
-      .catch(() => {});
   }
 
   wake(): void {
@@ -302,6 +250,7 @@ export class Client {
       priority: random.between(0, this.#priorities),
       payload: this.#drawPayload(dedup),
       runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
+      ...(random.chance(0.12) && { expiresAt: this.#deps.now() + random.between(50, 30_000) }),
       options: random.chance(0.3) ? JSON.stringify(drawOptions(random)) : null,
       ...(random.chance(this.#limited) && { limitKey: random.pick(LIMIT_KEYS) }),
       ...(random.chance(this.#limited) && { fairnessKey: random.pick(LIMIT_KEYS) }),
@@ -315,11 +264,6 @@ export class Client {
     const script = dedup ? { ...drawn, key: dedup.key } : drawn;
     return JSON.stringify(faults.strikes("d1-bad-row") ? { ...script, note: UNWELCOME } : script);
   }
-}
-
-function isLive(model: Model, seq: Seq): boolean {
-  const status = model.tasks.get(seq)?.status;
-  return status !== "GONE" && status !== "FAILED";
 }
 
 function idOf(payload: string): number {

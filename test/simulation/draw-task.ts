@@ -8,6 +8,7 @@ export function drawOptions(random: Random): TaskOptions {
     ...(random.chance(0.3) && { maxCrashes: random.between(1, 4) }),
     ...(random.chance(0.5) && { retry: { maxAttempts: random.between(1, 4), baseMs: random.pick([0, 100, 5_000]) } }),
     ...(random.chance(0.15) && { onCrash: "fail" }),
+    ...(random.chance(0.1) && { keepPayload: false }),
   };
 }
 

@@ -9,7 +9,7 @@ import { type Act, actOf, type Script, ScriptSchema } from "./script.ts";
 /** What a handler's isolate lets it do. */
 export interface Isolate {
   /** Takes the start of a run down; the run's number, 1 for the first. */
-  begin(seq: Seq, attempt: number, stay: Stay): { execution: Execution; run: number };
+  begin(seq: Seq, attempt: number, stay: Stay, script: Script): { execution: Execution; run: number };
   later(ms: number, run: () => void): void;
   /** Kills the isolate, and everything in it. */
   crash(stay: Stay): void;
@@ -38,7 +38,7 @@ function handlerOf(type: string, freshVersion: number, isolate: Isolate, stay: S
 function run(script: Script, ctx: TaskContext, isolate: Isolate, stay: Stay): unknown {
   const seq = parseTaskId(ctx.taskId)?.seq;
   if (seq === undefined) throw new Error(`not a task id: ${ctx.taskId}`);
-  const { execution, run } = isolate.begin(seq, ctx.attempt, stay);
+  const { execution, run } = isolate.begin(seq, ctx.attempt, stay, script);
   const act = actOf(script, run);
   const finish = () => (act === "ok" ? succeed(execution, ctx) : giveUp(act, execution, ctx));
   if (script.ms === 0 && (act === "ok" || act === "fail" || act === "fatal" || act === "snooze")) return finish();

@@ -38,6 +38,8 @@ export interface KnownTask {
   replacedAfter: number | null;
   /** The shard's clock, Unix ms. */
   readonly bornAt: number;
+  /** Unix ms by which it must have begun; null: whenever. */
+  expiresAt: number | null;
   readonly executions: Execution[];
   /** As the latest commit left it. GONE: not in the shard's task table any more. */
   status: Status | "GONE";
@@ -56,6 +58,10 @@ export class Model {
   readonly discarded = new Set<Seq>();
   /** Of those asked: the answer was that they have been asked to stop. */
   readonly stopping = new Set<Seq>();
+  /** Tasks whose payload is known to have been changed. */
+  readonly edited = new Set<Seq>();
+  /** Those of which somebody asked for that. */
+  readonly edits = new Set<Seq>();
   /** By the number that their submission gave them. */
   /** By key: the task that was made under it last. */
   readonly byKey = new Map<string, KnownTask>();

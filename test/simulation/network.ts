@@ -59,6 +59,7 @@ export class Network {
       listDead: (request) => ask("listDead", request),
       groupDead: (request) => ask("groupDead", request),
       discardDead: (request) => ask("discardDead", request),
+      change: (request) => ask("change", request),
       configure: (request) => ask("configure", request),
       summary: (request) => ask("summary", request),
       drain: (request) => ask("drain", request),

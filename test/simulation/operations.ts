@@ -3,6 +3,7 @@ import type { ShardRpc } from "../../core/schema/rpc.ts";
 import { advance } from "../../durable-objects/queue-shard/advance.ts";
 import { doDueWork } from "../../durable-objects/queue-shard/alarm.ts";
 import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
+import { change } from "../../durable-objects/queue-shard/change.ts";
 import { close } from "../../durable-objects/queue-shard/close.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
@@ -38,6 +39,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   groupDead: (shard, request, respond) => respond(groupDead(shard, request)),
   discardDead: (shard, request, respond) => respond(discardDead(shard, request)),
   purge: (shard, request, respond) => respond(purge(shard, request)),
+  change: (shard, request, respond) => respond(change(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),
   summary: (shard, _request, respond) => respond({ v: 1, ok: true, summary: summarize(shard) }),
   drain: (shard, _request, respond) => respond(drain(shard)),

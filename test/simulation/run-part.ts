@@ -15,7 +15,9 @@ const DEEDS = [
   "crash in company, crash while alone, stalled handler, clock back an hour, clock on an hour, background work failed",
   "setting paused, setting concurrency, setting depthLimit, setting draining, setting rate, setting fair",
   "known key, duplicate-task, replaced, submission repeated, replayed answer, key with another body",
-  "purged, discarded, cancel: CANCELLED, cancel: RUNNING, cancel: SUCCEEDED, SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
+  "EXPIRED, purged, discarded, cancel: CANCELLED, cancel: RUNNING, cancel: SUCCEEDED",
+  "SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
+  "changed: SCHEDULED, changed: QUEUED, changed: RETRYING, task-running, rev-mismatch, QUEUED to SCHEDULED",
   "NEW to QUEUED, NEW to SCHEDULED, SCHEDULED to QUEUED, RETRYING to QUEUED, QUEUED to RUNNING, RUNNING to QUEUED",
   "RUNNING to GONE, RUNNING to RETRYING, RUNNING to SCHEDULED, RUNNING to FAILED, FAILED to GONE",
 ].flatMap((line) => line.split(", "));

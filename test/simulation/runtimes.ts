@@ -9,7 +9,7 @@ import type { OpenAnswer, ShardRpc } from "../../core/schema/rpc.ts";
 import type { Broker, Message } from "./broker.ts";
 import type { Faults } from "./faults.ts";
 import { type Isolate, scriptedRegistry } from "./handlers.ts";
-import type { Execution, Model, Stay } from "./model.ts";
+import type { Model, Stay } from "./model.ts";
 import type { Network } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { Tally } from "./tally.ts";
@@ -27,7 +27,7 @@ export interface RuntimesDeps {
   readonly model: Model;
   readonly now: () => number;
   readonly boot: () => string | null;
-  readonly begin: (seq: Seq, attempt: number, stay: Stay) => { execution: Execution; run: number };
+  readonly begin: Isolate["begin"];
   /** A handler killed its isolate. */
   readonly onCrash: (runtime: Runtime) => void;
 }

@@ -16,6 +16,7 @@ export interface SeenMove {
   /** Of a new task, or of one that was replaced; empty: it is what it was. */
   readonly payload: string;
   readonly options: string | null;
+  readonly expires_at: number | null;
   /** Of a dead letter that went. */
   readonly ended_at: number | null;
 }
@@ -27,27 +28,29 @@ export interface SeenFlush {
   readonly result: string | null;
 }
 
-const COLUMNS = "(seq, was, now, payload, options, ended_at)";
+const COLUMNS = "(seq, was, now, payload, options, expires_at, ended_at)";
 const SETUP = [
   `CREATE TEMP TABLE seen_move (n INTEGER PRIMARY KEY, seq INTEGER, was TEXT, now TEXT, payload TEXT, options TEXT,
-    ended_at INTEGER)`,
+    expires_at INTEGER, ended_at INTEGER)`,
   "CREATE TEMP TABLE seen_flush (n INTEGER PRIMARY KEY, body TEXT, payload TEXT, result TEXT)",
   `CREATE TEMP TRIGGER see_insert AFTER INSERT ON main.task BEGIN
-    INSERT INTO seen_move ${COLUMNS} VALUES (NEW.seq, 'NEW', NEW.status, NEW.payload, NEW.options, NULL); END`,
-  `CREATE TEMP TRIGGER see_update AFTER UPDATE OF status ON main.task BEGIN
+    INSERT INTO seen_move ${COLUMNS}
+      VALUES (NEW.seq, 'NEW', NEW.status, NEW.payload, NEW.options, NEW.expires_at, NULL); END`,
+  `CREATE TEMP TRIGGER see_update AFTER UPDATE OF status ON main.task
+    WHEN OLD.status <> NEW.status OR OLD.payload <> NEW.payload BEGIN
     INSERT INTO seen_move ${COLUMNS} VALUES (NEW.seq, OLD.status, NEW.status,
-      iif(NEW.payload = OLD.payload, '', NEW.payload), NEW.options, NULL); END`,
+      iif(NEW.payload = OLD.payload, '', NEW.payload), NEW.options, NEW.expires_at, NULL); END`,
   `CREATE TEMP TRIGGER see_delete AFTER DELETE ON main.task BEGIN
-    INSERT INTO seen_move ${COLUMNS} VALUES (OLD.seq, OLD.status, 'GONE', '', NULL, OLD.ended_at); END`,
+    INSERT INTO seen_move ${COLUMNS} VALUES (OLD.seq, OLD.status, 'GONE', '', NULL, NULL, OLD.ended_at); END`,
   `CREATE TEMP TRIGGER see_flush AFTER DELETE ON main.outbox BEGIN
     INSERT INTO seen_flush (body, payload, result) VALUES (OLD.body, OLD.payload, OLD.result); END`,
   // Tasks of the object's very first write, which also made the table.
-  `INSERT INTO seen_move ${COLUMNS} SELECT seq, 'NEW', status, payload, options, NULL FROM task ORDER BY seq`,
+  `INSERT INTO seen_move ${COLUMNS} SELECT seq, 'NEW', status, payload, options, expires_at, NULL FROM task ORDER BY seq`,
 ];
 const HAS_TABLE = "SELECT 1 AS one FROM sqlite_master WHERE name = 'task'";
 const IS_SET_UP = "SELECT 1 AS one FROM sqlite_temp_master WHERE name = 'seen_move'";
 
-const MOVES = "SELECT seq, was, now, payload, options, ended_at FROM seen_move ORDER BY n";
+const MOVES = "SELECT seq, was, now, payload, options, expires_at, ended_at FROM seen_move ORDER BY n";
 const FLUSHES = "SELECT body, payload, result FROM seen_flush ORDER BY n";
 
 export class Witness {

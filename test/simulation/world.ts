@@ -14,10 +14,11 @@ import { checkTaken } from "./check-advance.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { checkCommit } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
-import { checkAlone, checkOnce, Leases } from "./check-leases.ts";
+import { checkAlone, checkOnce, isHeld, Leases } from "./check-leases.ts";
 import { RateCheck } from "./check-rates.ts";
 import { TurnCheck } from "./check-turn.ts";
 import { Client } from "./client.ts";
+import { Control } from "./control.ts";
 import { databaseFor } from "./databases.ts";
 import { drawLimits, drawOrder, drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
@@ -27,6 +28,7 @@ import { type Execution, Model, type Stay } from "./model.ts";
 import { Network } from "./network.ts";
 import { Random } from "./random.ts";
 import { Runtimes } from "./runtimes.ts";
+import type { Script } from "./script.ts";
 import { shardPorts } from "./shard-ports.ts";
 import type { Tally } from "./tally.ts";
 import { Timeline } from "./timeline.ts";
@@ -37,6 +39,9 @@ import { Witness } from "./witness.ts";
 const START = Date.UTC(2026, 0, 1);
 /** How often a step is something new, and not the next thing that was to happen anyway. */
 const NEWS = 0.08;
+
+/** What clients do, by how often. */
+const ACTS = { submit: 12, settings: 2, read: 1, repeat: 1, cancel: 2, change: 3, purge: 0.1, discard: 0.1 };
 
 export interface WorldOptions {
   readonly seed: number;
@@ -55,6 +60,7 @@ export class World {
   readonly #tally: Tally;
   readonly #history: SimulatedHistory;
   readonly #client: Client;
+  readonly #control: Control;
   readonly #chaos: Chaos;
   readonly #broker: Broker;
   readonly #witness: Witness;
@@ -92,7 +98,7 @@ export class World {
       // Locally there is one clock, else a shard's jumps alone.
       now: () => (isLocal ? this.#now() : START + timeline.now),
       boot: () => this.#chaos.boot,
-      begin: (seq, attempt, stay) => this.#begin(seq, attempt, stay),
+      begin: (seq, attempt, stay, script) => this.#begin(seq, attempt, stay, script),
       onCrash: (runtime) => this.#chaos.crashed(runtime),
     });
     this.host = new Host({
@@ -140,6 +146,7 @@ export class World {
       hasSteppedClock: () => this.#chaos.hasSteppedClock,
       mayCrash,
     });
+    this.#control = new Control({ model, network, tally, random: streamOf("control"), now: () => this.#now() });
     this.#chaos = new Chaos({
       timeline,
       faults,
@@ -187,26 +194,19 @@ export class World {
   }
 
   checkEnd(): void {
-    checkEnd(this.model, this.#history, this.#settings, this.#deadLetters);
+    checkEnd(this.model, this.#history, this.#settings, this.#deadLetters, this.#chaos.hasSteppedClock);
   }
 
   #act(): void {
-    const act = this.#random.weighted({
-      submit: 12,
-      settings: 2,
-      read: 1,
-      repeat: 1,
-      cancel: 2,
-      purge: 0.1,
-      discard: 0.1,
-    });
+    const act = this.#random.weighted(ACTS);
     this.#note(act);
     if (act === "submit") this.#client.submit();
     else if (act === "read") this.#client.read();
     else if (act === "repeat") this.#client.repeat();
-    else if (act === "cancel") this.#client.cancel();
-    else if (act === "purge") this.#client.purge();
-    else if (act === "discard") this.#client.discard();
+    else if (act === "cancel") this.#control.cancel();
+    else if (act === "change") this.#control.change();
+    else if (act === "purge") this.#control.purge();
+    else if (act === "discard") this.#control.discard();
     else {
       const patch = this.#random.pick<Partial<QueueSettings>>([
         { paused: true },
@@ -225,10 +225,12 @@ export class World {
     }
   }
 
-  #begin(seq: Seq, attempt: number, stay: Stay): { execution: Execution; run: number } {
+  #begin(seq: Seq, attempt: number, stay: Stay, script: Script): { execution: Execution; run: number } {
     const task = this.model.tasks.get(seq);
     must(task !== undefined, () => `${stay.worker} runs task ${seq}, which no commit has`);
     checkAlone(task, attempt, stay, this.host.shard);
+    const isAsTold = !this.model.edited.has(seq) || script.isEdited === true || task.replacedAfter !== null;
+    must(isAsTold || !isHeld(seq, attempt, stay, this.host.shard), () => `task ${seq} runs with its former payload`);
     checkOnce(task, this.host.gate);
     const execution: Execution = {
       attempt,

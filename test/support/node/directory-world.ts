@@ -238,6 +238,7 @@ export class DirectoryWorld {
       listDead: unasked,
       groupDead: unasked,
       discardDead: unasked,
+      change: unasked,
       summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),
       deadTicket: unasked,
     };

@@ -1,0 +1,65 @@
+/**
+ * A task's way, told from what is kept of it. Only what a run ends by, or a user changes, is written as it happens
+ * (`moves`), since that rewrites the row anyway; that a task was submitted, was due, began, succeeded, follows from its
+ * times and attempts. Pure.
+ */
+import type { Status } from "./status.ts";
+import { type Attempt, type MoveRecord, SUBMITTED, type TaskRecord } from "./task.ts";
+
+export interface Timeline {
+  readonly moves: readonly MoveRecord[];
+  /** false: the task went so many ways that some in the middle were not kept. */
+  readonly isComplete: boolean;
+}
+
+/** The log of moves holds its first and its latest 63. */
+export const MAX_MOVES = 64;
+
+export function timelineOf(record: TaskRecord): Timeline {
+  const told = withRuns(fromSubmission(record), record.attempts);
+  if (record.status === "SUCCEEDED")
+    told.push(["SUCCEEDED", record.endedAt ?? record.createdAt, "its handler succeeded"]);
+  const isComplete = record.moves.length < MAX_MOVES && record.attemptsDropped === 0;
+  return { moves: withDues(told, record), isComplete };
+}
+
+function fromSubmission({ moves, createdAt, runAt }: TaskRecord): MoveRecord[] {
+  if (moves[0]?.[2] === SUBMITTED) return [...moves];
+  const isLater = moves.length === 0 && runAt !== null && runAt > createdAt;
+  return [isLater ? ["SCHEDULED", createdAt, SUBMITTED, runAt] : ["QUEUED", createdAt, SUBMITTED], ...moves];
+}
+
+/**
+ * While a task runs nothing else is written, so a run stands right before the move that names it. One that no move names
+ * is the last: it succeeded, or goes on.
+ */
+function withRuns(moves: readonly MoveRecord[], attempts: readonly Attempt[]): MoveRecord[] {
+  const runs = new Map(attempts.map((run) => [run.attempt, run]));
+  const told = moves.flatMap((move) => {
+    const run = move[4] === undefined ? undefined : runs.get(move[4]);
+    if (!run) return [move];
+    runs.delete(run.attempt);
+    return [beginOf(run), move];
+  });
+  return [...told, ...Array.from(runs.values(), beginOf)];
+}
+
+function beginOf({ attempt, startedAt, worker }: Attempt): MoveRecord {
+  return ["RUNNING", startedAt, `attempt ${attempt}, by ${worker}`];
+}
+
+/** What waited for its time and went on by itself was due then. */
+function withDues(moves: readonly MoveRecord[], { status }: TaskRecord): MoveRecord[] {
+  return moves.flatMap((move, i) => {
+    const [waits, , , until] = move;
+    if (until === undefined || until === null) return [move];
+    const next = moves[i + 1];
+    const isDue = next ? next[1] > until || isOnlyDue(waits, next[0]) : status !== waits;
+    return isDue ? [move, ["QUEUED", until, "its time had come"] as const] : [move];
+  });
+}
+
+/** Whether there is no other way from one to the next, within a millisecond. */
+function isOnlyDue(waits: Status, next: Status): boolean {
+  return next === "RUNNING" || (waits === "RETRYING" && next === "SCHEDULED");
+}

@@ -1,0 +1,93 @@
+/** A task's way as its timeline tells it: also what was never written down as it happened. */
+import { describe, expect, it } from "vitest";
+import type { Seq } from "../../core/ids.ts";
+import { MAX_MOVES, timelineOf } from "../../core/timeline.ts";
+import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
+import { change } from "../../durable-objects/queue-shard/change.ts";
+import { makeWorld, type ShardWorld, START } from "../support/node/shard-world.ts";
+import { accept, failed, nth, returned, snoozed, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
+
+/** Statuses with when they came, in ms from the start. */
+function way(world: ShardWorld, seq: Seq) {
+  const task = taskAt(world, seq);
+  if (!task) throw new Error("there is no such task");
+  return timelineOf(task).moves.map(([status, at]) => [status, at - START]);
+}
+
+const only = (world: ShardWorld, more: object = {}): Seq => nth(accept(world, more), 0);
+
+describe("224 the timeline", () => {
+  it("of a task that simply ran has what nobody wrote", () => {
+    const world = makeWorld();
+    const seq = only(world);
+    world.passTo(START + 5);
+    const hand = new WorkerHand(world);
+    expect(way(world, seq)).toEqual([
+      ["QUEUED", 0],
+      ["RUNNING", 5],
+    ]);
+    world.passTo(START + 9);
+    hand.say({ outcomes: hand.tasks.map((task) => ({ ...succeeded(world, task), startedAt: START + 5 })) });
+    const told = taskAt(world, seq);
+    expect(told?.moves).toEqual([]);
+    expect(told && timelineOf(told)).toEqual({
+      isComplete: true,
+      moves: [
+        ["QUEUED", START, "submitted"],
+        ["RUNNING", START + 5, "attempt 1, by w"],
+        ["SUCCEEDED", START + 9, "its handler succeeded"],
+      ],
+    });
+  });
+
+  it("of a task that was put off, failed, was put off by its handler, handed back and cancelled has each move", () => {
+    const world = makeWorld();
+    const seq = only(world, { runAt: START + 100 });
+    expect(way(world, seq)).toEqual([["SCHEDULED", 0]]);
+    world.passTo(START + 100);
+    const hand = new WorkerHand(world);
+    const next = (at: number, outcome: typeof failed) => {
+      world.passTo(START + at);
+      hand.say({ outcomes: hand.tasks.map((task) => outcome(world, task)) });
+    };
+    next(110, failed);
+    world.passTo(START + 1_110);
+    hand.say({ want: 1 });
+    next(1_120, (_, task) => snoozed(world, task, 500));
+    expect(way(world, seq).at(-1)).toEqual(["SCHEDULED", 1_120]);
+    world.passTo(START + 1_620);
+    expect(way(world, seq).at(-1)).toEqual(["QUEUED", 1_620]);
+    hand.say({ want: 1 });
+    next(1_630, returned);
+    change(world.shard, { v: 1, seq, rev: null, changes: { runAt: START + 9_000 } });
+    world.passTo(START + 2_000);
+    cancel(world.shard, { v: 1, seq });
+    expect(way(world, seq)).toEqual([
+      ["SCHEDULED", 0],
+      ["QUEUED", 100],
+      ["RUNNING", 110],
+      ["RETRYING", 110],
+      ["QUEUED", 1_110],
+      ["RUNNING", 1_120],
+      ["SCHEDULED", 1_120],
+      ["QUEUED", 1_620],
+      ["RUNNING", 1_620],
+      ["QUEUED", 1_630],
+      ["SCHEDULED", 1_630],
+      ["CANCELLED", 2_000],
+    ]);
+  });
+
+  it("says when it is not whole: the first move and the latest are kept", () => {
+    const world = makeWorld();
+    const seq = only(world, { runAt: START + 1 });
+    for (let i = 0; i < 70; i++) change(world.shard, { v: 1, seq, rev: null, changes: { runAt: START + 1_000 + i } });
+    const task = taskAt(world, seq);
+    expect(task?.moves).toHaveLength(MAX_MOVES);
+    expect(task && timelineOf(task)).toMatchObject({ isComplete: false });
+    expect([task?.moves[0], task?.moves.at(-1)]).toEqual([
+      ["SCHEDULED", START, "submitted", START + 1],
+      ["SCHEDULED", START, "changed: runAt", START + 1_069],
+    ]);
+  });
+});
