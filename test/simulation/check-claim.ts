@@ -75,15 +75,14 @@ const TOKEN_SLACK_MS = 25;
 /** After a step: nobody waits for what is there. */
 export function checkParked(shard: Shard, sql: Sql): void {
   if (shard.memory.lanes.queued === 0) return;
+  // Where the clock has jumped, the alarm has yet to ring.
+  const lookedAt = Math.min(shard.ports.now(), shard.alarmAt ?? Number.POSITIVE_INFINITY);
   for (const [id, poll] of shard.parked) {
     const session = shard.memory.sessions.get(id);
     const { settings } = shard.memory;
     if (!session || !settings || poll.want === 0) continue;
     const [waits] = mayStart(shard, session, settings)
-      ? bestFor(
-          new Choice(session, new Room(settings, sql, shard.memory.levels, shard.ports.now() - TOKEN_SLACK_MS), sql),
-          1,
-        )
+      ? bestFor(new Choice(session, new Room(settings, sql, shard.memory.levels, lookedAt - TOKEN_SLACK_MS), sql), 1)
       : [];
     must(waits === undefined, () => `session ${id} is parked while task ${waits} could run`);
   }
