@@ -3,9 +3,12 @@
  * same operations under seeded faults. `workerd`: real objects, queues and D1. `system`: the whole service over HTTP,
  * killed and started again, one file at a time and after the others, because it measures time and takes both cores.
  */
+import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+/** Vitest would leave a core to itself, which on two cores is half of them. */
+const WORKERS = availableParallelism();
 const full = process.env.SLUICE_TEST_FULL === "1";
 const seeds = process.env.SIMULATION_SEEDS === undefined ? null : Number(process.env.SIMULATION_SEEDS);
 
@@ -21,6 +24,7 @@ export default defineConfig({
           include: ["test/{core,consumers,history,operations,contract,docs,scripts}/**/*.test.ts"],
           // Wrangler alone takes seconds to load where others use the machine.
           testTimeout: 30_000,
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 0 },
         },
       },
@@ -29,7 +33,8 @@ export default defineConfig({
         test: {
           name: "simulation",
           include: ["test/simulation/**/*.test.ts"],
-          testTimeout: full ? 1_800_000 : 120_000,
+          testTimeout: full ? 1_800_000 : 240_000,
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 0 },
         },
       },
@@ -53,6 +58,7 @@ export default defineConfig({
           provide: { migrations: await readD1Migrations("migrations") },
           testTimeout: 30_000,
           hookTimeout: 30_000,
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 1 },
         },
       },
