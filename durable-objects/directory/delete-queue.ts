@@ -8,17 +8,15 @@ import { noSuchQueue } from "../../core/errors.ts";
 import type { QueueName } from "../../core/ids.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import { callWithin, fanOut } from "../stubs.ts";
+import { summarizeShards } from "./ask-shards.ts";
 import { noteEvent } from "./note-event.ts";
 import { write } from "./perform.ts";
 import { outstanding, oweSettings, sendSettings } from "./push-settings.ts";
-import { addressOf, findQueue, saveQueue } from "./queue-entry.ts";
+import { findQueue, saveQueue } from "./queue-entry.ts";
 import { type DirectoryState, done, refuse } from "./state.ts";
 
 const ROUTED = "SELECT type AS name FROM route WHERE queue = ? ORDER BY type LIMIT 3";
 const SCHEDULED = "SELECT id AS name FROM schedule WHERE queue = ? ORDER BY id LIMIT 3";
-
-const SHARD_WITHIN_MS = 1_000;
 
 /** Refused: `queue-unknown`, `queue-in-use`, `queue-not-empty`; `unavailable` where a shard does not answer. */
 export async function deleteQueue(
@@ -70,23 +68,18 @@ function stillTakes(queue: QueueName): Refusal {
 }
 
 async function whyNotEmpty(state: DirectoryState, entry: QueueEntry): Promise<Refusal | null> {
-  const { queue, settings, shardsEver } = entry;
+  const { queue, settings } = entry;
   if (!settings.draining) return stillTakes(queue);
   await sendSettings(state, outstanding(state, queue));
   const untold = outstanding(state, queue).length;
   if (untold > 0) return refuse("unavailable", `${untold} shards of ${queue} do not know yet that it drains.`);
-  const { ports } = state;
-  const shards = Array.from({ length: shardsEver }, (_, shard) => addressOf(state, queue, shard));
-  const answers = await fanOut(shards, (shard) =>
-    callWithin(ports, SHARD_WITHIN_MS, () => ports.shard(shard).summary({ v: 1 })),
-  );
   const held = {
     "unfinished tasks": 0,
     "dead letters": 0,
     "finished tasks on their way to history": 0,
     "finished tasks that history refused": 0,
   };
-  for (const answer of answers) {
+  for (const answer of await summarizeShards(state, entry)) {
     if (!answer.ok) return refuse("unavailable", `A shard of ${queue} does not answer: ${answer.detail}`);
     const { depth, deadLetters, outboxRows, refusedRows } = answer.summary;
     held["unfinished tasks"] += depth;

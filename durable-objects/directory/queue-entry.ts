@@ -47,9 +47,12 @@ export function queuesWithLeaseTo(state: DirectoryState, leaseMs: number, limit:
 
 /** Every object that a queue ever had, of all queues. */
 export function allShards(state: DirectoryState): ShardAddress[] {
-  return allQueues(state).flatMap(({ queue, shardsEver }) =>
-    Array.from({ length: shardsEver }, (_, shard) => addressOf(state, queue, shard)),
-  );
+  return allQueues(state).flatMap((entry) => shardsOf(state, entry));
+}
+
+/** Every object that a queue ever had. */
+export function shardsOf(state: DirectoryState, { queue, shardsEver }: QueueEntry): ShardAddress[] {
+  return Array.from({ length: shardsEver }, (_, shard) => addressOf(state, queue, shard));
 }
 
 export function addressOf(state: DirectoryState, queue: QueueName, shard: number): ShardAddress {

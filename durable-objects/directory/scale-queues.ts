@@ -6,11 +6,11 @@
 import { type AutoscaleRule, type QueueLoad, type ScaleState, scale } from "../../core/autoscale.ts";
 import type { QueueName } from "../../core/ids.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import { callWithin, fanOut } from "../stubs.ts";
+import { summarizeShards } from "./ask-shards.ts";
 import { noteEvent } from "./note-event.ts";
 import { write } from "./perform.ts";
 import { oweSettings, type Push, sendSettings } from "./push-settings.ts";
-import { addressOf, findQueue, saveQueue } from "./queue-entry.ts";
+import { findQueue, saveQueue } from "./queue-entry.ts";
 import { type DirectoryState, done } from "./state.ts";
 
 const DUE = "SELECT queue FROM scaling WHERE look_at <= ? ORDER BY look_at LIMIT ?";
@@ -21,7 +21,6 @@ const CHANGED = "UPDATE scaling SET changed_at = ?2, low_since = ?3 WHERE queue 
 
 export const LOOK_EVERY_MS = 15_000;
 const MAX_LOOKS = 32;
-const SHARD_WITHIN_MS = 1_000;
 
 /** What the alarm is to look at now; the next look at each is 15 s ahead already. Inside a transaction. */
 export function takeDueLooks(state: DirectoryState, now: number): QueueName[] {
@@ -45,21 +44,17 @@ async function scaleQueue(state: DirectoryState, queue: QueueName): Promise<void
 }
 
 /** null: a shard did not answer. */
-async function measure(state: DirectoryState, { queue, settings, shardsEver }: QueueEntry): Promise<QueueLoad | null> {
-  const { ports } = state;
-  const shards = Array.from({ length: shardsEver }, (_, shard) => addressOf(state, queue, shard));
-  const answers = await fanOut(shards, (shard) =>
-    callWithin(ports, SHARD_WITHIN_MS, () => ports.shard(shard).summary({ v: 1 })),
-  );
+async function measure(state: DirectoryState, entry: QueueEntry): Promise<QueueLoad | null> {
   let waiting = 0;
   let oldest: number | null = null;
-  for (const answer of answers) {
+  for (const answer of await summarizeShards(state, entry)) {
     if (!answer.ok) return null;
     const { queued, oldestQueuedAt } = answer.summary;
     waiting += queued;
     if (oldestQueuedAt !== null) oldest = Math.min(oldest ?? oldestQueuedAt, oldestQueuedAt);
   }
-  return { shards: settings.shards, waiting, oldestMs: oldest === null ? 0 : Math.max(0, ports.now() - oldest) };
+  const oldestMs = oldest === null ? 0 : Math.max(0, state.ports.now() - oldest);
+  return { shards: entry.settings.shards, waiting, oldestMs };
 }
 
 /** Inside a transaction. @returns the settings that are owed to shards now */

@@ -100,12 +100,8 @@ const DiscardSchema = z.strictObject({
 /** Those of a filter, as many as a request has time for; `more` says that the same call again goes on. */
 export async function discardDeadLetters(door: Door, c: Ctx): Promise<Response> {
   const told = checkBody(DiscardSchema, await readJson(c.req.raw, door.env.bodyLimit));
-  const { queue, type, code, fingerprint } = told.filter;
-  const filter: DeadFilter = {
-    ...(type !== undefined && { type }),
-    ...(code !== undefined && { code }),
-    ...(fingerprint !== undefined && { fingerprint }),
-  };
+  const { queue, ...narrowed } = told.filter;
+  const filter = filterFrom(narrowed);
   const dryRun = told.dryRun ?? false;
   const asOf = told.asOf === undefined ? door.ports.now() : Date.parse(told.asOf);
   const deadline = deadlineOf(door.ports);
@@ -129,13 +125,23 @@ function queueOf(c: Ctx): QueueName {
 }
 
 function filterOf(c: Ctx): DeadFilter {
-  const [type, code, fingerprint] = ["type", "code", "fingerprint"].map((name) => c.req.query(name));
+  return filterFrom({
+    type: c.req.query("type"),
+    code: c.req.query("code"),
+    fingerprint: c.req.query("fingerprint"),
+  });
+}
+
+/** What was told of it. */
+function filterFrom({ type, code, fingerprint }: Told): DeadFilter {
   return {
     ...(type !== undefined && { type }),
     ...(code !== undefined && { code }),
     ...(fingerprint !== undefined && { fingerprint }),
   };
 }
+
+type Told = { readonly [Name in "type" | "code" | "fingerprint"]?: string | undefined };
 
 async function shardsOf(door: Door, c: Ctx, queue: QueueName): Promise<ShardAddress[]> {
   const entry = await door.known.queue(queue, false, deadlineOf(door.ports));
