@@ -34,6 +34,16 @@ export const SUBMITTED = "submitted";
 /** In the place of a payload that is not kept: no JSON text is empty. */
 export const NO_PAYLOAD = "";
 
+/** What ties a task to keys and to other tasks. */
+export interface TaskLinks {
+  readonly limitKey?: string;
+  readonly fairnessKey?: string;
+  /** The task that this one repeats. */
+  readonly replayOf?: TaskId;
+  /** Those that repeat this one, the earliest first. */
+  readonly replayedBy?: readonly TaskId[];
+}
+
 /** A task inside the system: what a shard reads, what history keeps. Times are Unix ms. */
 export interface TaskRecord {
   readonly seq: Seq;
@@ -65,9 +75,11 @@ export interface TaskRecord {
   readonly startBy?: number;
   /** RUNNING only: somebody asked for its cancellation. */
   readonly cancelRequested?: true;
+  /** Absent where it is tied to nothing. */
+  readonly links?: TaskLinks;
 }
 
-interface TaskBase {
+interface TaskBase extends TaskLinks {
   readonly id: TaskId;
   readonly queue: QueueName;
   readonly type: string;
@@ -151,6 +163,7 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
     attempts: record.attempts.map(toAttemptView),
     rev: record.rev,
     ...(record.startBy !== undefined && { expiresAt: iso(record.startBy) }),
+    ...record.links,
   };
   const endedAt = iso(record.endedAt ?? record.createdAt);
   const { status } = record;

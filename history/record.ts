@@ -8,7 +8,7 @@
 import type { AttemptError } from "../core/errors.ts";
 import type { Seq, TaskId } from "../core/ids.ts";
 import type { Status } from "../core/status.ts";
-import type { Attempt, AttemptOutcome, MoveRecord, TaskRecord } from "../core/task.ts";
+import type { Attempt, AttemptOutcome, MoveRecord, TaskLinks, TaskRecord } from "../core/task.ts";
 
 /** A row without its texts. */
 export type HistoryHead = readonly [
@@ -46,6 +46,9 @@ export type Detail = readonly [
   replayOf?: TaskId | null,
   /** JSON text. */
   node?: string | null,
+  limitKey?: string | null,
+  fairnessKey?: string | null,
+  replayedBy?: readonly TaskId[] | null,
 ];
 
 /** Times in ms since the task's createdAt. What is left out: it succeeded, without error. */
@@ -62,17 +65,10 @@ type AttemptEntry = readonly [
 export interface HistoryRecord extends TaskRecord {
   /** Unix ms after which the task may be forgotten. */
   readonly expiresAt: number;
-  /** The task that this one repeats. */
-  readonly replayOf: TaskId | null;
-  /** Its place in a workflow, JSON text. */
-  readonly node: string | null;
 }
 
-/** What a record may have beyond a shard's own. */
-export type Links = Partial<Pick<HistoryRecord, "replayOf" | "node">>;
-
 /** @param expiresAt Unix ms after which history forgets the task */
-export function rowOfRecord(record: TaskRecord, expiresAt: number, links: Links = {}): HistoryRow {
+export function rowOfRecord(record: TaskRecord, expiresAt: number): HistoryRow {
   return [
     record.seq,
     record.rev,
@@ -82,7 +78,7 @@ export function rowOfRecord(record: TaskRecord, expiresAt: number, links: Links 
     record.endedAt ?? record.createdAt,
     expiresAt,
     record.resultExpiresAt,
-    detailOf(record, links),
+    detailOf(record),
     record.payload,
     record.result,
   ];
@@ -90,7 +86,8 @@ export function rowOfRecord(record: TaskRecord, expiresAt: number, links: Links 
 
 export function recordOfRow(row: HistoryRow): HistoryRecord {
   const [seq, rev, status, type, createdAt, endedAt, expiresAt, resultExpiresAt, detail, payload, result] = row;
-  const [version, priority, attempts, tags, runAt, attemptsDropped, crashes, moves, error, replayOf, node] = detail;
+  const [version, priority, attempts, tags, runAt, attemptsDropped, crashes, moves, error] = detail;
+  const links = linksOf(detail);
   return {
     seq,
     rev,
@@ -112,21 +109,34 @@ export function recordOfRow(row: HistoryRow): HistoryRecord {
     error: error ?? null,
     progress: null,
     expiresAt,
-    replayOf: replayOf ?? null,
-    node: node ?? null,
+    ...(links && { links }),
   };
 }
 
-function detailOf(record: TaskRecord, links: Links): Detail {
+function detailOf(record: TaskRecord): Detail {
   const { version, priority, createdAt, tags, runAt, attemptsDropped, crashes, moves, error } = record;
   const attempts = record.attempts.map((attempt) => entryOf(attempt, createdAt));
-  const { replayOf = null, node = null } = links;
-  if (replayOf !== null || node !== null)
-    return [version, priority, attempts, tags, runAt, attemptsDropped, crashes, moves, error, replayOf, node];
+  if (record.links) {
+    const { replayOf = null, limitKey = null, fairnessKey = null, replayedBy = null } = record.links;
+    const rest = [attemptsDropped, crashes, moves, error, replayOf, null, limitKey, fairnessKey, replayedBy] as const;
+    return [version, priority, attempts, tags, runAt, ...rest];
+  }
   if (crashes > 0 || attemptsDropped > 0 || moves.length > 0 || error !== null)
     return [version, priority, attempts, tags, runAt, attemptsDropped, crashes, moves, error];
   if (tags.length > 0 || runAt !== null) return [version, priority, attempts, tags, runAt];
   return [version, priority, attempts];
+}
+
+/** undefined where it is tied to nothing. */
+function linksOf(detail: Detail): TaskLinks | undefined {
+  const [, , , , , , , , , replayOf, , limitKey, fairnessKey, replayedBy] = detail;
+  if (!replayOf && !limitKey && !fairnessKey && !replayedBy) return undefined;
+  return {
+    ...(limitKey && { limitKey }),
+    ...(fairnessKey && { fairnessKey }),
+    ...(replayOf && { replayOf }),
+    ...(replayedBy && { replayedBy }),
+  };
 }
 
 function entryOf(attempt: Attempt, createdAt: number): AttemptEntry {

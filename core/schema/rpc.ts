@@ -20,6 +20,9 @@ export interface TaskOptions {
   readonly resultTtlSeconds?: number;
   /** false: history is not given it. */
   readonly keepPayload?: boolean;
+  /** Never told by a caller: as {@link TaskLinks} has them. */
+  readonly replayOf?: TaskId;
+  readonly replayedBy?: readonly TaskId[];
 }
 
 export interface NewTask {

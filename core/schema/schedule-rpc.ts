@@ -16,6 +16,9 @@ export interface ScheduleDefinition {
   /** JSON text of TaskOptions; null where nothing was told. */
   readonly options: string | null;
   readonly priority: number;
+  /** null: none; absent (an older door) too. */
+  readonly limitKey?: string | null;
+  readonly fairnessKey?: string | null;
   /** null: where the type is routed when it fires, else `default`. */
   readonly queue: QueueName | null;
   readonly timing: Timing;

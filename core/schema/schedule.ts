@@ -11,6 +11,7 @@ import {
   PayloadSchema,
   PrioritySchema,
   QueueNameSchema,
+  TaskKeySchema,
   TimeSchema,
   TypeNameSchema,
   taskOptionFields,
@@ -42,6 +43,8 @@ const fields = {
   payload: PayloadSchema,
   queue: QueueNameSchema.optional(),
   priority: PrioritySchema.optional(),
+  limitKey: TaskKeySchema.optional(),
+  fairnessKey: TaskKeySchema.optional(),
   ...taskOptionFields,
   ...whenFields,
   missed: z.enum(MISSED_POLICIES).optional(),
@@ -64,13 +67,15 @@ export type SchedulePut = z.infer<typeof SchedulePutSchema>;
 export const ScheduleCreateSchema = SchedulePutSchema.safeExtend({ id: ScheduleIdSchema.optional() });
 export type ScheduleCreate = z.infer<typeof ScheduleCreateSchema>;
 
-/** PATCH /schedules/{id}: any part of it; null takes a queue or a bound away. */
+/** PATCH /schedules/{id}: any part of it; null takes a queue, a key or a bound away. */
 export const SchedulePatchSchema = z
   .strictObject({
     ...fields,
     type: fields.type.optional(),
     payload: z.unknown().optional(),
     queue: QueueNameSchema.nullable().optional(),
+    limitKey: TaskKeySchema.nullable().optional(),
+    fairnessKey: TaskKeySchema.nullable().optional(),
     startAt: TimeSchema.nullable().optional(),
     endAt: TimeSchema.nullable().optional(),
   })
@@ -105,6 +110,8 @@ export interface ScheduleView {
   readonly payload: unknown;
   readonly queue: string | null;
   readonly priority: number;
+  readonly limitKey?: string;
+  readonly fairnessKey?: string;
   readonly cron?: string;
   readonly timezone?: string;
   readonly everySeconds?: number;

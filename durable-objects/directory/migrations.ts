@@ -84,4 +84,8 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID`,
     ],
   },
+  {
+    id: "205-schedule-keys",
+    statements: ["ALTER TABLE schedule ADD COLUMN limit_key TEXT", "ALTER TABLE schedule ADD COLUMN fairness_key TEXT"],
+  },
 ];

@@ -103,11 +103,11 @@ function moveOn(state: DirectoryState, row: ScheduleRow, fires: Outgoing, now: n
   }
 }
 
-/** Where a schedule's fires go now: all of them to one shard, whatever `shards` is. */
+/** Where a schedule's fires go now: all of them to one shard, that of its limitKey where it has one. */
 export function targetOf(state: DirectoryState, row: ScheduleRow): Pick<PendingFire, "queue" | "shard"> | null {
   const queue = row.queue ?? findRoute(state, row.type) ?? DEFAULT_QUEUE;
   const entry = findOrMakeQueue(state, queue);
-  const key = placementKey({ schedule: row.id });
+  const key = placementKey({ schedule: row.id, ...(row.limit_key !== null && { limitKey: row.limit_key }) });
   // Keyed, so no draw is used.
   return entry && { queue, shard: placeTask(entry.settings, key, 0) };
 }
@@ -121,6 +121,8 @@ export function taskOf(row: ScheduleRow, payload: string, dedupKey: string): New
     payload,
     runAt: null,
     options: row.options,
+    ...(row.limit_key !== null && { limitKey: row.limit_key }),
+    ...(row.fairness_key !== null && { fairnessKey: row.fairness_key }),
     dedup: { key: dedupKey, ttlMs: DEDUP_TTL_MS },
   };
 }

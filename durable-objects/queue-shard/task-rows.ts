@@ -6,7 +6,14 @@ import type { LaneMode } from "../../core/lanes.ts";
 import type { HeldClaim } from "../../core/lease.ts";
 import type { TaskOptions } from "../../core/schema/rpc.ts";
 import { isFinished, type Status } from "../../core/status.ts";
-import { type Attempt, type MoveRecord, NO_PAYLOAD, SUBMITTED, type TaskRecord } from "../../core/task.ts";
+import {
+  type Attempt,
+  type MoveRecord,
+  NO_PAYLOAD,
+  SUBMITTED,
+  type TaskLinks,
+  type TaskRecord,
+} from "../../core/task.ts";
 import { MAX_MOVES } from "../../core/timeline.ts";
 import type { Sql } from "../sql/sql.ts";
 
@@ -91,6 +98,19 @@ export function movesOf(row: Pick<TaskRow, "moves">): MoveRecord[] {
   return row.moves === null ? [] : (JSON.parse(row.moves) as MoveRecord[]);
 }
 
+/** What a row is tied to; undefined where that is nothing. */
+export function linksOf(row: Pick<TaskRow, "limit_key" | "fairness_key" | "options">): TaskLinks | undefined {
+  const { limit_key: limitKey, fairness_key: fairnessKey } = row;
+  const { replayOf, replayedBy } = row.options?.includes('"replay') ? optionsOf(row) : NO_OPTIONS;
+  if (limitKey === null && fairnessKey === null && replayOf === undefined && replayedBy === undefined) return undefined;
+  return {
+    ...(limitKey !== null && { limitKey }),
+    ...(fairnessKey !== null && { fairnessKey }),
+    ...(replayOf !== undefined && { replayOf }),
+    ...(replayedBy !== undefined && { replayedBy }),
+  };
+}
+
 /** @param running the claim where a session has it: its attempt is under way */
 export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; readonly worker: string }): TaskRecord {
   const attempts = attemptsOf(row);
@@ -103,7 +123,9 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
       outcome: null,
       error: null,
     });
+  const links = linksOf(row);
   return {
+    ...(links && { links }),
     ...(row.expires_at !== null && !isFinished(row.status) && { startBy: row.expires_at }),
     ...(running && running.claim.cancelAt !== null && { cancelRequested: true as const }),
     seq: row.seq,

@@ -77,6 +77,8 @@ describe("169 a schedule as it is sent", () => {
       payload: '{"n":1}',
       options: '{"timeoutMs":900,"maxCrashes":2}',
       priority: 9,
+      limitKey: null,
+      fairnessKey: null,
       queue: null,
       timing: { kind: "at", at: Date.UTC(2026, 11, 24, 17) },
       missed: "once",

@@ -27,6 +27,25 @@ describe("schedules", () => {
     expect(await call("GET", "/schedules/daily")).toMatchObject({ status: 404, body: { code: "schedule-unknown" } });
   });
 
+  it("241 name the keys of their tasks, keep them over a change, and lose them by null", async () => {
+    const keys = { limitKey: "tenant-7", fairnessKey: "blue" };
+    expect((await call("PUT", "/schedules/keyed", { ...daily, ...keys })).body).toMatchObject(keys);
+    expect((await call("PATCH", "/schedules/keyed", { priority: 1 })).body).toMatchObject(keys);
+    const { body: run } = await call("POST", "/schedules/keyed/run-now");
+    expect((await call("GET", `/tasks/submissions/${run.id}?wait=20`)).body).toMatchObject({
+      status: "SUCCEEDED",
+      ...keys,
+    });
+    const { body: less } = await call("PATCH", "/schedules/keyed", { limitKey: null });
+    expect(less).toMatchObject({ fairnessKey: "blue" });
+    expect(less).not.toHaveProperty("limitKey");
+    expect(await call("PUT", "/schedules/keyed", { ...daily, fairnessKey: "a b" })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: "/fairnessKey" }] },
+    });
+    await call("DELETE", "/schedules/keyed");
+  });
+
   it("169 PUT to a new id makes it, POST to a known one is refused", async () => {
     expect((await call("PUT", "/schedules/twice", daily)).status).toBe(201);
     expect(await call("POST", "/schedules", { id: "twice", ...daily })).toMatchObject({

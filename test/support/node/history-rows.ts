@@ -49,7 +49,7 @@ export function refusedRow(n: number): HistoryRow {
 }
 
 /** One that failed, with everything that a task can carry. */
-export function laden(n: number): TaskRecord {
+export function laden(n: number, more: Partial<TaskRecord> = {}): TaskRecord {
   const error = { code: "handler-error", message: 'line\n"\u0000\\é😀', class: "TypeError", stack: "at x" } as const;
   return finished(n, {
     status: "FAILED",
@@ -71,5 +71,6 @@ export function laden(n: number): TaskRecord {
     result: null,
     resultExpiresAt: null,
     error,
+    ...more,
   });
 }
