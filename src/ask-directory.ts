@@ -2,7 +2,7 @@
 import type { Answer, Versioned } from "../core/schema/answer.ts";
 import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
 import { directoryOf } from "../durable-objects/stubs.ts";
-import { answered, ask, PATIENCE_MS } from "./ask.ts";
+import { answered, ask, PATIENCE_MS } from "../reads/ask.ts";
 import type { Ctx, Door } from "./door.ts";
 
 /** @throws Problem with the Directory's own code, or `unavailable` where it does not answer */

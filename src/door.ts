@@ -11,7 +11,7 @@ import type { Log } from "../core/log.ts";
 import { handledType, type TaskType } from "../core/make-task.ts";
 import type { Ports } from "../core/ports.ts";
 import { type CheckedEnv, checkEnv } from "../core/schema/env.ts";
-import { KnownQueues } from "./known-queues.ts";
+import { KnownQueues } from "../reads/known-queues.ts";
 
 export interface Door {
   readonly ports: Ports;

@@ -9,7 +9,7 @@ import { REGISTRY } from "../../consumers/handlers/registry.ts";
 import { DEFAULT_TENANT, type QueueName, type ShardAddress, shardName } from "../../core/ids.ts";
 import type { Answer } from "../../core/schema/answer.ts";
 import { platformPorts } from "../../ports.ts";
-import { answered, ask, deadlineOf, timeLeft } from "../../src/ask.ts";
+import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
 import { type Ctx, createDoor, type DoorBindings } from "../../src/door.ts";
 import { json } from "../../src/middleware/answer.ts";
 import { readJson } from "../../src/middleware/read-body.ts";

@@ -5,9 +5,9 @@
 import { Problem } from "../../core/errors.ts";
 import type { Seq, TenantName } from "../../core/ids.ts";
 import type { ShardRpc, TaskAnswer } from "../../core/schema/rpc.ts";
-import { answered, ask, deadlineOf, timeLeft } from "../ask.ts";
+import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
+import { type Found, isFound, locate, type Missing, readKept } from "../../reads/find-tasks.ts";
 import type { Door } from "../door.ts";
-import { type Found, isFound, locate, type Missing, readKept } from "../read/find-tasks.ts";
 
 export interface Change {
   readonly isRepeatable: boolean;

@@ -16,10 +16,10 @@ import {
 } from "../../core/ids.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { FINISHED, isFinished, STATUSES, type Status } from "../../core/status.ts";
-import { answered, ask, deadlineOf, PATIENCE_MS, timeLeft } from "../ask.ts";
+import { answered, ask, deadlineOf, PATIENCE_MS, timeLeft } from "../../reads/ask.ts";
+import { countInHistory } from "../../reads/find-in-history.ts";
+import { knownPlace } from "../../reads/find-tasks.ts";
 import type { Door } from "../door.ts";
-import { countInHistory } from "./find-in-history.ts";
-import { knownPlace } from "./find-tasks.ts";
 
 type Counts = Record<Status, number>;
 

@@ -5,13 +5,13 @@ import { checkPayload, isTooFar, priorityOf, TOO_FAR, timeOf, under } from "../.
 import type { TaskChanges } from "../../core/schema/rpc.ts";
 import { type TaskPatch, TaskPatchSchema } from "../../core/schema/submission.ts";
 import { isFinished } from "../../core/status.ts";
-import { deadlineOf } from "../ask.ts";
+import { deadlineOf } from "../../reads/ask.ts";
+import { type Found, findTask } from "../../reads/find-tasks.ts";
 import { changeTask } from "../change/change-task.ts";
 import { readRevision } from "../change/read-revision.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { faultProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
-import { type Found, findTask } from "../read/find-tasks.ts";
 import { resolveType } from "../submit/resolve-task.ts";
 import { showTask } from "./tasks.ts";
 

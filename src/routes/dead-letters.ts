@@ -11,12 +11,12 @@ import type { ShardRpc } from "../../core/schema/rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
 import { iso, publicError, type TaskRecord, toTask } from "../../core/task.ts";
 import { fanOut } from "../../durable-objects/stubs.ts";
-import { answered, ask, deadlineOf, timeLeft } from "../ask.ts";
+import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
+import { knownPlace } from "../../reads/find-tasks.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { queryProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
-import { knownPlace } from "../read/find-tasks.ts";
 import { readWhole } from "../read/read-query.ts";
 import { unknownQueue } from "./queue-name.ts";
 

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { QueueName } from "../../core/ids.ts";
 import { WAITING, type WaitingStatus } from "../../core/status.ts";
 import { fanOut } from "../../durable-objects/stubs.ts";
-import { ask, deadlineOf, timeLeft } from "../ask.ts";
+import { ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";

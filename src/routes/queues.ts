@@ -1,12 +1,10 @@
 /** Queues: their settings, which the Directory keeps and tells the shards, and their counts, which the shards tell. */
 
-import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
+import { QUEUE_NAME } from "../../core/ids.ts";
 import type { ChangeAnswer, QueueAction, QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { type QueuePatch, QueuePatchSchema } from "../../core/schema/queue-settings.ts";
-import type { ShardSummary } from "../../core/schema/rpc.ts";
 import { iso } from "../../core/task.ts";
-import { fanOut } from "../../durable-objects/stubs.ts";
-import { ask } from "../ask.ts";
+import { countQueue } from "../../reads/count-queue.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door, Route } from "../door.ts";
 import { json } from "../middleware/answer.ts";
@@ -14,9 +12,6 @@ import { pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { readFlag } from "../read/read-query.ts";
 import { nameOf, unknownQueue } from "./queue-name.ts";
-
-/** What a shard has to tell its counts. */
-const SUMMARY_MS = 1_000;
 
 export async function listQueues(door: Door, c: Ctx): Promise<Response> {
   const { entries } = await askDirectory(door, c, (directory) => directory.listQueues({ v: 1 }));
@@ -31,11 +26,7 @@ export async function getQueue(door: Door, c: Ctx): Promise<Response> {
   );
   if (entry === null) throw unknownQueue(queue);
   door.known.remember(entry);
-  const numbers = Array.from({ length: entry.shardsEver }, (_, shard) => shard);
-  const answers = await fanOut(numbers, (shard) => summarize(door, c, queue, shard));
-  const summaries = answers.filter((summary) => summary !== null);
-  const shards = { asked: answers.length, answered: summaries.length };
-  return json({ ...queueView(entry), counts: sumUp(summaries), shards });
+  return json({ ...queueView(entry), ...(await countQueue(door, c.env.tenant, entry)) });
 }
 
 /** PUT: all settings, what is not named gets its default; makes the queue where there is none. */
@@ -93,43 +84,3 @@ function queueView({ queue, settings, createdAt }: QueueEntry) {
   const { version, paused, draining, deleted: _, generation: __, ...rest } = settings;
   return { queue, paused, draining, version, settings: rest, createdAt: iso(createdAt) };
 }
-
-async function summarize(door: Door, c: Ctx, queue: QueueName, shard: number): Promise<ShardSummary | null> {
-  const { tenant } = c.env;
-  const whom = `Shard ${shard} of ${queue}`;
-  const answer = await ask(door.ports, door.log, { whom, ms: SUMMARY_MS, lost: "unavailable" }, () =>
-    door.ports.shard({ tenant, queue, shard }).summary({ v: 1 }),
-  );
-  return answer.ok ? answer.summary : null;
-}
-
-function sumUp(summaries: readonly ShardSummary[]) {
-  const counts = {
-    depth: 0,
-    queued: 0,
-    scheduled: 0,
-    running: 0,
-    deadLetters: 0,
-    sessions: 0,
-    outboxRows: 0,
-    outboxBytes: 0,
-  };
-  let oldest: number | null = null;
-  for (const summary of summaries) {
-    for (const field of COUNTED) counts[field] += summary[field];
-    const { oldestQueuedAt } = summary;
-    if (oldestQueuedAt !== null) oldest = Math.min(oldest ?? oldestQueuedAt, oldestQueuedAt);
-  }
-  return { ...counts, oldestQueuedAt: oldest === null ? null : iso(oldest) };
-}
-
-const COUNTED = [
-  "depth",
-  "queued",
-  "scheduled",
-  "running",
-  "deadLetters",
-  "sessions",
-  "outboxRows",
-  "outboxBytes",
-] as const;

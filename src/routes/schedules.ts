@@ -9,7 +9,7 @@ import {
   SchedulePutSchema,
 } from "../../core/schema/schedule.ts";
 import { iso } from "../../core/task.ts";
-import { deadlineOf } from "../ask.ts";
+import { deadlineOf } from "../../reads/ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";

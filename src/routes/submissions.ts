@@ -14,7 +14,7 @@ import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
 import { type Accepted, type AcceptedTask, acceptedTasks } from "../../core/submit-answer.ts";
 import { iso } from "../../core/task.ts";
-import { deadlineOf, problemOf, publicCode } from "../ask.ts";
+import { deadlineOf, problemOf, publicCode } from "../../reads/ask.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem, type ProblemView, problemView } from "../middleware/problems.ts";

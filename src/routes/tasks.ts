@@ -4,11 +4,11 @@ import { taskId } from "../../core/ids.ts";
 import { isFinished } from "../../core/status.ts";
 import { iso, type TaskRecord, toTask } from "../../core/task.ts";
 import { timelineOf } from "../../core/timeline.ts";
+import { type Found, findTask, findTasks, isFound } from "../../reads/find-tasks.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json, jsonText } from "../middleware/answer.ts";
 import { problemView, queryProblem } from "../middleware/problems.ts";
 import { countBatch } from "../read/count-batch.ts";
-import { type Found, findTask, findTasks, isFound } from "../read/find-tasks.ts";
 import { readList, readWhole } from "../read/read-query.ts";
 import { resultText } from "../read/show-result.ts";
 

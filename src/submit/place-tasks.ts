@@ -11,7 +11,7 @@ import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import type { Accepted } from "../../core/submit-answer.ts";
-import { ask, PATIENCE_MS, refusal, timeLeft } from "../ask.ts";
+import { ask, PATIENCE_MS, refusal, timeLeft } from "../../reads/ask.ts";
 import type { Door } from "../door.ts";
 
 export interface Placed {

@@ -14,6 +14,7 @@ export interface Area {
 
 const CORE = /^core\//;
 const SCHEMA = /^core\/schema\//;
+const READS = /^reads\//;
 const STUBS = /^durable-objects\/stubs\.ts$/;
 const ZOD = /^zod(\/|$)/;
 const WORKERS = /^cloudflare:workers$/;
@@ -42,6 +43,7 @@ export const AREAS: readonly Area[] = [
     may: [
       CORE,
       /^src\//,
+      READS,
       STUBS,
       /^history\//,
       /^ports\.ts$/,
@@ -50,7 +52,7 @@ export const AREAS: readonly Area[] = [
       /^hono(\/|$)/,
       WORKERS,
     ],
-    rule: "src reaches objects through durable-objects/stubs.ts, and imports core, history, consumers/index.ts and the handlers",
+    rule: "src reaches objects through durable-objects/stubs.ts, and imports core, reads, history, consumers/index.ts and the handlers",
   },
   {
     files: /^consumers\/handlers\//,
@@ -70,8 +72,13 @@ export const AREAS: readonly Area[] = [
   },
   {
     files: /^durable-objects\//,
-    may: [CORE, /^durable-objects\/(?!sql\/node)/, /^history\//, /^ports\.ts$/, WORKERS],
-    rule: "objects import core, history and each other's stubs; never src, consumers or Node",
+    may: [CORE, /^durable-objects\/(?!sql\/node)/, READS, /^history\//, /^ports\.ts$/, WORKERS],
+    rule: "objects import core, reads, history and each other's stubs; never src, consumers or Node",
+  },
+  {
+    files: /^reads\//,
+    may: [CORE, READS, STUBS, /^history\//],
+    rule: "reads, which the door and LiveFeed share, import core, history and themselves, and reach objects through durable-objects/stubs.ts",
   },
   {
     files: /^history\//,

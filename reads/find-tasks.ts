@@ -2,23 +2,16 @@
  * Finds tasks by id: the shard, which has what lives and what history has not taken yet, then D1, then the reason why
  * they are nowhere. An invented id never wakes an object: its queue and shard must be known, its moment must have come.
  */
-import { type ErrorCode, Problem } from "../../core/errors.ts";
-import {
-  type ParsedTaskId,
-  parseTaskId,
-  type Seq,
-  type ShardAddress,
-  seqTime,
-  type TenantName,
-} from "../../core/ids.ts";
-import type { Refusal } from "../../core/schema/answer.ts";
-import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import type { ReadAnswer } from "../../core/schema/rpc.ts";
-import type { TaskRecord } from "../../core/task.ts";
-import { fanOut } from "../../durable-objects/stubs.ts";
-import { ask, deadlineOf, publicCode, timeLeft } from "../ask.ts";
-import type { Door } from "../door.ts";
+import { type ErrorCode, Problem } from "../core/errors.ts";
+import { type ParsedTaskId, parseTaskId, type Seq, type ShardAddress, seqTime, type TenantName } from "../core/ids.ts";
+import type { Refusal } from "../core/schema/answer.ts";
+import type { QueueEntry } from "../core/schema/directory-rpc.ts";
+import type { ReadAnswer } from "../core/schema/rpc.ts";
+import type { TaskRecord } from "../core/task.ts";
+import { fanOut } from "../durable-objects/stubs.ts";
+import { ask, deadlineOf, publicCode, timeLeft } from "./ask.ts";
 import { findInHistory } from "./find-in-history.ts";
+import type { Reader } from "./reader.ts";
 
 /** Clocks differ and a burst runs ahead of its own; no id of tomorrow's has been given out. */
 const AHEAD_MS = 86_400_000;
@@ -43,23 +36,27 @@ export function isFound(task: Found | Missing): task is Found {
  * @throws Problem where it is nowhere
  */
 export async function findTask(
-  door: Door,
+  reader: Reader,
   tenant: TenantName,
   id: string,
   { waitMs = 0, texts = false }: { readonly waitMs?: number; readonly texts?: boolean },
 ): Promise<Found> {
-  const deadline = deadlineOf(door.ports);
-  const located = await locate(door, tenant, id, deadline);
+  const deadline = deadlineOf(reader.ports);
+  const located = await locate(reader, tenant, id, deadline);
   const [found] =
-    "code" in located ? [located] : await readShard(door, located, [located.seq], { deadline, waitMs, texts });
+    "code" in located ? [located] : await readShard(reader, located, [located.seq], { deadline, waitMs, texts });
   if (found === undefined || !isFound(found)) throw new Problem(found?.code ?? "task-unknown", found?.detail ?? id);
   return found;
 }
 
 /** Several, in order; each is found or missing for itself. */
-export async function findTasks(door: Door, tenant: TenantName, ids: readonly string[]): Promise<(Found | Missing)[]> {
-  const deadline = deadlineOf(door.ports);
-  const located = await fanOut(ids, (id) => locate(door, tenant, id, deadline));
+export async function findTasks(
+  reader: Reader,
+  tenant: TenantName,
+  ids: readonly string[],
+): Promise<(Found | Missing)[]> {
+  const deadline = deadlineOf(reader.ports);
+  const located = await fanOut(ids, (id) => locate(reader, tenant, id, deadline));
   const shards = new Map<string, { readonly place: Located; readonly seqs: Seq[]; readonly indexes: number[] }>();
   const results: (Found | Missing)[] = [];
   for (const [index, place] of located.entries()) {
@@ -74,7 +71,7 @@ export async function findTasks(door: Door, tenant: TenantName, ids: readonly st
     group.indexes.push(index);
   }
   await fanOut(Array.from(shards.values()), async ({ place, seqs, indexes }) => {
-    const found = await readShard(door, place, seqs, { deadline, waitMs: 0, texts: false });
+    const found = await readShard(reader, place, seqs, { deadline, waitMs: 0, texts: false });
     for (const [i, index] of indexes.entries()) results[index] = found[i] ?? unknown("");
   });
   return results;
@@ -87,11 +84,16 @@ export interface Located {
 }
 
 /** Where a task is, if it is: nothing is asked but which queues there are. */
-export async function locate(door: Door, tenant: TenantName, id: string, deadline: number): Promise<Located | Missing> {
+export async function locate(
+  reader: Reader,
+  tenant: TenantName,
+  id: string,
+  deadline: number,
+): Promise<Located | Missing> {
   const parsed = parseTaskId(id);
   if (parsed === null) return unknown(id);
   try {
-    const entry = await knownPlace(door, parsed, deadline);
+    const entry = await knownPlace(reader, parsed, deadline);
     return entry === null
       ? unknown(id)
       : { at: { tenant, queue: parsed.queue, shard: parsed.shard }, entry, seq: parsed.seq };
@@ -103,7 +105,7 @@ export async function locate(door: Door, tenant: TenantName, id: string, deadlin
 
 /** The queue of an id that may be real; null for one that cannot be. @throws Problem where the Directory is silent */
 export async function knownPlace(
-  { known, ports }: Door,
+  { known, ports }: Reader,
   { queue, shard, seq }: Pick<ParsedTaskId, "queue" | "shard" | "seq">,
   deadline: number,
 ): Promise<QueueEntry | null> {
@@ -119,18 +121,18 @@ interface Manner {
 
 /** Tasks of one shard, in order. */
 async function readShard(
-  door: Door,
+  reader: Reader,
   { at, entry }: Located,
   seqs: readonly Seq[],
   { deadline, waitMs, texts }: Manner,
 ): Promise<(Found | Missing)[]> {
-  const answer = await readLive(door, at, seqs, { deadline, waitMs, texts });
+  const answer = await readLive(reader, at, seqs, { deadline, waitMs, texts });
   if (!answer.ok) return seqs.map(() => missing(answer));
   const absent = seqs.filter((_, i) => !answer.tasks[i]);
   if (absent.length === 0) return answer.tasks.flatMap((record) => (record ? [{ at, record }] : []));
-  const kept = await readKept(door, { at, entry }, absent, {
+  const kept = await readKept(reader, { at, entry }, absent, {
     texts,
-    deadline: waitMs > 0 ? deadlineOf(door.ports) : deadline,
+    deadline: waitMs > 0 ? deadlineOf(reader.ports) : deadline,
   });
   const left = kept.values();
   return answer.tasks.flatMap((record) => (record ? [{ at, record }] : (left.next().value ?? [])));
@@ -138,22 +140,22 @@ async function readShard(
 
 /** Tasks that their shard does not have: what D1 knows of them, or why they are nowhere. In order. */
 export async function readKept(
-  door: Door,
+  reader: Reader,
   { at, entry }: Pick<Located, "at" | "entry">,
   seqs: readonly Seq[],
   { texts, deadline }: Pick<Manner, "texts" | "deadline">,
 ): Promise<(Found | Missing)[]> {
-  const kept = await findInHistory(door, at, entry, seqs, { texts, deadline });
+  const kept = await findInHistory(reader, at, entry, seqs, { texts, deadline });
   if (!kept.ok) return seqs.map(() => missing(kept));
   return seqs.map((seq, i) => {
     const record = kept.tasks[i];
-    return record ? { at, record } : nowhere(door, entry, seq);
+    return record ? { at, record } : nowhere(reader, entry, seq);
   });
 }
 
 /** A read harms nothing, so one that got no answer is tried once more, on a new stub, while there is time. */
 async function readLive(
-  { ports, log }: Door,
+  { ports, log }: Reader,
   at: ShardAddress,
   seqs: readonly Seq[],
   { deadline, waitMs, texts }: Manner,
@@ -171,7 +173,7 @@ async function readLive(
   );
 }
 
-function nowhere({ ports }: Door, { queue, settings }: QueueEntry, seq: Seq): Missing {
+function nowhere({ ports }: Reader, { queue, settings }: QueueEntry, seq: Seq): Missing {
   const keptMs = settings.historyTtlSeconds * 1_000;
   return seqTime(seq) < ports.now() - keptMs
     ? {
