@@ -6,6 +6,7 @@ import { Hono } from "hono";
 import type { Door, DoorBindings, Route } from "./door.ts";
 import { answerUnrouted, onError } from "./middleware/serve.ts";
 import { checkQuery } from "./read/read-query.ts";
+import { compareTasks } from "./routes/compare.ts";
 import { cancelTask, patchTask, runTaskNow } from "./routes/control.ts";
 import * as dead from "./routes/dead-letters.ts";
 import { live, ready, started } from "./routes/health.ts";
@@ -34,6 +35,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/tasks/submissions/:id/cancel", cancelTask);
   on("POST", "/tasks/submissions/:id/run-now", runTaskNow);
   on("GET", "/tasks/submissions/:id/timeline", getTimeline);
+  on("GET", "/tasks/compare", compareTasks, "a", "b");
   on("GET", "/tasks/:id", getResult);
 
   on("GET", "/queues", queues.listQueues);
