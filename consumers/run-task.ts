@@ -29,7 +29,7 @@ export interface RunDeps {
   readonly ports: Pick<Ports, "now" | "later">;
   readonly env: HandlerEnv;
   readonly log: LogSink;
-  /** JSON text of at most 4 KiB; only while the task runs. */
+  /** JSON text of a Progress; only while the task runs. */
   readonly onProgress: (seq: Seq, text: string) => void;
 }
 

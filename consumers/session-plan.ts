@@ -4,27 +4,12 @@
  * stays in `holding` until then, so that it is never run twice because an answer was lost.
  */
 import type { Seq } from "../core/ids.ts";
-import type {
-  AdvanceAnswer,
-  AdvanceRequest,
-  ClaimedTask,
-  CloseRequest,
-  Handout,
-  OpenAnswer,
-  Outcome,
-} from "../core/schema/rpc.ts";
+import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, Handout, OpenAnswer, Outcome } from "../core/schema/rpc.ts";
 import { type Flight, Flights, type Held, type Running } from "./flights.ts";
+import { LatestProgress } from "./latest-progress.ts";
 import { AHEAD_MS, Pace } from "./pace.ts";
+import type { Step } from "./step.ts";
 import { Untold } from "./untold.ts";
-
-export type Step =
-  | { readonly kind: "start"; readonly task: ClaimedTask }
-  /** The shard gave that attempt up (its deadline passed) and hands the task out anew: the old one counts no more. */
-  | { readonly kind: "abandon"; readonly seq: Seq }
-  /** Somebody asked for it to stop. */
-  | { readonly kind: "cancel"; readonly seq: Seq }
-  | { readonly kind: "send"; readonly request: AdvanceRequest }
-  | { readonly kind: "close"; readonly request: CloseRequest };
 
 /**
  * A session with every slot taken has nothing to ask: its long poll, which brings `stop` and renews the lease, waits this
@@ -46,7 +31,7 @@ export class SessionPlan {
   #cancelling = new Set<Seq>();
   readonly #running = new Map<Seq, Running>();
   readonly #untold = new Untold();
-  #progress = new Map<Seq, string>();
+  readonly #progress: LatestProgress;
   readonly #flights = new Flights();
   #turn = 0;
   #stop: Handout["stop"] = "no";
@@ -60,6 +45,7 @@ export class SessionPlan {
     this.#terms = terms;
     this.#solo = solo;
     this.#pace = new Pace(now);
+    this.#progress = new LatestProgress(now);
     this.#lastEndAt = now;
     this.#lastAnswerAt = now;
     this.#take(handout, 0, now);
@@ -81,15 +67,15 @@ export class SessionPlan {
     const running = this.#running.get(outcome.seq);
     if (running?.task.attempt !== outcome.attempt) return;
     this.#running.delete(outcome.seq);
-    this.#progress.delete(outcome.seq);
+    this.#progress.drop(outcome.seq);
     this.#pace.ended(now - running.startedAt);
     this.#lastEndAt = now;
     this.#untold.add({ ...outcome, turn: running.turn }, now);
   }
 
-  /** @param progress JSON text */
-  progressed(seq: Seq, progress: string): void {
-    if (this.#running.has(seq)) this.#progress.set(seq, progress);
+  /** @param text of JSON. @returns whether steps are to be thought of: more of it comes with those that are */
+  progressed(seq: Seq, text: string): boolean {
+    return this.#running.has(seq) && this.#progress.note(seq, text);
   }
 
   /** The worker has to go: nothing new is taken. */
@@ -149,7 +135,7 @@ export class SessionPlan {
       this.#isDone = true;
       const { session } = this.#terms;
       steps.push({ kind: "close", request: { v: 1, session, turn: this.#turn + 1, outcomes: this.#untold.take() } });
-    } else if (this.#maySend(now)) steps.push({ kind: "send", request: this.#send() });
+    } else if (this.#maySend(now)) steps.push({ kind: "send", request: this.#send(now) });
     return steps;
   }
 
@@ -163,6 +149,8 @@ export class SessionPlan {
     if (since !== null && this.#flights.mayCall) looks.push(since + AHEAD_MS);
     if (this.#isFull) looks.push(this.#lastEndAt + AHEAD_MS);
     if (this.#flights.isEmpty) looks.push(this.#lastAnswerAt + POLL_DELAY_MS);
+    const { dueAt } = this.#progress;
+    if (dueAt !== null && this.#flights.mayCall && this.#isHungry) looks.push(dueAt);
     return looks.length === 0 ? null : Math.min(...looks);
   }
 
@@ -178,13 +166,16 @@ export class SessionPlan {
 
   #maySend(now: number): boolean {
     const { since } = this.#untold;
-    const hasNews = since !== null || this.#progress.size > 0 || this.#unreported.length > 0;
-    // Ready for more: what is left to start is less than half of what it claims ahead.
-    const isHungry = this.#waiting.length <= this.#ahead() / 2;
-    const isDue = isHungry || (since !== null && now - since >= AHEAD_MS);
+    const hasNews = since !== null || this.#progress.isDue(now) || this.#unreported.length > 0;
+    const isDue = this.#isHungry || (since !== null && now - since >= AHEAD_MS);
     if (!this.#flights.isEmpty) return this.#flights.mayCall && hasNews && isDue;
     const isSilent = now - this.#lastAnswerAt >= POLL_DELAY_MS || now < this.#lastAnswerAt;
     return isSilent || (hasNews ? isDue : this.#want > 0);
+  }
+
+  /** Ready for more: what is left to start is less than half of what it claims ahead. */
+  get #isHungry(): boolean {
+    return this.#waiting.length <= this.#ahead() / 2;
   }
 
   get #want(): number {
@@ -196,7 +187,7 @@ export class SessionPlan {
     return [...this.#running.values()].filter((running) => !running.isReported);
   }
 
-  #send(): AdvanceRequest {
+  #send(now: number): AdvanceRequest {
     const { session, leaseMs, lingerMs } = this.#terms;
     const outcomes = this.#untold.take();
     const started = this.#unreported;
@@ -212,14 +203,13 @@ export class SessionPlan {
       holding,
       started: started.map((running) => running.task.seq),
       outcomes,
-      progress: [...this.#progress],
+      progress: this.#progress.take(now),
       want: this.#want,
       // While tasks wait to be started the answer is wanted at once; else the question may stay open.
       waitMs: this.#waiting.length > 0 ? 0 : isLinger ? lingerMs : Math.floor(leaseMs / 3),
       heard: this.#stop,
       cancelling: this.#heardCancels(holding),
     };
-    this.#progress = new Map();
     this.#flights.add({ request, started, isLinger });
     return request;
   }
@@ -246,7 +236,7 @@ export class SessionPlan {
     const waiting = this.#waiting.findIndex(({ task }) => task.seq === seq);
     if (waiting >= 0) this.#waiting.splice(waiting, 1);
     if (this.#running.delete(seq)) {
-      this.#progress.delete(seq);
+      this.#progress.drop(seq);
       this.#orders.push({ kind: "abandon", seq });
     }
     if (this.#cancelling.has(seq)) this.#handBack(held, now);
@@ -292,8 +282,7 @@ export class SessionPlan {
   #giveUp(turn: number, flight: Flight): void {
     this.#flights.end(turn);
     this.#untold.bringBack(flight.request.outcomes);
-    for (const [seq, progress] of flight.request.progress)
-      if (this.#running.has(seq) && !this.#progress.has(seq)) this.#progress.set(seq, progress);
+    this.#progress.bringBack(flight.request.progress, (seq) => this.#running.has(seq));
     for (const running of flight.started) running.isReported = false;
   }
 }

@@ -225,8 +225,7 @@ class SessionRun {
   }
 
   #progressed(seq: Seq, text: string): void {
-    this.#plan.progressed(seq, text);
-    void this.#pumpSoon();
+    if (this.#plan.progressed(seq, text)) void this.#pumpSoon();
   }
 
   /** One timer at a time, the earliest; one that rings for nothing is set again. */

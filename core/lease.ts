@@ -15,7 +15,7 @@ export interface HeldClaim extends Limited {
   readonly turn: number;
   /** Unix ms; null: handed ahead of the slots, not begun. */
   startedAt: number | null;
-  /** JSON text, as last told. */
+  /** JSON text of a Progress, as last told. No reason to write the session's row: it is stored when that is written. */
   progress: string | null;
   /** When its cancellation was asked for (Unix ms); null: it was not. */
   cancelAt: number | null;

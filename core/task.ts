@@ -6,6 +6,7 @@ import { assertNever } from "./assert-never.ts";
 import type { AttemptError } from "./errors.ts";
 import type { QueueName, Seq } from "./ids.ts";
 import { type TaskId, taskId } from "./ids.ts";
+import type { Progress } from "./progress.ts";
 import type { FinishedStatus, Status } from "./status.ts";
 
 /** How one attempt ended; `null` while it runs. */
@@ -69,7 +70,7 @@ export interface TaskRecord {
   /** Unix ms after which the result is not given any more. */
   readonly resultExpiresAt: number | null;
   readonly error: AttemptError | null;
-  /** JSON text, as the handler last told; RUNNING only. */
+  /** JSON text of a {@link Progress}, as the handler last told; RUNNING only. */
   readonly progress: string | null;
   /** Unix ms by which a task that lives must have begun, where it was told. */
   readonly startBy?: number;
@@ -110,7 +111,7 @@ export type Task = TaskBase &
     | {
         readonly status: "RUNNING";
         readonly startedAt: string | null;
-        readonly progress?: unknown;
+        readonly progress?: Progress;
         readonly cancelRequested?: true;
       }
     | { readonly status: "RETRYING"; readonly runAt: string; readonly error: Omit<AttemptError, "stack"> | null }
@@ -183,7 +184,7 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
         ...base,
         status,
         startedAt: startedAt === undefined ? null : iso(startedAt),
-        ...(record.progress !== null && { progress: JSON.parse(record.progress) as unknown }),
+        ...(record.progress !== null && { progress: JSON.parse(record.progress) as Progress }),
         ...(record.cancelRequested && { cancelRequested: true as const }),
       };
     }

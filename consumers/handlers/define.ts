@@ -29,10 +29,13 @@ export interface TaskContext {
   readonly env: HandlerEnv;
   readonly log: TaskLog;
   /**
-   * Tells how far the task is: any JSON of at most 4 KiB, read back as `progress`. The latest told counts. What does
-   * not fit is logged and left out: progress never fails a task.
+   * Tells how far the task is, read back as `progress: {percent, message?}` while it runs. The latest told counts, and
+   * it may be told as often as one likes: the shard hears it with what it is told anyway, else twice a second. It never
+   * fails a task.
+   * @param percent brought to 0..100
+   * @param message cut at 1 KiB of UTF-8
    */
-  progress(value: unknown): void;
+  progress(percent: number, message?: string): void;
   /**
    * Ends this run and asks to be run again in so many seconds (0 to a year); no attempt is spent. It throws: do not
    * catch what it throws.

@@ -211,7 +211,7 @@ export interface AdvanceRequest extends Versioned {
   /** Of those: begun since the last turn. */
   readonly started: readonly Seq[];
   readonly outcomes: readonly Outcome[];
-  /** JSON texts. */
+  /** JSON texts of a Progress. */
   readonly progress: readonly (readonly [Seq, string])[];
   /** How many more tasks it would take. */
   readonly want: number;

@@ -108,7 +108,7 @@ function returnUnheld(shard: Shard, session: Session, request: AdvanceRequest, n
   );
 }
 
-/** Tasks that began since the last turn, and how far the running ones are. */
+/** Tasks that began since the last turn, and how far the running ones are, which is written only where the row is anyway. */
 function noteProgress(shard: Shard, session: Session, request: AdvanceRequest, now: number): boolean {
   let hasNews = false;
   for (const seq of request.started) {
@@ -120,9 +120,7 @@ function noteProgress(shard: Shard, session: Session, request: AdvanceRequest, n
   }
   for (const [seq, progress] of request.progress) {
     const claim = session.claims.get(seq);
-    if (!claim || claim.progress === progress) continue;
-    claim.progress = progress;
-    hasNews = true;
+    if (claim) claim.progress = progress;
   }
   return hasNews;
 }

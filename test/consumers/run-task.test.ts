@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { defineHandler, type Handler, type TaskContext } from "../../consumers/handlers/define.ts";
 import { NonRetryableError } from "../../consumers/handlers/errors.ts";
+import { KIB } from "../../core/bytes.ts";
 import { DEFAULT_QUEUE, seqAt, taskId } from "../../core/ids.ts";
 import { failureOf, resultOf, taskBench } from "../support/node/task-bench.ts";
 
@@ -160,19 +161,26 @@ describe("what a handler is told", () => {
     expect(otherKey).not.toBe(key);
   });
 
-  test("140 progress goes out as JSON text while the task runs; what does not fit is logged and left out", async () => {
+  test("140 progress is told while the task runs, within 0 to 100; what is no number or no text is logged once and left out", async () => {
     let late: TaskContext["progress"] = () => {};
     const bench = benchOf((_, { progress }) => {
       late = progress;
-      progress({ done: 0.5 });
-      progress("x".repeat(5_000));
-      progress(() => {});
+      progress(12.5);
+      progress(-1, "begun");
+      progress(Number.POSITIVE_INFINITY, "ä".repeat(KIB));
+      progress(Number.NaN);
+      Reflect.apply(progress, undefined, [50, { of: 100 }]);
+      Reflect.apply(progress, undefined, ["50"]);
     });
     const { outcome } = bench.start({});
     expect(resultOf(await outcome)).toBe("null");
-    late({ done: 1 });
-    expect(bench.progress.map(([, text]) => text)).toEqual(['{"done":0.5}']);
-    expect(bench.logs.map(({ level }) => level)).toEqual(["warn", "warn"]);
+    late(100);
+    expect(bench.progress.map(([, text]) => JSON.parse(text))).toEqual([
+      { percent: 12.5 },
+      { percent: 0, message: "begun" },
+      { percent: 100, message: "ä".repeat(KIB / 2) },
+    ]);
+    expect(bench.logs.map(({ level }) => level)).toEqual(["warn"]);
   });
 
   test("its log lines carry the task and the attempt, and its env is what the worker has", async () => {

@@ -1,6 +1,7 @@
 /** What a session does when it hears that a task of it is to stop. */
 import { describe, expect, it } from "vitest";
-import { SessionPlan, type Step } from "../../consumers/session-plan.ts";
+import { SessionPlan } from "../../consumers/session-plan.ts";
+import type { Step } from "../../consumers/step.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/rpc.ts";
 

@@ -1,6 +1,7 @@
 /** A session's turns when things go wrong: what it asks again, what it tells again, and what it must not mix up. */
 import { describe, expect, it } from "vitest";
-import { SessionPlan, type Step } from "../../consumers/session-plan.ts";
+import { SessionPlan } from "../../consumers/session-plan.ts";
+import type { Step } from "../../consumers/step.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { AdvanceRequest, ClaimedTask, Handout, Outcome } from "../../core/schema/rpc.ts";
 

@@ -135,7 +135,7 @@ describe("questions", () => {
     const [first, second] = [nth(hand.tasks, 0), nth(hand.tasks, 1)];
     hand.say({
       outcomes: [succeeded(world, first, '"r"'), failed(world, second, false)],
-      progress: [[nth(seqs, 2), "7"]],
+      progress: [[nth(seqs, 2), '{"percent":7}']],
     });
     return { seqs, hand };
   }
@@ -147,7 +147,7 @@ describe("questions", () => {
     if (!answer.ok) throw new Error(answer.code);
     const statuses = ["SUCCEEDED", "SCHEDULED", "RUNNING", "FAILED", "SUCCEEDED"];
     expect(answer.tasks.map((task) => task?.status ?? null)).toEqual([...statuses, null]);
-    expect(answer.tasks[2]).toMatchObject({ progress: "7", attempts: [{ outcome: null }] });
+    expect(answer.tasks[2]).toMatchObject({ progress: '{"percent":7}', attempts: [{ outcome: null }] });
     expect(answer.tasks[4]).toMatchObject({ result: '"r"' });
   });
 

@@ -19,11 +19,15 @@ export function checkTaken(shard: Shard, request: AdvanceRequest, isNew: boolean
     () => `turn ${request.turn} of session ${id} did not renew its lease`,
   );
   const holding = new Set(request.holding);
+  const progress = new Map(request.progress);
   for (const claim of session.claims.values()) {
     const isKnown = claim.turn > request.answered || holding.has(claim.seq);
     must(isKnown, () => `task ${claim.seq} is held by session ${id}, which does not know of it`);
     const isHung = isNew && (deadlineOf(claim) ?? now + 1) <= now;
     must(!isHung, () => `task ${claim.seq} is past its deadline, and session ${id} has just spoken`);
+    const told = claim.turn === request.turn ? undefined : progress.get(claim.seq);
+    const isSeen = !isNew || told === undefined || claim.progress === told;
+    must(isSeen, () => `turn ${request.turn} told progress of task ${claim.seq}, and the shard has another`);
   }
 }
 

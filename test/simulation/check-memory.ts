@@ -104,8 +104,10 @@ function checkSessions(memory: Memory, fresh: Memory): void {
   if (memory.running > 0) atMost("deadlineHint", memory.deadlineHint, deadline);
 }
 
+/** But for progress, which is written only along with something else. */
 function textOf({ solo, slots, openedAt, handed, storedLease, worker, claims }: Session): string {
-  return `${worker.name} ${solo} ${slots} ${openedAt} ${handed} ${storedLease} ${storeClaims(claims.values())}`;
+  const stored = storeClaims(Array.from(claims.values(), (claim) => ({ ...claim, progress: null })));
+  return `${worker.name} ${solo} ${slots} ${openedAt} ${handed} ${storedLease} ${stored}`;
 }
 
 function checkClaims(memory: Memory, running: string): void {

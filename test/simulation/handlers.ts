@@ -50,7 +50,7 @@ function run(script: Script, ctx: TaskContext, isolate: Isolate, stay: Stay): un
       execution.end ??= "stopped";
       if (isCancelled) reject(ctx.signal.reason);
     });
-    if (script.ms > 20) ctx.progress({ at: script.ms / 2 });
+    if (script.ms > 20) ctx.progress(50, `after ${script.ms / 2} ms`);
     if (act === "hang") return;
     isolate.later(script.ms, () => {
       if (act === "crash") isolate.crash(stay);

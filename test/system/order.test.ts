@@ -42,7 +42,7 @@ describe("order", () => {
     await client.pause("fifo");
     const tasks = times(60, (i): NewTask & { priority: number } => ({
       type: i % 3 === 0 ? "report" : "effect",
-      payload: i % 3 === 0 ? { url: effects.url, progress: i } : { url: effects.url },
+      payload: i % 3 === 0 ? { url: effects.url, percent: i } : { url: effects.url },
       queue: "fifo",
       priority: [0, 5, 9][Math.floor(i / 2) % 3] ?? 0,
     }));

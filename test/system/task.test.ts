@@ -79,8 +79,8 @@ describe("a submission", () => {
   it("D3 140 tells how far it is while it runs", async () => {
     await using effects = await Effects.start();
     effects.hold(1);
-    const progress = { done: 3, of: 10 };
-    const id = await client.submit({ type: "report", payload: { url: effects.url, progress } });
+    const progress = { percent: 30, message: "3 of 10" };
+    const id = await client.submit({ type: "report", payload: { url: effects.url, ...progress, times: 10_000 } });
     const told = async () => {
       const task = await client.task(id);
       return task.status === "RUNNING" && task.progress;

@@ -64,13 +64,18 @@ const deepResult = defineHandler({
   },
 });
 
-/** Tells its progress, then ends when the server answers. */
+/** Tells its progress, once or many times in a row, then ends when the server answers. */
 const report = defineHandler({
   type: "report",
   version: 1,
-  payload: z.strictObject({ url: z.url(), progress: z.unknown() }),
-  async run({ url, progress }, ctx) {
-    ctx.progress(progress);
+  payload: z.strictObject({
+    url: z.url(),
+    percent: z.number(),
+    message: z.string().optional(),
+    times: z.int().default(1),
+  }),
+  async run({ url, percent, message, times }, ctx) {
+    for (let n = times; n > 0; n--) ctx.progress(percent / n, message);
     return await post(url, ctx.idempotencyKey, ctx.signal);
   },
 });
