@@ -7,6 +7,7 @@ import type { AttemptError } from "./errors.ts";
 import type { QueueName, Seq } from "./ids.ts";
 import { type TaskId, taskId } from "./ids.ts";
 import type { Progress } from "./progress.ts";
+import type { TaskOptions } from "./schema/rpc.ts";
 import type { FinishedStatus, Status } from "./status.ts";
 
 /** How one attempt ended; `null` while it runs. */
@@ -34,6 +35,9 @@ export const SUBMITTED = "submitted";
 
 /** In the place of a payload that is not kept: no JSON text is empty. */
 export const NO_PAYLOAD = "";
+
+/** The options that have no place of their own in a record. */
+export type RunOptions = Omit<TaskOptions, "tags" | "replayOf" | "replayedBy">;
 
 /** What ties a task to keys and to other tasks. */
 export interface TaskLinks {
@@ -78,6 +82,8 @@ export interface TaskRecord {
   readonly cancelRequested?: true;
   /** Absent where it is tied to nothing. */
   readonly links?: TaskLinks;
+  /** What it was told of how it is run and kept; absent where that was nothing. */
+  readonly options?: RunOptions;
 }
 
 interface TaskBase extends TaskLinks {

@@ -8,7 +8,7 @@
 import type { AttemptError } from "../core/errors.ts";
 import type { Seq, TaskId } from "../core/ids.ts";
 import type { Status } from "../core/status.ts";
-import type { Attempt, AttemptOutcome, MoveRecord, TaskLinks, TaskRecord } from "../core/task.ts";
+import type { Attempt, AttemptOutcome, MoveRecord, RunOptions, TaskLinks, TaskRecord } from "../core/task.ts";
 
 /** A row without its texts. */
 export type HistoryHead = readonly [
@@ -49,6 +49,7 @@ export type Detail = readonly [
   limitKey?: string | null,
   fairnessKey?: string | null,
   replayedBy?: readonly TaskId[] | null,
+  options?: RunOptions | null,
 ];
 
 /** Times in ms since the task's createdAt. What is left out: it succeeded, without error. */
@@ -87,6 +88,7 @@ export function rowOfRecord(record: TaskRecord, expiresAt: number): HistoryRow {
 export function recordOfRow(row: HistoryRow): HistoryRecord {
   const [seq, rev, status, type, createdAt, endedAt, expiresAt, resultExpiresAt, detail, payload, result] = row;
   const [version, priority, attempts, tags, runAt, attemptsDropped, crashes, moves, error] = detail;
+  const options = detail[14];
   const links = linksOf(detail);
   return {
     seq,
@@ -110,16 +112,20 @@ export function recordOfRow(row: HistoryRow): HistoryRecord {
     progress: null,
     expiresAt,
     ...(links && { links }),
+    ...(options && { options }),
   };
 }
+
+const NO_LINKS: TaskLinks = {};
 
 function detailOf(record: TaskRecord): Detail {
   const { version, priority, createdAt, tags, runAt, attemptsDropped, crashes, moves, error } = record;
   const attempts = record.attempts.map((attempt) => entryOf(attempt, createdAt));
-  if (record.links) {
-    const { replayOf = null, limitKey = null, fairnessKey = null, replayedBy = null } = record.links;
-    const rest = [attemptsDropped, crashes, moves, error, replayOf, null, limitKey, fairnessKey, replayedBy] as const;
-    return [version, priority, attempts, tags, runAt, ...rest];
+  if (record.links || record.options) {
+    const { replayOf = null, limitKey = null, fairnessKey = null, replayedBy = null } = record.links ?? NO_LINKS;
+    const links = [replayOf, null, limitKey, fairnessKey, replayedBy] as const;
+    const last = record.options ? ([...links, record.options] as const) : links;
+    return [version, priority, attempts, tags, runAt, attemptsDropped, crashes, moves, error, ...last];
   }
   if (crashes > 0 || attemptsDropped > 0 || moves.length > 0 || error !== null)
     return [version, priority, attempts, tags, runAt, attemptsDropped, crashes, moves, error];

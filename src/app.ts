@@ -13,6 +13,7 @@ import { live, ready, started } from "./routes/health.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
 import { purgeQueue } from "./routes/purge-queue.ts";
 import * as queues from "./routes/queues.ts";
+import { replayTask } from "./routes/replay.ts";
 import * as schedules from "./routes/schedules.ts";
 import { submitTasks } from "./routes/submissions.ts";
 import { getResult, getSubmission, getSubmissions, getTimeline } from "./routes/tasks.ts";
@@ -34,6 +35,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("PATCH", "/tasks/submissions/:id", patchTask);
   on("POST", "/tasks/submissions/:id/cancel", cancelTask);
   on("POST", "/tasks/submissions/:id/run-now", runTaskNow);
+  on("POST", "/tasks/submissions/:id/replay", replayTask);
   on("GET", "/tasks/submissions/:id/timeline", getTimeline);
   on("GET", "/tasks/compare", compareTasks, "a", "b");
   on("GET", "/tasks/:id", getResult);

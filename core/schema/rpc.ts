@@ -76,6 +76,8 @@ export interface SubmitRequest extends Versioned {
   readonly atomic: boolean;
   readonly tasks: readonly NewTask[];
   readonly idempotency?: Idempotency;
+  /** The finished task of this shard that the one task of the request repeats, as its reader found it: it is told by whom. */
+  readonly repeats?: TaskRecord;
 }
 
 /** Neighbours that differ in their payload alone; `core/pack-tasks.ts` makes and undoes it. */

@@ -149,8 +149,8 @@ export const SubmittedTaskSchema = z
   });
 export type SubmittedTask = z.infer<typeof SubmittedTaskSchema>;
 
-/** What may be changed of a task that waits. */
-export const TaskPatchSchema = z
+/** What may be told of a task that is there: that a replay is to have otherwise, or a task that waits. */
+export const TaskEditSchema = z
   .strictObject({
     priority: PrioritySchema.optional(),
     delaySeconds: z.number().min(0).max(MAX_DELAY_S).optional(),
@@ -161,9 +161,12 @@ export const TaskPatchSchema = z
     path: ["delaySeconds"],
     error: "cannot stand beside runAt: say one of them",
     when: isObject,
-  })
-  .refine((patch) => Object.keys(patch).length > 0, { error: "names nothing to change" });
-export type TaskPatch = z.infer<typeof TaskPatchSchema>;
+  });
+export type TaskEdit = z.infer<typeof TaskEditSchema>;
+
+export const TaskPatchSchema = TaskEditSchema.refine((patch) => Object.keys(patch).length > 0, {
+  error: "names nothing to change",
+});
 
 /** A batch; its tasks are read one by one, so that each fault has its index and a good one costs next to nothing. */
 export const BatchSchema = z.strictObject({

@@ -23,10 +23,10 @@ export const FLUSH_AT_ENTRIES = 2_000;
 export function appendHistory(shard: Shard, records: readonly TaskRecord[], now: number): void {
   const { memory } = shard;
   const { outbox, historyFlush } = memory;
-  const expiresAt = now + (memory.settings?.historyTtlSeconds ?? 0) * 1000;
+  const keptMs = (memory.settings?.historyTtlSeconds ?? 0) * 1000;
   appendRows(
     shard,
-    records.map((record) => rowOfRecord(record, expiresAt)),
+    records.map((record) => rowOfRecord(record, (record.endedAt ?? now) + keptMs)),
   );
   const at = outbox.entries >= FLUSH_AT_ENTRIES ? now : now + FLUSH_DELAY_MS;
   if (historyFlush.failures === 0) historyFlush.at = Math.min(historyFlush.at ?? at, at);

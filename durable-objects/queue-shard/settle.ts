@@ -15,7 +15,7 @@ import { leaveRunning } from "./leave-running.ts";
 import type { Session } from "./memory.ts";
 import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
-import { attemptsOf, heldRows, linksOf, movesOf, optionsOf, type TaskRow } from "./task-rows.ts";
+import { attemptsOf, heldRows, movesOf, NO_OPTIONS, optionsOf, type TaskRow, toldOf } from "./task-rows.ts";
 
 const DELETE_SUCCEEDED = `DELETE FROM task
   WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'RUNNING' AND session = ?2
@@ -95,8 +95,8 @@ function settleSucceeded(
     if (!outcome) continue;
     const [options, attempts, attemptsDropped, crashes, moves, limitKey, fairnessKey] =
       rest === null ? NO_REST : (JSON.parse(rest) as Rest);
-    const links = rest === null ? undefined : linksOf({ options, limit_key: limitKey, fairness_key: fairnessKey });
-    const { tags = [], resultTtlSeconds = defaultTtl, keepPayload } = optionsOf({ options });
+    const told = toldOf({ options, limit_key: limitKey, fairness_key: fairnessKey });
+    const { resultTtlSeconds = defaultTtl, keepPayload } = told.options ?? NO_OPTIONS;
     const { attempt, startedAt, endedAt, result } = outcome;
     const last: Attempt = {
       attempt,
@@ -114,7 +114,7 @@ function settleSucceeded(
       version,
       priority,
       payload: keepPayload === false ? NO_PAYLOAD : payload,
-      tags,
+      ...told,
       createdAt,
       runAt,
       endedAt: now,
@@ -126,7 +126,6 @@ function settleSucceeded(
       resultExpiresAt: now + resultTtlSeconds * 1000,
       error: null,
       progress: null,
-      ...(links && { links }),
     });
     dropClaim(memory, session, seq, now);
   }

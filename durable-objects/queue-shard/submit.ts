@@ -6,11 +6,13 @@
  */
 import { unpackTasks } from "../../core/pack-tasks.ts";
 import type { PackedSubmitRequest, SubmitAnswer } from "../../core/schema/rpc.ts";
+import type { TaskRecord } from "../../core/task.ts";
 import { Admission } from "./admission.ts";
 import { afterOperation } from "./after.ts";
 import { adoptSettings, configure, isAnotherQueue } from "./configure.ts";
 import { rememberKeys } from "./dedup-rows.ts";
 import { insertTasks } from "./insert-tasks.ts";
+import { linkReplay } from "./link-replay.ts";
 import { replaceTasks } from "./replace-tasks.ts";
 import { reserveSeq } from "./reserve-seq.ts";
 import { failure, type PendingSubmission, refuse, type Shard } from "./shard.ts";
@@ -80,6 +82,12 @@ function write(shard: Shard, group: readonly PendingSubmission[], now: number): 
     insertTasks(shard, admission.planned, now);
     rememberKeys(shard, admission.newKeys);
     replaceTasks(shard, admission.replaced, now);
+    for (const [i, { request }] of group.entries()) if (request.repeats) link(shard, request.repeats, answers[i], now);
   });
   return answers;
+}
+
+function link(shard: Shard, repeats: TaskRecord, answer: SubmitAnswer | undefined, now: number): void {
+  const seq = answer?.ok && !answer.replayed ? answer.seqs[0] : null;
+  if (seq) linkReplay(shard, repeats, seq, now);
 }

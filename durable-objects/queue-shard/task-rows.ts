@@ -76,7 +76,7 @@ export function waitingRow(sql: Sql, seq: Seq): TaskRow | undefined {
   return sql.all<TaskRow>(WAITING, seq)[0];
 }
 
-const NO_OPTIONS: TaskOptions = {};
+export const NO_OPTIONS: TaskOptions = {};
 
 export function optionsOf(row: Pick<TaskRow, "options">): TaskOptions {
   return row.options === null ? NO_OPTIONS : (JSON.parse(row.options) as TaskOptions);
@@ -98,17 +98,26 @@ export function movesOf(row: Pick<TaskRow, "moves">): MoveRecord[] {
   return row.moves === null ? [] : (JSON.parse(row.moves) as MoveRecord[]);
 }
 
-/** What a row is tied to; undefined where that is nothing. */
-export function linksOf(row: Pick<TaskRow, "limit_key" | "fairness_key" | "options">): TaskLinks | undefined {
+type Told = Pick<TaskRecord, "tags" | "options" | "links">;
+const NO_TAGS: readonly string[] = [];
+
+/** What a task was told beyond its columns and what it is tied to, as its record has them. */
+export function toldOf(row: Pick<TaskRow, "limit_key" | "fairness_key" | "options">): Told {
   const { limit_key: limitKey, fairness_key: fairnessKey } = row;
-  const { replayOf, replayedBy } = row.options?.includes('"replay') ? optionsOf(row) : NO_OPTIONS;
-  if (limitKey === null && fairnessKey === null && replayOf === undefined && replayedBy === undefined) return undefined;
-  return {
+  if (row.options === null && limitKey === null && fairnessKey === null) return { tags: NO_TAGS };
+  const { tags = NO_TAGS, replayOf, replayedBy, ...options } = optionsOf(row);
+  const links: TaskLinks = {
     ...(limitKey !== null && { limitKey }),
     ...(fairnessKey !== null && { fairnessKey }),
     ...(replayOf !== undefined && { replayOf }),
     ...(replayedBy !== undefined && { replayedBy }),
   };
+  return { tags, ...(!isEmpty(links) && { links }), ...(!isEmpty(options) && { options }) };
+}
+
+function isEmpty(object: object): boolean {
+  for (const _ in object) return false;
+  return true;
 }
 
 /** @param running the claim where a session has it: its attempt is under way */
@@ -123,9 +132,8 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
       outcome: null,
       error: null,
     });
-  const links = linksOf(row);
   return {
-    ...(links && { links }),
+    ...toldOf(row),
     ...(row.expires_at !== null && !isFinished(row.status) && { startBy: row.expires_at }),
     ...(running && running.claim.cancelAt !== null && { cancelRequested: true as const }),
     seq: row.seq,
@@ -135,7 +143,6 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
     version: row.version,
     priority: row.priority,
     payload: row.payload,
-    tags: optionsOf(row).tags ?? [],
     createdAt: row.created_at,
     runAt: row.run_at,
     endedAt: row.ended_at,

@@ -46,8 +46,13 @@ export async function refuseFields(request: Request, limit: number): Promise<voi
 
 /** The body, parsed; undefined where there is none. @throws Problem as {@link readJson} */
 export async function readOptionalJson(request: Request, limit: number): Promise<unknown> {
+  return (await readOptionalBody(request, limit)).value;
+}
+
+/** As {@link readOptionalJson}, with the bytes that it came as. */
+export async function readOptionalBody(request: Request, limit: number): Promise<Body> {
   const bytes = await readBytes(request, limit);
-  return bytes.byteLength === 0 ? undefined : parseJson(request, bytes);
+  return { value: bytes.byteLength === 0 ? undefined : parseJson(request, bytes), bytes };
 }
 
 function parseJson(request: Request, bytes: ArrayBuffer | Uint8Array): unknown {

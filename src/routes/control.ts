@@ -1,18 +1,24 @@
 /** What is done to a task that was submitted: it is cancelled, changed while it waits, or let run now. */
 import { Problem } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
-import { checkPayload, isTooFar, priorityOf, TOO_FAR, timeOf, under } from "../../core/make-task.ts";
 import type { TaskChanges } from "../../core/schema/rpc.ts";
-import { type TaskPatch, TaskPatchSchema } from "../../core/schema/submission.ts";
+import { TaskPatchSchema } from "../../core/schema/submission.ts";
 import { isFinished } from "../../core/status.ts";
+<<<<<<< HEAD
 import { deadlineOf } from "../../reads/ask.ts";
 import { type Found, findTask } from "../../reads/find-tasks.ts";
+=======
+>>>>>>> 2139df1 (A finished task is run again (replay): as it was or edited, in its shard, and each tells of the other in the commit that accepts it)
 import { changeTask } from "../change/change-task.ts";
+import { readChanges } from "../change/read-changes.ts";
 import { readRevision } from "../change/read-revision.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
-import { faultProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+<<<<<<< HEAD
 import { resolveType } from "../submit/resolve-task.ts";
+=======
+import { type Found, findTask } from "../read/find-tasks.ts";
+>>>>>>> 2139df1 (A finished task is run again (replay): as it was or edited, in its shard, and each tells of the other in the commit that accepts it)
 import { showTask } from "./tasks.ts";
 
 /** POST …/{id}/cancel: 200 where it is CANCELLED now or was before, 202 where it runs and was asked to stop. */
@@ -30,7 +36,8 @@ export async function cancelTask(door: Door, c: Ctx): Promise<Response> {
 /** PATCH …/{id}: priority, time or payload of a task that waits. */
 export async function patchTask(door: Door, c: Ctx): Promise<Response> {
   const patch = checkBody(TaskPatchSchema, await readJson(c.req.raw, door.env.bodyLimit));
-  return await change(door, c, await changesOf(door, c, patch), false);
+  const typeOf = async () => (await findTask(door, c.env.tenant, idOf(c), {})).record.type;
+  return await change(door, c, await readChanges(door, patch, typeOf), false);
 }
 
 /** POST …/{id}/run-now: one that is put off, or waits to be tried again, is QUEUED. */
@@ -49,30 +56,6 @@ async function change(door: Door, c: Ctx, changes: TaskChanges, isSameAgain: boo
     throw new Problem("rev-mismatch", `The task has revision ${found.record.rev} by now, not ${rev}.`);
   if (isFinished(found.record.status)) throw finished(found);
   return show(c, found, 200);
-}
-
-/** @throws Problem where the time or the payload is none that the task may have */
-async function changesOf(door: Door, c: Ctx, patch: TaskPatch): Promise<TaskChanges> {
-  const { priority, delaySeconds, runAt } = patch;
-  const now = door.ports.now();
-  const isPutOff = delaySeconds !== undefined || runAt !== undefined;
-  const at = isPutOff ? timeOf({ delaySeconds, runAt }, now) : null;
-  if (isTooFar(at, now)) throw faultProblem(TOO_FAR);
-  return {
-    ...(priority !== undefined && { priority: priorityOf(priority) }),
-    ...(isPutOff && { runAt: at }),
-    ...("payload" in patch && { payload: await payloadOf(door, c, patch.payload) }),
-  };
-}
-
-/** Checked by the type that the task has, which never changes. */
-async function payloadOf(door: Door, c: Ctx, payload: unknown): Promise<NonNullable<TaskChanges["payload"]>> {
-  const { record } = await findTask(door, c.env.tenant, idOf(c), {});
-  const type = await resolveType(door, record.type, deadlineOf(door.ports));
-  if ("code" in type) throw faultProblem(type);
-  const text = checkPayload(payload, type);
-  if (typeof text !== "string") throw faultProblem(under("/payload", text));
-  return { text, version: type.version };
 }
 
 function idOf(c: Ctx): string {

@@ -12,7 +12,7 @@ import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
-import { type Accepted, type AcceptedTask, acceptedTasks } from "../../core/submit-answer.ts";
+import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { iso } from "../../core/task.ts";
 import { deadlineOf, problemOf, publicCode } from "../../reads/ask.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
@@ -22,6 +22,7 @@ import { checkBody, readBody } from "../middleware/read-body.ts";
 import { readIdempotency } from "../submit/idempotency.ts";
 import { placeTasks } from "../submit/place-tasks.ts";
 import { type ReadBatch, readBatch, readOne } from "../submit/read-tasks.ts";
+import { acceptedView, present, replayed } from "../submit/show-accepted.ts";
 
 export async function submitTasks(door: Door, c: Ctx): Promise<Response> {
   const { value: body, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
@@ -137,14 +138,6 @@ async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempote
   return json({ accepted, refused: results.length - accepted, results }, 202, replayed(isReplay));
 }
 
-/** What a request was answered before, it is answered again. */
-function replayed(isReplay: boolean | undefined): Readonly<Record<string, string>> {
-  return isReplay === true ? REPLAYED : NO_HEADERS;
-}
-
-const REPLAYED = { "idempotency-replayed": "true" };
-const NO_HEADERS = {};
-
 interface Load {
   readonly entry: QueueEntry;
   readonly members: { readonly index: number; readonly task: NewTask }[];
@@ -163,20 +156,6 @@ function byPlace({ tasks, entries }: ReadBatch, idempotencyKey: string | undefin
     load.members.push({ index, task });
   }
   return loads;
-}
-
-/** A task as its submission answers it. */
-function acceptedView(entry: QueueEntry, shard: number, task: AcceptedTask | null | undefined) {
-  const { seq, status, createdAt, duplicate } = present(task);
-  const id = taskId({ queue: entry.queue, shard }, seq);
-  const view = { id, queue: entry.queue, ...(status !== null && { status }), createdAt: iso(createdAt) };
-  return duplicate ? { ...view, duplicate } : view;
-}
-
-/** A shard that accepted a task gave it a seq; one that did not is out of order. */
-function present<T>(accepted: T | null | undefined): T {
-  if (accepted === null || accepted === undefined) throw new Error("a shard accepted a task and gave it no seq");
-  return accepted;
 }
 
 function otherQueue(index: number): Fault {

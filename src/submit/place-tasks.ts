@@ -11,7 +11,12 @@ import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import type { Accepted } from "../../core/submit-answer.ts";
+<<<<<<< HEAD
 import { ask, PATIENCE_MS, refusal, timeLeft } from "../../reads/ask.ts";
+=======
+import type { TaskRecord } from "../../core/task.ts";
+import { ask, PATIENCE_MS, refusal, timeLeft } from "../ask.ts";
+>>>>>>> 2139df1 (A finished task is run again (replay): as it was or edited, in its shard, and each tells of the other in the commit that accepts it)
 import type { Door } from "../door.ts";
 
 export interface Placed {
@@ -29,6 +34,8 @@ export interface Load {
   readonly idempotency: Idempotency | null;
   /** Unix ms. */
   readonly deadline: number;
+  /** The one task repeats a finished one, in its shard. */
+  readonly repeats?: { readonly shard: number; readonly record: TaskRecord };
 }
 
 /**
@@ -50,7 +57,7 @@ export async function placeTasks(door: Door, load: Load): Promise<Placed | Refus
       "body-too-large",
       "The payloads of the batch are more than a shard takes at once. Send it in parts.",
     );
-  const named = namedShard(settings, load.tasks, load.idempotency?.key).shard;
+  const named = load.repeats?.shard ?? namedShard(settings, load.tasks, load.idempotency?.key).shard;
   const shard = named ?? placeTask(settings, null, door.ports.random());
   const answer = await submit(door, load, shard);
   if (answer.ok) return { shard, answer };
@@ -74,10 +81,11 @@ async function tell(door: Door, load: Load, shard: number, atMost: number): Prom
 }
 
 function send(door: Door, load: Load, shard: number, atMost: number, withSettings: boolean): Promise<SubmitAnswer> {
-  const { tenant, entry, tasks, atomic, idempotency, deadline } = load;
+  const { tenant, entry, tasks, atomic, idempotency, deadline, repeats } = load;
   const { queue, settings } = entry;
   const plain = { v: 1 as const, settingsVersion: settings.version, atomic, tasks: packTasks(tasks) };
-  const request = idempotency === null ? plain : { ...plain, idempotency };
+  const known = idempotency === null ? plain : { ...plain, idempotency };
+  const request = repeats === undefined ? known : { ...known, repeats: repeats.record };
   const ms = timeLeft(door.ports, deadline, atMost);
   // With a key whoever asks may come again by himself: to have it done twice is to have it done once.
   const lost = idempotency === null ? "outcome-unknown" : "unavailable";

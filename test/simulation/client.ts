@@ -81,7 +81,7 @@ export class Client {
     while (tasks.length < size)
       tasks.push(
         size === LARGE_BATCH || random.chance(0.5)
-          ? { ...first, payload: this.#drawPayload(first.dedup ?? null) }
+          ? { ...first, payload: this.drawPayload(first.dedup ?? null) }
           : this.#drawTask(),
       );
     const atomic = size === 1 || random.chance(0.6);
@@ -89,7 +89,7 @@ export class Client {
     const plain = { v: 1, settingsVersion: this.settings.version, atomic, tasks } as const;
     const key = random.chance(0.2) ? `once ${this.#ids}` : null;
     const request = key === null ? plain : { ...plain, idempotency: { key, fingerprint: "as sent" } };
-    this.#submit(request, 1).catch(() => {});
+    this.send(request);
     if (key !== null) this.#kept.push({ request, sentAt: timeline.now });
   }
 
@@ -106,7 +106,12 @@ export class Client {
     const again: SubmitRequest = isOther
       ? { ...request, settingsVersion: version, idempotency: { key, fingerprint: "another" } }
       : { ...request, settingsVersion: version };
-    this.#submit(again, 1).catch(() => {});
+    this.send(again);
+  }
+
+  /** As the door does: with settings where they lack, and again where that is safe. */
+  send(request: SubmitRequest): void {
+    this.#submit(request, 1).catch(() => {});
   }
 
   /** What a PATCH of the queue brings to its shard; older ones may arrive after newer ones. */
@@ -248,7 +253,7 @@ export class Client {
       type,
       version: type === "fresh" && random.chance(0.5) ? FRESH_VERSION : 1,
       priority: random.between(0, this.#priorities),
-      payload: this.#drawPayload(dedup),
+      payload: this.drawPayload(dedup),
       runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
       ...(random.chance(0.12) && { expiresAt: this.#deps.now() + random.between(50, 30_000) }),
       options: random.chance(0.3) ? JSON.stringify(drawOptions(random)) : null,
@@ -258,7 +263,8 @@ export class Client {
     };
   }
 
-  #drawPayload(dedup: Dedup | null): string {
+  /** One that no other task has. */
+  drawPayload(dedup: Dedup | null): string {
     const { random, faults, mayCrash } = this.#deps;
     const drawn = drawScript(++this.#ids, random, mayCrash);
     const script = dedup ? { ...drawn, key: dedup.key } : drawn;

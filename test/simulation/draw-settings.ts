@@ -31,15 +31,13 @@ export function drawSettings(random: Random): QueueSettings {
 }
 
 /** Whose turn it is: the oldest mostly. */
-export function drawOrder(random: Random): Pick<QueueSettings, "fair" | "ageStepMs"> {
+function drawOrder(random: Random): Pick<QueueSettings, "fair" | "ageStepMs"> {
   if (random.chance(0.3)) return { fair: { weights: { a: 2 } }, ageStepMs: null };
   return { fair: null, ageStepMs: random.chance(0.3) ? random.pick([100, 1_000, 10_000]) : null };
 }
 
 /** Limits of types and keys; a third of the queues has none. */
-export function drawLimits(
-  random: Random,
-): Pick<QueueSettings, "rate" | "typeLimits" | "keyLimits" | "keyLimitOverrides"> {
+function drawLimits(random: Random): Pick<QueueSettings, "rate" | "typeLimits" | "keyLimits" | "keyLimitOverrides"> {
   const rate = () => ({
     limit: random.between(1, 5),
     periodMs: random.pick([100, 1_000, 10_000]),
@@ -56,4 +54,20 @@ export function drawLimits(
     keyLimits: random.chance(0.7) ? limit() : {},
     keyLimitOverrides: random.chance(0.3) ? { [random.pick(LIMIT_KEYS)]: limit() } : {},
   };
+}
+
+/** What a PATCH of the queue changes. */
+export function drawPatch(random: Random): Partial<QueueSettings> {
+  return random.pick<Partial<QueueSettings>>([
+    { paused: true },
+    { paused: false },
+    { draining: true },
+    { draining: false },
+    { concurrency: random.between(1, 4) },
+    { concurrency: null },
+    drawLimits(random),
+    drawOrder(random),
+    { depthLimit: random.between(1, 20) },
+    { depthLimit: 10_000 },
+  ]);
 }

@@ -20,13 +20,14 @@ import { TurnCheck } from "./check-turn.ts";
 import { Client } from "./client.ts";
 import { Control } from "./control.ts";
 import { databaseFor } from "./databases.ts";
-import { drawLimits, drawOrder, drawSettings } from "./draw-settings.ts";
+import { drawPatch, drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { SimulatedHistory } from "./history-database.ts";
 import { Host } from "./host.ts";
 import { type Execution, Model, type Stay } from "./model.ts";
 import { Network } from "./network.ts";
 import { Random } from "./random.ts";
+import { checkReplays, Replays } from "./replays.ts";
 import { Runtimes } from "./runtimes.ts";
 import type { Script } from "./script.ts";
 import { shardPorts } from "./shard-ports.ts";
@@ -41,7 +42,17 @@ const START = Date.UTC(2026, 0, 1);
 const NEWS = 0.08;
 
 /** What clients do, by how often. */
-const ACTS = { submit: 12, settings: 2, read: 1, repeat: 1, cancel: 2, change: 3, purge: 0.1, discard: 0.1 };
+const ACTS = {
+  submit: 12,
+  settings: 2,
+  read: 1,
+  repeat: 1,
+  cancel: 2,
+  change: 3,
+  purge: 0.1,
+  discard: 0.1,
+  replay: 0.5,
+};
 
 export interface WorldOptions {
   readonly seed: number;
@@ -61,6 +72,7 @@ export class World {
   readonly #history: SimulatedHistory;
   readonly #client: Client;
   readonly #control: Control;
+  readonly #replays: Replays;
   readonly #chaos: Chaos;
   readonly #broker: Broker;
   readonly #witness: Witness;
@@ -147,6 +159,8 @@ export class World {
       mayCrash,
     });
     this.#control = new Control({ model, network, tally, random: streamOf("control"), now: () => this.#now() });
+    const replayed = { address: this.address, model, network, tally, history: this.#history, client: this.#client };
+    this.#replays = new Replays({ ...replayed, random: streamOf("replays") });
     this.#chaos = new Chaos({
       timeline,
       faults,
@@ -195,6 +209,7 @@ export class World {
 
   checkEnd(): void {
     checkEnd(this.model, this.#history, this.#settings, this.#deadLetters, this.#chaos.hasSteppedClock);
+    checkReplays(this.address, this.model, this.#history);
   }
 
   #act(): void {
@@ -207,19 +222,9 @@ export class World {
     else if (act === "change") this.#control.change();
     else if (act === "purge") this.#control.purge();
     else if (act === "discard") this.#control.discard();
+    else if (act === "replay") this.#replays.replay();
     else {
-      const patch = this.#random.pick<Partial<QueueSettings>>([
-        { paused: true },
-        { paused: false },
-        { draining: true },
-        { draining: false },
-        { concurrency: this.#random.between(1, 4) },
-        { concurrency: null },
-        drawLimits(this.#random),
-        drawOrder(this.#random),
-        { depthLimit: this.#random.between(1, 20) },
-        { depthLimit: 10_000 },
-      ]);
+      const patch = drawPatch(this.#random);
       this.#tally.count(`setting ${Object.keys(patch)[0]}`);
       this.#client.change(patch);
     }

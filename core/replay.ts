@@ -1,0 +1,32 @@
+/** A finished task is run again: as a new task, with what the old one was told; each tells of the other. Pure. */
+import type { TaskId } from "./ids.ts";
+import { optionsText } from "./make-task.ts";
+import type { NewTask, TaskChanges } from "./schema/rpc.ts";
+import type { TaskRecord } from "./task.ts";
+
+/** Of those that repeat a task, the latest so many are told. */
+export const MAX_REPLAYS_TOLD = 20;
+
+/**
+ * The task that repeats `record`, whose id is `of`: attempts, crashes and time to begin are its own.
+ * @param edit what is to be otherwise the second time
+ */
+export function replayOf(record: TaskRecord, of: TaskId, edit: TaskChanges): NewTask {
+  const { tags, links = {}, options = {} } = record;
+  return {
+    type: record.type,
+    version: edit.payload?.version ?? record.version,
+    priority: edit.priority ?? record.priority,
+    payload: edit.payload?.text ?? record.payload,
+    runAt: edit.runAt ?? null,
+    options: optionsText({ ...options, ...(tags.length > 0 && { tags }), replayOf: of }),
+    ...(links.limitKey !== undefined && { limitKey: links.limitKey }),
+    ...(links.fairnessKey !== undefined && { fairnessKey: links.fairnessKey }),
+  };
+}
+
+/** The record after `by` came to repeat it, one revision higher. */
+export function repeatedBy(record: TaskRecord, by: TaskId): TaskRecord {
+  const replayedBy = [...(record.links?.replayedBy ?? []), by].slice(-MAX_REPLAYS_TOLD);
+  return { ...record, rev: record.rev + 1, links: { ...record.links, replayedBy } };
+}

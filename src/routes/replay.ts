@@ -1,0 +1,56 @@
+/** POST /tasks/submissions/{id}/replay: a finished task again, as a new one in its shard; each tells of the other. */
+import { Problem } from "../../core/errors.ts";
+import { type TaskId, taskId } from "../../core/ids.ts";
+import { under } from "../../core/make-task.ts";
+import { replayOf } from "../../core/replay.ts";
+import type { Idempotency } from "../../core/schema/rpc.ts";
+import { TaskEditSchema } from "../../core/schema/submission.ts";
+import { isFinished } from "../../core/status.ts";
+import { acceptedTasks } from "../../core/submit-answer.ts";
+import { NO_PAYLOAD } from "../../core/task.ts";
+import { deadlineOf, problemOf } from "../ask.ts";
+import { readChanges } from "../change/read-changes.ts";
+import { type Ctx, type Door, noteTask } from "../door.ts";
+import { json } from "../middleware/answer.ts";
+import { faultProblem } from "../middleware/problems.ts";
+import { checkBody, readOptionalBody } from "../middleware/read-body.ts";
+import { findTask } from "../read/find-tasks.ts";
+import { hashText } from "../submit/hash.ts";
+import { readIdempotency } from "../submit/idempotency.ts";
+import { placeTasks } from "../submit/place-tasks.ts";
+import { acceptedView, replayed } from "../submit/show-accepted.ts";
+
+export async function replayTask(door: Door, c: Ctx): Promise<Response> {
+  const { value, bytes } = await readOptionalBody(c.req.raw, door.env.bodyLimit);
+  const edit = checkBody(TaskEditSchema, value ?? {});
+  const { tenant } = c.env;
+  const { at, record } = await findTask(door, tenant, c.req.param("id") ?? "", { texts: true });
+  const id = taskId(at, record.seq);
+  if (!isFinished(record.status))
+    throw new Problem("task-unfinished", `The task is ${record.status}; only what has ended is run again.`);
+  const changes = await readChanges(door, edit, () => record.type);
+  if (record.payload === NO_PAYLOAD && changes.payload === undefined) throw faultProblem(NOT_KEPT);
+  const deadline = deadlineOf(door.ports);
+  const entry = await door.known.queue(at.queue, false, deadline);
+  if (entry === null) throw new Problem("queue-unknown", `The queue ${at.queue} of the task is no more.`);
+  const task = replayOf(record, id, changes);
+  const idempotency = await ofTask(id, await readIdempotency(c.req.raw.headers, bytes));
+  const repeats = { shard: at.shard, record };
+  const placed = await placeTasks(door, { tenant, entry, tasks: [task], atomic: true, idempotency, deadline, repeats });
+  if ("ok" in placed) throw problemOf(placed);
+  const view = acceptedView(entry, placed.shard, acceptedTasks([task], placed.answer)[0]);
+  noteTask(c, view.id);
+  const headers = { location: `/tasks/submissions/${view.id}`, ...replayed(placed.answer.replayed) };
+  return json({ ...view, replayOf: id }, 202, headers);
+}
+
+const NOT_KEPT = under("/payload", {
+  code: "payload-invalid",
+  detail: "The task's payload was not kept (keepPayload: false). Send one with the replay.",
+  errors: [{ pointer: "", detail: "is required, as the task's own was not kept" }],
+});
+
+/** The same key under another task is another request. */
+async function ofTask(id: TaskId, told: Idempotency | null): Promise<Idempotency | null> {
+  return told && { ...told, fingerprint: await hashText(`replay ${id} ${told.fingerprint}`) };
+}

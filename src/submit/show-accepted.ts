@@ -1,0 +1,27 @@
+/** What a submission is answered of each task that was accepted. */
+import { taskId } from "../../core/ids.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
+import type { AcceptedTask } from "../../core/submit-answer.ts";
+import { iso } from "../../core/task.ts";
+
+/** A task as its submission answers it. */
+export function acceptedView(entry: QueueEntry, shard: number, task: AcceptedTask | null | undefined) {
+  const { seq, status, createdAt, duplicate } = present(task);
+  const id = taskId({ queue: entry.queue, shard }, seq);
+  const view = { id, queue: entry.queue, ...(status !== null && { status }), createdAt: iso(createdAt) };
+  return duplicate ? { ...view, duplicate } : view;
+}
+
+/** A shard that accepted a task gave it a seq; one that did not is out of order. */
+export function present<T>(accepted: T | null | undefined): T {
+  if (accepted === null || accepted === undefined) throw new Error("a shard accepted a task and gave it no seq");
+  return accepted;
+}
+
+/** What a request was answered before, it is answered again. */
+export function replayed(isReplay: boolean | undefined): Readonly<Record<string, string>> {
+  return isReplay === true ? REPLAYED : NO_HEADERS;
+}
+
+const REPLAYED = { "idempotency-replayed": "true" };
+const NO_HEADERS = {};
