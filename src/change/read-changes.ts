@@ -2,7 +2,7 @@
 import { checkPayload, isTooFar, priorityOf, TOO_FAR, timeOf, under } from "../../core/make-task.ts";
 import type { TaskChanges } from "../../core/schema/rpc.ts";
 import type { TaskEdit } from "../../core/schema/submission.ts";
-import { deadlineOf } from "../ask.ts";
+import { deadlineOf } from "../../reads/ask.ts";
 import type { Door } from "../door.ts";
 import { faultProblem } from "../middleware/problems.ts";
 import { resolveType } from "../submit/resolve-task.ts";

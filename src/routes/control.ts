@@ -4,21 +4,12 @@ import { taskId } from "../../core/ids.ts";
 import type { TaskChanges } from "../../core/schema/rpc.ts";
 import { TaskPatchSchema } from "../../core/schema/submission.ts";
 import { isFinished } from "../../core/status.ts";
-<<<<<<< HEAD
-import { deadlineOf } from "../../reads/ask.ts";
 import { type Found, findTask } from "../../reads/find-tasks.ts";
-=======
->>>>>>> 2139df1 (A finished task is run again (replay): as it was or edited, in its shard, and each tells of the other in the commit that accepts it)
 import { changeTask } from "../change/change-task.ts";
 import { readChanges } from "../change/read-changes.ts";
 import { readRevision } from "../change/read-revision.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
-<<<<<<< HEAD
-import { resolveType } from "../submit/resolve-task.ts";
-=======
-import { type Found, findTask } from "../read/find-tasks.ts";
->>>>>>> 2139df1 (A finished task is run again (replay): as it was or edited, in its shard, and each tells of the other in the commit that accepts it)
 import { showTask } from "./tasks.ts";
 
 /** POST …/{id}/cancel: 200 where it is CANCELLED now or was before, 202 where it runs and was asked to stop. */

@@ -11,12 +11,8 @@ import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import type { Accepted } from "../../core/submit-answer.ts";
-<<<<<<< HEAD
-import { ask, PATIENCE_MS, refusal, timeLeft } from "../../reads/ask.ts";
-=======
 import type { TaskRecord } from "../../core/task.ts";
-import { ask, PATIENCE_MS, refusal, timeLeft } from "../ask.ts";
->>>>>>> 2139df1 (A finished task is run again (replay): as it was or edited, in its shard, and each tells of the other in the commit that accepts it)
+import { ask, PATIENCE_MS, refusal, timeLeft } from "../../reads/ask.ts";
 import type { Door } from "../door.ts";
 
 export interface Placed {

@@ -67,7 +67,7 @@ describe("278 a replay", () => {
     await wait(id);
     expect(await replay(id)).toMatchObject({ status: 422, body: { errors: [{ pointer: "/payload" }] } });
     expect((await replay(id, { payload: 2 })).status).toBe(202);
-    expect(await replay("held.0.00000000001")).toMatchObject({ status: 404, body: { code: "task-unknown" } });
+    expect(await replay(`nowhere.0.${id.slice(-11)}`)).toMatchObject({ status: 404, body: { code: "task-unknown" } });
   });
 });
 
