@@ -49,9 +49,10 @@ async function measure(state: DirectoryState, entry: QueueEntry): Promise<QueueL
   let oldest: number | null = null;
   for (const answer of await summarizeShards(state, entry)) {
     if (!answer.ok) return null;
-    const { queued, oldestQueuedAt } = answer.summary;
-    waiting += queued;
-    if (oldestQueuedAt !== null) oldest = Math.min(oldest ?? oldestQueuedAt, oldestQueuedAt);
+    // What is at a limit is not helped by another shard. (Absent: a shard of an older version.)
+    const { queued, oldestQueuedAt, ready = queued, oldestReadyAt = oldestQueuedAt } = answer.summary;
+    waiting += ready;
+    if (oldestReadyAt !== null) oldest = Math.min(oldest ?? oldestReadyAt, oldestReadyAt);
   }
   const oldestMs = oldest === null ? 0 : Math.max(0, state.ports.now() - oldest);
   return { shards: entry.settings.shards, waiting, oldestMs };

@@ -1,14 +1,11 @@
 /** A task by id, as far as the shard has it: live, a dead letter, or finished and not yet taken by history. */
 import type { Seq } from "../../core/ids.ts";
-import type { BatchAnswer, BatchRequest, ReadAnswer, ReadRequest, ShardSummary } from "../../core/schema/rpc.ts";
+import type { BatchAnswer, BatchRequest, ReadAnswer, ReadRequest } from "../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
-import { depthOf } from "./memory.ts";
 import { countInOutbox, findInOutbox } from "./outbox.ts";
 import { refuse, type Shard } from "./shard.ts";
 import { recordOf, rowsOf, type TaskRow } from "./task-rows.ts";
 
-const WAITING_SINCE = `SELECT min(max(created_at, coalesce(run_at, 0))) AS since FROM task
-  WHERE seq IN (SELECT value FROM json_each(?))`;
 const COUNTS = "SELECT status, count(*) AS count FROM task WHERE seq >= ?1 AND seq < ?1 + ?2 GROUP BY status";
 
 export const MAX_READ = 100;
@@ -49,28 +46,4 @@ export function countBatch(shard: Shard, request: BatchRequest): BatchAnswer {
   for (const [status, count] of countInOutbox(shard, request.first, request.count))
     counts[status] = (counts[status] ?? 0) + count;
   return { v: 1, ok: true, counts };
-}
-
-export function summarize(shard: Shard): ShardSummary {
-  const { memory } = shard;
-  return {
-    settingsVersion: memory.settings?.version ?? 0,
-    depth: depthOf(memory),
-    queued: memory.lanes.queued,
-    scheduled: memory.due.count,
-    running: memory.running,
-    deadLetters: memory.dead.count,
-    sessions: memory.sessions.size,
-    outboxRows: memory.outbox.rows,
-    outboxBytes: memory.outbox.bytes,
-    refusedRows: memory.outbox.refused,
-    oldestQueuedAt: oldestQueuedAt(shard),
-  };
-}
-
-/** Of the tasks that are next in their lanes. Not the time in a seq, which runs ahead of the clock after an eviction. */
-function oldestQueuedAt({ memory, sql }: Shard): number | null {
-  const heads = Array.from(memory.lanes.all(), (lane) => memory.lanes.head(lane)).filter((head) => head !== undefined);
-  if (heads.length === 0) return null;
-  return sql.all<{ since: number | null }>(WAITING_SINCE, JSON.stringify(heads))[0]?.since ?? null;
 }

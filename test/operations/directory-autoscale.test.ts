@@ -8,6 +8,7 @@ import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
 import { findQueue } from "../../durable-objects/directory/queue-entry.ts";
 import { events } from "../../durable-objects/directory/report.ts";
 import { submitTo } from "../../durable-objects/directory/submit-fires.ts";
+import { open } from "../../durable-objects/queue-shard/open.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 
 const queue = "a" as QueueName;
@@ -42,6 +43,20 @@ describe("259 autoscale", () => {
       : [];
     expect(details).toHaveLength(2);
     expect(details.join()).toContain("35 tasks wait in 1 shards, 10 a shard are aimed at");
+  });
+
+  it("does not count what is at a limit of its key or type, however much and long it waits", async () => {
+    const world = await made({ autoscale: { ...autoscale, targetWaitMs: 1_000 }, keyLimits: { concurrency: 1 } });
+    const tasks = Array.from({ length: 50 }, (): NewTask => ({ ...TASK, limitKey: "k" }));
+    await world.ask(submitTo(world.directory(), queue, 0, tasks, 1_000));
+    const worker = { name: "w", kind: "consumer", types: { echo: 1 }, boot: null } as const;
+    const opened = open(world.shard("a", 0), { v: 1, ticket: null, solo: false, want: 9, worker });
+    expect(opened).toMatchObject({ handout: { tasks: [{}] } });
+    await world.pass(30_000);
+    expect(settings(world)?.shards).toBe(1);
+    await put(world, { autoscale, keyLimits: { concurrency: 40 } });
+    await world.pass(60_000);
+    expect(settings(world)?.shards).toBe(4);
   });
 
   it("lowers it one by one when little waits, also in shards that were lowered before; it stays at its least", async () => {

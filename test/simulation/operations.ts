@@ -11,9 +11,10 @@ import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { open } from "../../durable-objects/queue-shard/open.ts";
 import { purge } from "../../durable-objects/queue-shard/purge.ts";
-import { read, summarize } from "../../durable-objects/queue-shard/read.ts";
+import { read } from "../../durable-objects/queue-shard/read.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../durable-objects/queue-shard/submit.ts";
+import { summarize } from "../../durable-objects/queue-shard/summarize.ts";
 import { wait } from "../../durable-objects/queue-shard/wait.ts";
 import { waitBatch } from "../../durable-objects/queue-shard/wait-batch.ts";
 

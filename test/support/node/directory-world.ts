@@ -16,9 +16,9 @@ import { onAlarm } from "../../../durable-objects/directory/run-due.ts";
 import { DirectoryState } from "../../../durable-objects/directory/state.ts";
 import { tick } from "../../../durable-objects/directory/tick.ts";
 import { configure } from "../../../durable-objects/queue-shard/configure.ts";
-import { summarize } from "../../../durable-objects/queue-shard/read.ts";
 import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../../durable-objects/queue-shard/submit.ts";
+import { summarize } from "../../../durable-objects/queue-shard/summarize.ts";
 import type { Migration } from "../../../durable-objects/sql/migrate.ts";
 import { type NodeSql, nodeSql, openNodeSql } from "../../../durable-objects/sql/node.ts";
 
