@@ -47,6 +47,28 @@ describe("a task that has not begun in its time", () => {
   });
 });
 
+describe("a task that has begun in its time", () => {
+  it("220 225 may end; where it would wait again after it, it is EXPIRED, its payload with its shard alone", async () => {
+    const ends = await client.submit({ type: "sleep", payload: { ms: 1_500 }, ttlSeconds: 1, keepPayload: false });
+    const waits = await client.submit({
+      type: "fail",
+      payload: { times: 9 },
+      ttlSeconds: 1,
+      retry: { baseMs: 5_000 },
+      keepPayload: false,
+    });
+    await client.reaches(waits, "RETRYING");
+    expect(await client.ended(waits)).toMatchObject({ status: "EXPIRED", attempts: [{ attempt: 1 }] });
+    expect(await client.ended(ends)).toMatchObject({ status: "SUCCEEDED" });
+    await waitFor(async () => (await client.counts("default")).outboxRows === 0, { what: "history has both" });
+    for (const id of [ends, waits])
+      expect(await client.call("POST", `/tasks/submissions/${id}/replay`)).toMatchObject({
+        status: 422,
+        body: { errors: [{ pointer: "/payload", detail: expect.stringContaining("not kept") }] },
+      });
+  });
+});
+
 describe("a task is cancelled", () => {
   it("216 218 while it waits: at once, never to run, and again it answers the same", async () => {
     await using effects = await Effects.start();
