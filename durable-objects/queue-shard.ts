@@ -21,6 +21,7 @@ import type {
   ShardRpc,
   SubmitAnswer,
 } from "../core/schema/rpc.ts";
+import type { WatchAnswer, WatchRequest } from "../core/schema/watch-rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { advance } from "./queue-shard/advance.ts";
 import { doDueWork, onAlarm } from "./queue-shard/alarm.ts";
@@ -39,6 +40,7 @@ import { submit } from "./queue-shard/submit.ts";
 import { summarize } from "./queue-shard/summarize.ts";
 import { wait } from "./queue-shard/wait.ts";
 import { waitBatch } from "./queue-shard/wait-batch.ts";
+import { watch } from "./queue-shard/watch.ts";
 import { durableSql } from "./sql/durable.ts";
 
 export class QueueShard extends DurableObject<Env> implements ShardRpc {
@@ -70,6 +72,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   wait(request: Parameters<ShardRpc["wait"]>[0]): Promise<ReadAnswer> {
     return this.#answerLater((shard, respond) => wait(shard, request, respond));
+  }
+  watch(request: WatchRequest): Promise<WatchAnswer> {
+    return this.#answerLater((shard, respond) => watch(shard, request, respond));
   }
   batch(request: BatchRequest): Promise<BatchAnswer> {
     return this.#answerLater((shard, respond) => waitBatch(shard, request, respond));

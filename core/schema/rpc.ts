@@ -7,6 +7,7 @@ import type { TaskRecord } from "../task.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
 import type { DeadLettersRpc } from "./dead-letters-rpc.ts";
 import type { QueueSettings } from "./queue-settings.ts";
+import type { WatchRpc } from "./watch-rpc.ts";
 
 // ---------------------------------------------------------------------------------------------- submit
 
@@ -302,7 +303,7 @@ export type PurgeAnswer = Answer<{
 }>;
 
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
-export interface ShardRpc extends DeadLettersRpc {
+export interface ShardRpc extends DeadLettersRpc, WatchRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   open(request: OpenRequest): Promise<OpenAnswer>;
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;

@@ -1,16 +1,18 @@
 /**
- * What every operation ends with: parked polls get new work, missing sessions are asked for, the alarm is armed. Never
+ * What every operation ends with: whoever watches is told, parked polls get new work, missing sessions are asked for, the alarm is armed. Never
  * throws: the operation stands, and its caller hears so; what is left undone is looked for again soon.
  */
 import { armAlarm } from "./arm-alarm.ts";
 import { issueTickets } from "./issue-tickets.ts";
 import { serveParked } from "./park.ts";
 import type { Shard } from "./shard.ts";
+import { lookForWatchers } from "./watch.ts";
 
 const RETRY_MS = 1_000;
 
 export function afterOperation(shard: Shard, now: number): void {
   try {
+    if (shard.watchers.size > 0) lookForWatchers(shard, now);
     if (shard.parked.size > 0) serveParked(shard, now);
     issueTickets(shard, now);
     armAlarm(shard, now);

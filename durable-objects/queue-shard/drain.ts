@@ -6,11 +6,13 @@ import type { DrainAnswer } from "../../core/schema/answer.ts";
 import { serveParked } from "./park.ts";
 import type { Shard } from "./shard.ts";
 import { tellIdleWaiters } from "./wait.ts";
+import { sendWatchersAway } from "./watch.ts";
 
 export function drain(shard: Shard): DrainAnswer {
   shard.draining = true;
   serveParked(shard, shard.ports.now());
   tellIdleWaiters(shard);
+  sendWatchersAway(shard);
   let sessions = 0;
   for (const { worker } of shard.memory.sessions.values()) if (worker.kind === "consumer") sessions++;
   return { v: 1, ok: true, sessions };

@@ -15,6 +15,7 @@ import type {
   SubmitAnswer,
   SubmitRequest,
 } from "../../core/schema/rpc.ts";
+import type { WatchAnswer, WatchRequest } from "../../core/schema/watch-rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
 import { beginTurns, countLimits, loadMemory, type Memory } from "./memory.ts";
@@ -53,6 +54,12 @@ export interface TaskWaiter {
   readonly stopTimer: () => void;
 }
 
+export interface Watcher {
+  readonly seen: WatchRequest["seen"];
+  readonly respond: (answer: WatchAnswer) => void;
+  readonly stopTimer: () => void;
+}
+
 export class Shard {
   readonly address: ShardAddress;
   readonly name: string;
@@ -65,6 +72,10 @@ export class Shard {
   grouping = false;
   readonly parked = new Map<number, ParkedPoll>();
   readonly waiters = new Map<Seq, Set<TaskWaiter>>();
+  readonly watchers = new Set<Watcher>();
+  /** When it was last looked whether what they watch has changed (Unix ms); and what stops the look that is due. */
+  watchedAt = 0;
+  stopWatchLook: (() => void) | null = null;
   /** Flushes under way, at most one a sink, and since when (Unix ms). */
   readonly flushing = new Map<FlushSink, number>();
   /** Local shutdown: every session is told to stop. */

@@ -53,6 +53,7 @@ export class Network {
       close: (request) => ask("close", request),
       read: (request) => ask("read", request),
       wait: (request) => ask("wait", request),
+      watch: (request) => ask("watch", request),
       batch: (request) => ask("batch", request),
       cancel: (request) => ask("cancel", request),
       purge: (request) => ask("purge", request),

@@ -17,6 +17,7 @@ import { submit } from "../../durable-objects/queue-shard/submit.ts";
 import { summarize } from "../../durable-objects/queue-shard/summarize.ts";
 import { wait } from "../../durable-objects/queue-shard/wait.ts";
 import { waitBatch } from "../../durable-objects/queue-shard/wait-batch.ts";
+import { watch } from "../../durable-objects/queue-shard/watch.ts";
 
 export type Method = keyof ShardRpc;
 export type RequestOf<M extends Method> = Parameters<ShardRpc[M]>[0];
@@ -31,6 +32,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   submit,
   advance,
   wait,
+  watch,
   open: (shard, request, respond) => respond(open(shard, request)),
   close: (shard, request, respond) => respond(close(shard, request)),
   read: (shard, request, respond) => respond(read(shard, request)),

@@ -17,6 +17,7 @@ import { checkEnd } from "./check-end.ts";
 import { checkAlone, checkOnce, isHeld, Leases } from "./check-leases.ts";
 import { RateCheck } from "./check-rates.ts";
 import { TurnCheck } from "./check-turn.ts";
+import { checkWatchers } from "./check-watch.ts";
 import { Client } from "./client.ts";
 import { Control } from "./control.ts";
 import { databaseFor } from "./databases.ts";
@@ -277,6 +278,7 @@ export class World {
     if (host.shard && host.wasTouched) {
       this.#witness.attend();
       this.#leases.check(host.shard);
+      checkWatchers(host.shard);
       // The tables are read each time while faults are on; in the calm every third time is enough, and saves a quarter.
       if (!this.faults.isCalm || ++this.#calmTurns % 3 === 0) {
         const { writes } = host.sql;

@@ -232,6 +232,7 @@ export class DirectoryWorld {
       close: unasked,
       read: unasked,
       wait: unasked,
+      watch: unasked,
       batch: unasked,
       cancel: unasked,
       purge: unasked,
