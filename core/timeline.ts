@@ -4,12 +4,24 @@
  * times and attempts. Pure.
  */
 import type { Status } from "./status.ts";
-import { type Attempt, type MoveRecord, SUBMITTED, type TaskRecord } from "./task.ts";
+import { type Attempt, iso, type MoveRecord, SUBMITTED, type TaskRecord } from "./task.ts";
 
 export interface Timeline {
   readonly moves: readonly MoveRecord[];
   /** false: the task went so many ways that some in the middle were not kept. */
   readonly isComplete: boolean;
+}
+
+/** A move as it is shown. */
+export interface MoveView {
+  readonly status: Status;
+  readonly at: string;
+  readonly cause: string;
+  readonly until?: string;
+}
+
+export function toMoveView([status, at, cause, until]: MoveRecord): MoveView {
+  return { status, at: iso(at), cause, ...(until !== undefined && until !== null && { until: iso(until) }) };
 }
 
 /** The log of moves holds its first and its latest 63. */
@@ -45,7 +57,7 @@ function withRuns(moves: readonly MoveRecord[], attempts: readonly Attempt[]): M
 }
 
 function beginOf({ attempt, startedAt, worker }: Attempt): MoveRecord {
-  return ["RUNNING", startedAt, `attempt ${attempt}, by ${worker}`];
+  return ["RUNNING", startedAt, `attempt ${attempt}, by ${worker}`, null, attempt];
 }
 
 /** What waited for its time and went on by itself was due then. */

@@ -16,6 +16,7 @@ import * as queues from "./routes/queues.ts";
 import { replayTask } from "./routes/replay.ts";
 import * as schedules from "./routes/schedules.ts";
 import { submitTasks } from "./routes/submissions.ts";
+import { streamTaskEvents } from "./routes/task-events.ts";
 import { getResult, getSubmission, getSubmissions, getTimeline } from "./routes/tasks.ts";
 import { deleteType, getType, listTypes, putType } from "./routes/types.ts";
 
@@ -37,6 +38,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/tasks/submissions/:id/run-now", runTaskNow);
   on("POST", "/tasks/submissions/:id/replay", replayTask);
   on("GET", "/tasks/submissions/:id/timeline", getTimeline);
+  on("GET", "/tasks/submissions/:id/events", streamTaskEvents);
   on("GET", "/tasks/compare", compareTasks, "a", "b");
   on("GET", "/tasks/:id", getResult);
 

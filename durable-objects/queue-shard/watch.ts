@@ -70,7 +70,7 @@ function look(shard: Shard): void {
 function distance({ watchers }: Shard): number {
   let tasks = 0;
   for (const { seen } of watchers) tasks += seen.length;
-  return LOOK_EACH_MS + tasks / TASKS_A_MS;
+  return LOOK_EACH_MS + Math.ceil(tasks / TASKS_A_MS);
 }
 
 function answer(shard: Shard, watcher: Watcher, told: WatchAnswer): void {

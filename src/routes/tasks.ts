@@ -2,8 +2,8 @@
 import { Problem } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import { isFinished } from "../../core/status.ts";
-import { iso, type TaskRecord, toTask } from "../../core/task.ts";
-import { timelineOf } from "../../core/timeline.ts";
+import { type TaskRecord, toTask } from "../../core/task.ts";
+import { timelineOf, toMoveView } from "../../core/timeline.ts";
 import { type Found, findTask, findTasks, isFound } from "../../reads/find-tasks.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json, jsonText } from "../middleware/answer.ts";
@@ -61,13 +61,7 @@ export async function getTimeline(door: Door, c: Ctx): Promise<Response> {
   const id = idOf(found);
   noteTask(c, id);
   const { moves, isComplete } = timelineOf(found.record);
-  const told = moves.map(([status, at, cause, until]) => ({
-    status,
-    at: iso(at),
-    cause,
-    ...(until !== undefined && until !== null && { until: iso(until) }),
-  }));
-  return json({ id, moves: told, complete: isComplete });
+  return json({ id, moves: moves.map(toMoveView), complete: isComplete });
 }
 
 /** GET /tasks/{id}: what it gave. 409 while it has not ended, 410 where the result was kept long enough. */

@@ -34,7 +34,7 @@ describe("224 the timeline", () => {
       isComplete: true,
       moves: [
         ["QUEUED", START, "submitted"],
-        ["RUNNING", START + 5, "attempt 1, by w"],
+        ["RUNNING", START + 5, "attempt 1, by w", null, 1],
         ["SUCCEEDED", START + 9, "its handler succeeded"],
       ],
     });

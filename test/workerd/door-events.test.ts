@@ -1,0 +1,60 @@
+/** The stream of a task's events at the door: what it answers to, and what it does where nobody answers it. */
+import { describe, expect, it } from "vitest";
+import { call } from "../support/workerd/call.ts";
+import { altered, serviceWith } from "../support/workerd/service.ts";
+
+const submitted = async (task: object) => String((await call("POST", "/tasks/submissions", task)).body.id);
+const events = (id: string, lastId?: string, fetch = serviceWith()) =>
+  fetch(
+    new Request(`http://sluice.test/tasks/submissions/${id}/events`, {
+      headers: lastId === undefined ? {} : { "last-event-id": lastId },
+    }),
+  );
+
+describe("288 the events of a task", () => {
+  it("are told as what they are: from the first, from one on, and none after the end", async () => {
+    const id = await submitted({ type: "echo", payload: 1 });
+    await call("GET", `/tasks/submissions/${id}?wait=20`);
+    const whole = await events(id);
+    expect([whole.status, whole.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    expect(whole.headers.get("x-request-id")).not.toBeNull();
+    const text = await whole.text();
+    expect(text).toMatch(
+      /^retry: \d+\n\n(id: .+\nevent: move\ndata: \{.+\}\n\n){3}id: end\nevent: end\ndata: \{.+\}\n\n$/,
+    );
+    const ids = text.split("\n").flatMap((line) => (line.startsWith("id: ") ? [line.slice(4)] : []));
+    const rest = await (await events(id, ids[1])).text();
+    expect(rest.match(/^id: .+$/gm)).toEqual(ids.slice(2).map((one) => `id: ${one}`));
+    expect((await events(id, "end")).status).toBe(204);
+  });
+
+  it("of a task that is none are 404; a Last-Event-ID that is none and a query are 422", async () => {
+    expect(await call("GET", "/tasks/submissions/nowhere.0.03lfc9kckcq/events")).toMatchObject({
+      status: 404,
+      body: { code: "task-unknown" },
+    });
+    const id = await submitted({ type: "echo", payload: 1 });
+    const path = `/tasks/submissions/${id}/events`;
+    expect(await call("GET", path, undefined, { headers: { "last-event-id": "yesterday" } })).toMatchObject({
+      status: 422,
+      body: { code: "invalid-request", errors: [{ pointer: "Last-Event-ID:" }] },
+    });
+    expect(await call("GET", `${path}?from=1`)).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: "?from" }] },
+    });
+    expect((await call("POST", path)).status).toBe(405);
+    const head = await call("HEAD", path);
+    expect([head.status, head.body]).toEqual([200, null]);
+  });
+
+  it("end, without an end of the task, where its shard does not answer; the client is to come again", async () => {
+    const id = await submitted({ type: "echo", payload: 1, delaySeconds: 60 });
+    const silent = serviceWith((real) => ({
+      shard: (address) =>
+        altered(real.shard(address), { watch: () => Promise.reject(new Error("Network connection lost.")) }),
+    }));
+    const text = await (await events(id, undefined, silent)).text();
+    expect(text).toMatch(/^retry: 2000\n\nid: .+\nevent: move\ndata: .+\n\n$/);
+  });
+});
