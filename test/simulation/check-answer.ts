@@ -17,22 +17,24 @@ import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { checkHandout } from "./check-advance.ts";
 import type { Leases } from "./check-leases.ts";
 import type { SimulatedHistory } from "./history-database.ts";
+import type { Model } from "./model.ts";
 import type { Method } from "./operations.ts";
 import { must } from "./violation.ts";
 
 export interface AnswerDeps {
   readonly history: SimulatedHistory;
   readonly leases: Leases;
+  readonly model: Model;
 }
 
 export function checkAnswer(shard: Shard, method: Method, request: unknown, answer: unknown, deps: AnswerDeps): void {
   if (method === "submit") checkSubmission(shard, request as SubmitRequest, answer as SubmitAnswer);
   else if (method === "advance") checkHandout(shard, request as AdvanceRequest, answer as AdvanceAnswer);
   else if (method === "close" && (answer as CloseAnswer).ok) deps.leases.closed((request as CloseRequest).session);
-  else if (method === "cancel") checkCancel((request as { seq: Seq }).seq, answer as TaskAnswer, deps.history);
+  else if (method === "cancel") checkCancel(shard, (request as { seq: Seq }).seq, answer as TaskAnswer, deps);
   else if (method === "change") checkChange(request as ChangeRequest, answer as TaskAnswer, shard.ports.now());
-  else if (method === "read") checkRead((request as { seqs: Seq[] }).seqs, answer as ReadAnswer, deps.history);
-  else if (method === "wait") checkRead([(request as { seq: Seq }).seq], answer as ReadAnswer, deps.history);
+  else if (method === "read") checkRead(shard, (request as { seqs: Seq[] }).seqs, answer as ReadAnswer, deps);
+  else if (method === "wait") checkRead(shard, [(request as { seq: Seq }).seq], answer as ReadAnswer, deps);
 }
 
 /** The depth limit is exact: never more, and no refusal while there is room. A replay tells of another time. */
@@ -71,10 +73,10 @@ function checkHeld({ sql, ports }: Shard, key: string): void {
 }
 
 /** Whoever is told so has a task that ended, or one that is asked to stop. */
-function checkCancel(seq: Seq, answer: TaskAnswer, history: SimulatedHistory): void {
+function checkCancel(shard: Shard, seq: Seq, answer: TaskAnswer, deps: AnswerDeps): void {
   if (!answer.ok) return;
   const { task } = answer;
-  if (task === null) must(history.find(seq) !== null, () => `task ${seq} is neither in the shard nor in D1`);
+  if (task === null) checkKnown(shard, seq, deps);
   else
     must(
       isFinished(task.status) || (task.status === "RUNNING" && task.cancelRequested === true),
@@ -100,9 +102,12 @@ function checkChange({ seq, rev, changes }: ChangeRequest, answer: TaskAnswer, n
 }
 
 /** What the shard does not have, history must. */
-function checkRead(seqs: readonly Seq[], answer: ReadAnswer, history: SimulatedHistory): void {
+function checkRead(shard: Shard, seqs: readonly Seq[], answer: ReadAnswer, deps: AnswerDeps): void {
   if (!answer.ok) return;
-  for (const [i, seq] of seqs.entries())
-    if (answer.tasks[i] === null)
-      must(history.find(seq) !== null, () => `task ${seq} is neither in the shard nor in D1`);
+  for (const [i, seq] of seqs.entries()) if (answer.tasks[i] === null) checkKnown(shard, seq, deps);
+}
+
+function checkKnown({ memory }: Shard, seq: Seq, { history, model }: AnswerDeps): void {
+  const isGone = model.isForgotten(seq, memory.settings?.generation ?? 0);
+  must(isGone || history.find(seq) !== null, () => `task ${seq} is neither in the shard nor in D1`);
 }

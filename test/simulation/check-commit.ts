@@ -65,6 +65,8 @@ function isReplacement({ payload }: SeenMove): boolean {
   return payload !== "" && (JSON.parse(payload) as Script).isEdited !== true;
 }
 
+const GENERATION = "SELECT settings ->> 'generation' AS generation FROM shard";
+
 /** It waits, and is another task from now on: only what waits for its backoff goes on waiting for that. */
 function replace({ seq, was, now, payload, options, expires_at }: SeenMove, { model, tally }: CommitDeps): void {
   const task = model.tasks.get(seq);
@@ -82,12 +84,13 @@ function replace({ seq, was, now, payload, options, expires_at }: SeenMove, { mo
   model.byId.set(task.script.id, task);
 }
 
-function bear({ seq, now, payload, options, expires_at }: SeenMove, { model, now: clock }: CommitDeps): void {
+function bear({ seq, now, payload, options, expires_at }: SeenMove, { model, now: clock, gate }: CommitDeps): void {
   must(!model.numbers.has(seq), () => `number ${seq} was given twice`);
   must(now !== "GONE" && canMove("NEW", now), () => `task ${seq} was born ${now}`);
   model.numbers.add(seq);
   const task: KnownTask = {
     seq,
+    generation: gate.all<{ generation: number }>(GENERATION)[0]?.generation ?? 0,
     script: JSON.parse(payload) as Script,
     options: options === null ? {} : (JSON.parse(options) as TaskOptions),
     replacedAfter: null,

@@ -62,6 +62,8 @@ export class Client {
   /** By Idempotency-Key: what the first answer told of each task. */
   readonly #answers = new Map<string, string>();
   #ids = 0;
+  /** How often the queue was deleted, and made again. */
+  #forgotten = 0;
 
   constructor(settings: QueueSettings, deps: ClientDeps) {
     const { random } = deps;
@@ -72,6 +74,14 @@ export class Client {
     this.#priorities = random.between(0, 3);
     this.#limited = random.pick([0, 0.3, 0.9]);
     this.#keysPerTask = random.pick([0.05, 0.15, 0.6]);
+  }
+
+  /** The queue was deleted: nothing that was told of it holds any more. */
+  forget(): void {
+    this.#forgotten++;
+    this.#keys.clear();
+    this.#answers.clear();
+    this.#kept.length = 0;
   }
 
   submit(): void {
@@ -179,13 +189,14 @@ export class Client {
 
   async #submit(request: SubmitRequest, tries: number): Promise<void> {
     const { network, timeline, tally } = this.#deps;
+    const before = this.#forgotten;
     const isSafe = request.idempotency !== undefined || request.tasks.every(({ dedup }) => dedup && isLasting(dedup));
     try {
       const answer = await network.call(this.#life, "submit", request, isSafe);
       if (!answer.ok && answer.code === "settings-needed" && !request.settings) {
         tally.count(answer.code);
         await this.#submit({ ...request, settings: this.settings, settingsVersion: this.settings.version }, tries + 1);
-      } else this.#told(request, answer);
+      } else if (before === this.#forgotten) this.#told(request, answer);
     } catch (error) {
       if (!String(error).includes(SIMULATED)) throw error;
       if (!isSafe || tries >= MOST_TRIES) tally.count("outcome unknown");

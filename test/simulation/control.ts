@@ -132,5 +132,5 @@ export class Control {
 
 function isLive(model: Model, seq: Seq): boolean {
   const status = model.tasks.get(seq)?.status;
-  return status !== "GONE" && status !== "FAILED";
+  return status !== undefined && status !== "GONE" && status !== "FAILED";
 }

@@ -31,6 +31,8 @@ export interface Execution {
 
 export interface KnownTask {
   readonly seq: Seq;
+  /** Of the queue, which was deleted and made again so often. */
+  readonly generation: number;
   /** As it was told last. */
   script: Script;
   options: TaskOptions;
@@ -50,6 +52,8 @@ export class Model {
   readonly tasks = new Map<Seq, KnownTask>();
   /** Each by its worker's name. */
   readonly stays = new Map<string, Stay>();
+  /** Tasks of a queue that was deleted, since the commit that did it. null: born and forgotten in one. */
+  readonly forgotten = new Map<Seq, KnownTask | null>();
   /** Tasks that a client was told of. */
   readonly promised = new Set<Seq>();
   /** Tasks whose cancellation somebody asked for. */
@@ -62,12 +66,27 @@ export class Model {
   readonly edited = new Set<Seq>();
   /** Those of which somebody asked for that. */
   readonly edits = new Set<Seq>();
-  /** By the number that their submission gave them. */
   /** By key: the task that was made under it last. */
   readonly byKey = new Map<string, KnownTask>();
+  /** By the number that their submission gave them. */
   readonly byId = new Map<number, KnownTask>();
   /** Seqs ever made durable. */
   readonly numbers = new Set<number>();
   /** Something in this run may end or repeat a task against its script. */
   isDisturbed = false;
+
+  /** The queue was deleted, and made again. @param born what only the same commit knew of */
+  forget(born: Iterable<Seq>): void {
+    for (const seq of born) {
+      this.numbers.add(seq);
+      this.forgotten.set(seq, null);
+    }
+    for (const [seq, task] of this.tasks) this.forgotten.set(seq, task);
+    for (const known of [this.tasks, this.promised, this.byKey, this.byId]) known.clear();
+  }
+
+  /** Whether a task is of a queue that the shard knows to be deleted. */
+  isForgotten(seq: Seq, generation: number): boolean {
+    return this.forgotten.has(seq) || (this.tasks.get(seq)?.generation ?? generation) < generation;
+  }
 }

@@ -21,6 +21,12 @@ export interface SeenMove {
   readonly ended_at: number | null;
 }
 
+/** What had been seen when the queue was deleted and made again: that much is of the deleted one. */
+export interface SeenForget {
+  readonly moves: number;
+  readonly flushes: number;
+}
+
 /** A row of the outbox that went: all of it must be in D1 by then, or set aside as refused. */
 export interface SeenFlush {
   readonly body: string;
@@ -33,6 +39,11 @@ const SETUP = [
   `CREATE TEMP TABLE seen_move (n INTEGER PRIMARY KEY, seq INTEGER, was TEXT, now TEXT, payload TEXT, options TEXT,
     expires_at INTEGER, ended_at INTEGER)`,
   "CREATE TEMP TABLE seen_flush (n INTEGER PRIMARY KEY, body TEXT, payload TEXT, result TEXT)",
+  "CREATE TEMP TABLE seen_forget (moves INTEGER, flushes INTEGER)",
+  `CREATE TEMP TRIGGER see_forget AFTER UPDATE OF settings ON main.shard
+    WHEN NEW.settings ->> 'generation' > OLD.settings ->> 'generation' BEGIN
+    DELETE FROM seen_forget;
+    INSERT INTO seen_forget SELECT (SELECT count(*) FROM seen_move), (SELECT count(*) FROM seen_flush); END`,
   `CREATE TEMP TRIGGER see_insert AFTER INSERT ON main.task BEGIN
     INSERT INTO seen_move ${COLUMNS}
       VALUES (NEW.seq, 'NEW', NEW.status, NEW.payload, NEW.options, NEW.expires_at, NULL); END`,
@@ -73,14 +84,16 @@ export class Witness {
   }
 
   /** What happened since the last time, in order. */
-  collect(): { moves: SeenMove[]; flushes: SeenFlush[] } {
+  collect(): { moves: SeenMove[]; flushes: SeenFlush[]; forgotten: SeenForget | null } {
     this.attend();
-    if (!this.#isSetUp) return { moves: [], flushes: [] };
+    if (!this.#isSetUp) return { moves: [], flushes: [], forgotten: null };
+    const [forgotten = null] = this.#sql.all<SeenForget>("SELECT moves, flushes FROM seen_forget");
+    if (forgotten) this.#sql.run("DELETE FROM seen_forget");
     const moves = this.#sql.all<SeenMove>(MOVES);
     const flushes = this.#sql.all<SeenFlush>(FLUSHES);
     if (moves.length > 0) this.#sql.run("DELETE FROM seen_move");
     if (flushes.length > 0) this.#sql.run("DELETE FROM seen_flush");
-    return { moves, flushes };
+    return { moves, flushes, forgotten };
   }
 }
 

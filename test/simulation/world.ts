@@ -19,21 +19,21 @@ import { RateCheck } from "./check-rates.ts";
 import { TurnCheck } from "./check-turn.ts";
 import { checkWatchers } from "./check-watch.ts";
 import { Client } from "./client.ts";
-import { Control } from "./control.ts";
 import { databaseFor } from "./databases.ts";
-import { drawPatch, drawSettings } from "./draw-settings.ts";
+import { drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { SimulatedHistory } from "./history-database.ts";
 import { Host } from "./host.ts";
 import { type Execution, Model, type Stay } from "./model.ts";
 import { Network } from "./network.ts";
 import { Random } from "./random.ts";
-import { checkReplays, Replays } from "./replays.ts";
+import { checkReplays } from "./replays.ts";
 import { Runtimes } from "./runtimes.ts";
 import type { Script } from "./script.ts";
 import { shardPorts } from "./shard-ports.ts";
 import type { Tally } from "./tally.ts";
 import { Timeline } from "./timeline.ts";
+import { Users } from "./users.ts";
 import { must, takeViolation } from "./violation.ts";
 import { Witness } from "./witness.ts";
 
@@ -41,19 +41,6 @@ import { Witness } from "./witness.ts";
 const START = Date.UTC(2026, 0, 1);
 /** How often a step is something new, and not the next thing that was to happen anyway. */
 const NEWS = 0.08;
-
-/** What clients do, by how often. */
-const ACTS = {
-  submit: 12,
-  settings: 2,
-  read: 1,
-  repeat: 1,
-  cancel: 2,
-  change: 3,
-  purge: 0.1,
-  discard: 0.1,
-  replay: 0.5,
-};
 
 export interface WorldOptions {
   readonly seed: number;
@@ -72,8 +59,7 @@ export class World {
   readonly #tally: Tally;
   readonly #history: SimulatedHistory;
   readonly #client: Client;
-  readonly #control: Control;
-  readonly #replays: Replays;
+  readonly #users: Users;
   readonly #chaos: Chaos;
   readonly #broker: Broker;
   readonly #witness: Witness;
@@ -144,7 +130,7 @@ export class World {
       },
       onAnswer: (method, request, answer) => {
         const { shard } = this.host;
-        if (shard) checkAnswer(shard, method, request, answer, { history: this.#history, leases: this.#leases });
+        if (shard) checkAnswer(shard, method, request, answer, { history: this.#history, leases: this.#leases, model });
       },
     });
     this.#witness = new Witness(this.host.gate);
@@ -159,9 +145,16 @@ export class World {
       hasSteppedClock: () => this.#chaos.hasSteppedClock,
       mayCrash,
     });
-    this.#control = new Control({ model, network, tally, random: streamOf("control"), now: () => this.#now() });
-    const replayed = { address: this.address, model, network, tally, history: this.#history, client: this.#client };
-    this.#replays = new Replays({ ...replayed, random: streamOf("replays") });
+    this.#users = new Users({
+      address: this.address,
+      client: this.#client,
+      history: this.#history,
+      model,
+      network,
+      tally,
+      now: () => this.#now(),
+      streamOf: (name) => (name === "steps" ? this.#random : streamOf(name)),
+    });
     this.#chaos = new Chaos({
       timeline,
       faults,
@@ -185,7 +178,7 @@ export class World {
     if (next) this.#note(`${next.life.name}: ${next.what}`);
     if (next) next.run();
     else if (this.faults.isCalm) return false;
-    else this.#act();
+    else this.#users.act((what) => this.#note(what));
     // A macrotask: by then every microtask that the step began has run.
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.host.endTurn();
@@ -213,31 +206,14 @@ export class World {
     checkReplays(this.address, this.model, this.#history);
   }
 
-  #act(): void {
-    const act = this.#random.weighted(ACTS);
-    this.#note(act);
-    if (act === "submit") this.#client.submit();
-    else if (act === "read") this.#client.read();
-    else if (act === "repeat") this.#client.repeat();
-    else if (act === "cancel") this.#control.cancel();
-    else if (act === "change") this.#control.change();
-    else if (act === "purge") this.#control.purge();
-    else if (act === "discard") this.#control.discard();
-    else if (act === "replay") this.#replays.replay();
-    else {
-      const patch = drawPatch(this.#random);
-      this.#tally.count(`setting ${Object.keys(patch)[0]}`);
-      this.#client.change(patch);
-    }
-  }
-
   #begin(seq: Seq, attempt: number, stay: Stay, script: Script): { execution: Execution; run: number } {
-    const task = this.model.tasks.get(seq);
-    must(task !== undefined, () => `${stay.worker} runs task ${seq}, which no commit has`);
+    const lost = this.model.forgotten.get(seq);
+    const task = this.model.tasks.get(seq) ?? lost;
+    must(task != null, () => `${stay.worker} runs task ${seq}, which no commit has`);
     checkAlone(task, attempt, stay, this.host.shard);
     const isAsTold = !this.model.edited.has(seq) || script.isEdited === true || task.replacedAfter !== null;
     must(isAsTold || !isHeld(seq, attempt, stay, this.host.shard), () => `task ${seq} runs with its former payload`);
-    checkOnce(task, this.host.gate);
+    if (!lost) checkOnce(task, this.host.gate);
     const execution: Execution = {
       attempt,
       stay,
@@ -257,9 +233,18 @@ export class World {
   }
 
   #committed(): void {
-    const { moves, flushes } = this.#witness.collect();
-    if (moves.length === 0 && flushes.length === 0) return;
+    const { moves, flushes, forgotten } = this.#witness.collect();
+    if (moves.length === 0 && flushes.length === 0 && !forgotten) return;
     for (const { seq, was, now } of moves) this.#note(`  ${seq}: ${was} to ${now}`);
+    const settings = this.host.shard?.memory.settings;
+    if (forgotten) {
+      this.#tally.count("queue deleted");
+      flushes.splice(0, forgotten.flushes);
+      const gone = moves.splice(0, forgotten.moves);
+      this.model.forget(gone.filter(({ was }) => was === "NEW").map(({ seq }) => seq));
+      this.#client.forget();
+      this.#rates.forget();
+    }
     checkCommit(moves, flushes, {
       model: this.model,
       history: this.#history,
@@ -268,7 +253,6 @@ export class World {
       now: this.#chaos.hasSteppedClock ? null : this.#now(),
       settings: this.#settings,
     });
-    const settings = this.host.shard?.memory.settings;
     if (this.#chaos.hasSteppedClock) this.#rates.forget();
     else if (settings) this.#rates.committed(moves, this.host.gate, settings, this.#now());
   }
