@@ -36,6 +36,14 @@ export class Fair {
     if (virtual.times.size >= virtual.lookAt) forgetLevel(virtual);
   }
 
+  /** As far as all keys are now, apart from this one. */
+  copy(): Fair {
+    const copy = new Fair(Object.fromEntries(this.#weights));
+    for (const [priority, { now, times, lookAt }] of this.#priorities)
+      copy.#priorities.set(priority, { now, times: new Map(times), lookAt });
+    return copy;
+  }
+
   #virtualOf(priority: number): Virtual {
     const known = this.#priorities.get(priority);
     if (known) return known;

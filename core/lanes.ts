@@ -106,15 +106,7 @@ export class Lanes {
   add(no: number, key: LaneKey, count = 0, head?: Seq): Lane {
     const window = head === undefined ? [] : [head];
     const lane: Lane = { no, key, band: this.#bandFor(key), at: -1, turn: 0, count, window, next: 0, edge: head ?? 0 };
-    this.#byNo.set(no, lane);
-    this.#byText.set(laneText(key), lane);
-    lane.band.size++;
-    if (key.limitKey !== null) {
-      const lanes = this.#byLimitKey.get(key.limitKey);
-      if (lanes) lanes.add(lane);
-      else this.#byLimitKey.set(key.limitKey, new Set([lane]));
-    }
-    this.#tally(lane, count);
+    this.#admit(lane, laneText(key));
     return lane;
   }
 
@@ -128,6 +120,42 @@ export class Lanes {
     const lanes = this.#byLimitKey.get(key.limitKey);
     lanes?.delete(lane);
     if (lanes?.size === 0) this.#byLimitKey.delete(key.limitKey);
+  }
+
+  /**
+   * Those that hold tasks, apart from these: what is taken from the one is not from the other. Every limitKey is open in
+   * it. No text is made for a lane or a band: of 10,000 lanes they took most of the time.
+   * @param most seqs of each window that are copied; a lane that holds more is refilled as usual
+   */
+  copy(most: number, isWanted: (key: LaneKey) => boolean): Lanes {
+    const copy = new Lanes();
+    const bands = new Map<Band, Band>();
+    for (const [text, band] of this.#bands) {
+      const own = makeBand(band, band.isKeyed);
+      bands.set(band, own);
+      copy.#bands.set(text, own);
+    }
+    for (const [text, { no, key, band, count, turn, window, next, edge }] of this.#byText) {
+      const own = bands.get(band);
+      if (count === 0 || own === undefined || !isWanted(key)) continue;
+      const seqs = window.slice(next, next + most);
+      const lane: Lane = { no, key, band: own, at: -1, turn, count, window: seqs, next: 0, edge: seqs.at(-1) ?? edge };
+      copy.#admit(lane, text);
+    }
+    return copy;
+  }
+
+  #admit(lane: Lane, text: string): void {
+    const { no, key, band, count } = lane;
+    this.#byNo.set(no, lane);
+    this.#byText.set(text, lane);
+    band.size++;
+    if (key.limitKey !== null) {
+      const lanes = this.#byLimitKey.get(key.limitKey);
+      if (lanes) lanes.add(lane);
+      else this.#byLimitKey.set(key.limitKey, new Set([lane]));
+    }
+    this.#tally(lane, count);
   }
 
   isClosed(limitKey: string): boolean {
@@ -240,12 +268,18 @@ export class Lanes {
     const text = bandText(key);
     const found = this.#bands.get(text);
     if (found) return found;
-    const { priority, type, version, mode, limitKey } = key;
-    const open = new Heap<Lane>((a, b) => a.turn < b.turn || (a.turn === b.turn && headOf(a) < headOf(b)));
-    const band: Band = { priority, type, version, mode, isKeyed: limitKey !== null, count: 0, size: 0, open };
+    const band = makeBand(key, key.limitKey !== null);
     this.#bands.set(text, band);
     return band;
   }
+}
+
+function makeBand(
+  { priority, type, version, mode }: Pick<Band, "priority" | "type" | "version" | "mode">,
+  isKeyed: boolean,
+): Band {
+  const open = new Heap<Lane>((a, b) => a.turn < b.turn || (a.turn === b.turn && headOf(a) < headOf(b)));
+  return { priority, type, version, mode, isKeyed, count: 0, size: 0, open };
 }
 
 function insertSorted(lane: Lane, seq: Seq): void {

@@ -26,6 +26,18 @@ export interface LimitsOf {
   readonly levels: Map<string, Level>;
 }
 
+/** How a limit stands towards a task that waits for it. */
+export interface Standing {
+  readonly running: number;
+  /** Tasks that may run at once; null: as many as come. */
+  readonly concurrency: number | null;
+  readonly rate: Rate | null;
+  /** Tokens that lie ready; Infinity where there is no rate. */
+  readonly tokens: number;
+  /** When the next token but so many comes, each taken as it comes (Unix ms). */
+  readonly tokenAt: (ahead: number) => number;
+}
+
 /** A token's alarm comes no sooner than this (ms): high rates are served by the turns that sessions take anyway. */
 const SHORTEST_WAIT_MS = 20;
 
@@ -79,6 +91,15 @@ export class Limits {
     if (gauge) return gauge.room(now);
     const bound = this.#boundOfKey(limitKey);
     return roomIn(bound, 0, bound.rate === null ? undefined : this.#levels.get(KEY + limitKey), now);
+  }
+
+  /** The limits that a task is under, as they stand; null where there is none of that kind. The queue's is its rate alone. */
+  standings({ type, limitKey }: Limited, now: number): { readonly [Of in "queue" | "type" | "key"]: Standing | null } {
+    return {
+      queue: this.#queue?.standing(now) ?? null,
+      type: this.#types.get(type)?.standing(now) ?? null,
+      key: limitKey === null ? null : (this.#keys.get(limitKey) ?? this.#makeGauge(limitKey)).standing(now),
+    };
   }
 
   /** Whether a rate bounds what a band starts: then it is started when it is claimed, never claimed ahead of the slots. */
@@ -166,9 +187,13 @@ export class Limits {
   #keyGauge(limitKey: string): Gauge {
     const known = this.#keys.get(limitKey);
     if (known) return known;
-    const gauge = new Gauge(KEY + limitKey, this.#boundOfKey(limitKey), this.#levels);
+    const gauge = this.#makeGauge(limitKey);
     this.#keys.set(limitKey, gauge);
     return gauge;
+  }
+
+  #makeGauge(limitKey: string): Gauge {
+    return new Gauge(KEY + limitKey, this.#boundOfKey(limitKey), this.#levels);
   }
 
   #boundOfKey(limitKey: string): Bound {
@@ -234,6 +259,18 @@ class Gauge implements HeapItem {
 
   nextTokenAt(now: number): number {
     return this.rate === null ? now : nextTokenAt(this.#levels.get(this.name), this.rate, now);
+  }
+
+  standing(now: number): Standing {
+    const { concurrency, rate } = this.#bound;
+    const level = this.#levels.get(this.name);
+    return {
+      running: this.running,
+      concurrency,
+      rate,
+      tokens: rate === null ? Number.POSITIVE_INFINITY : tokensIn(level, rate, now),
+      tokenAt: (ahead) => (rate === null ? now : nextTokenAt(level, rate, now, ahead + 1)),
+    };
   }
 
   /** @returns whether it has a bucket at all */

@@ -76,6 +76,32 @@ export function pickLane(
   return best;
 }
 
+export interface Started {
+  readonly seq: Seq;
+  readonly lane: Lane;
+}
+
+/**
+ * Takes the best task of them out of its lane, as started; null where none may start. Claims go by it, and so does
+ * whoever looks ahead on a copy (core/foresee.ts).
+ * @param refill gives a lane that `isShort` now its next window
+ */
+export function startNext(
+  runnable: readonly Band[],
+  freeSlot: boolean,
+  lanes: Lanes,
+  rules: Omit<PickRules, "paused" | "knows" | "solo">,
+  refill: (lane: Lane) => void,
+): Started | null {
+  const lane = pickLane(runnable, freeSlot, lanes, rules);
+  if (!lane) return null;
+  const seq = lanes.take(lane);
+  if (lanes.isShort(lane)) refill(lane);
+  rules.limits?.started(lane.key, rules.now);
+  rules.fair?.started(lane.key);
+  return { seq, lane };
+}
+
 /** A lane's turn is looked up when it is on top: virtual times only rise, so none below could be before it. */
 function topByTurn(band: Band, lanes: Lanes, fair: Fair): Lane | undefined {
   for (;;) {

@@ -33,9 +33,12 @@ export function takeToken(level: Level | undefined, rate: Rate, now: number): Le
   return { units, at: now, fullAt: now + Math.ceil((rate.burst * rate.periodMs - units) / rate.limit) };
 }
 
-/** When there is a token again (Unix ms): now, where there is one. */
-export function nextTokenAt(level: Level | undefined, rate: Rate, now: number): number {
-  return now + Math.max(0, Math.ceil((rate.periodMs - unitsIn(level, rate, now)) / rate.limit));
+/**
+ * When there is a token again (Unix ms): now, where there is one.
+ * @param nth which of those that come, if each is taken as it comes
+ */
+export function nextTokenAt(level: Level | undefined, rate: Rate, now: number, nth = 1): number {
+  return now + Math.max(0, Math.ceil((nth * rate.periodMs - unitsIn(level, rate, now)) / rate.limit));
 }
 
 /** The same level by a clock that has stepped back: it fills from now on, or it would wait until the clock catches up. */

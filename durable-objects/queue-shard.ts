@@ -32,6 +32,8 @@ import { configure } from "./queue-shard/configure.ts";
 import { discardDead, groupDead, listDead } from "./queue-shard/dead-letters.ts";
 import { deadTicket } from "./queue-shard/dead-ticket.ts";
 import { drain } from "./queue-shard/drain.ts";
+import { explain } from "./queue-shard/explain.ts";
+import { next } from "./queue-shard/next.ts";
 import { open } from "./queue-shard/open.ts";
 import { purge } from "./queue-shard/purge.ts";
 import { read } from "./queue-shard/read.ts";
@@ -78,6 +80,12 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   batch(request: BatchRequest): Promise<BatchAnswer> {
     return this.#answerLater((shard, respond) => waitBatch(shard, request, respond));
+  }
+  explain(request: Parameters<ShardRpc["explain"]>[0]) {
+    return this.#answer((shard) => explain(shard, request));
+  }
+  next(request: Parameters<ShardRpc["next"]>[0]) {
+    return this.#answer((shard) => next(shard, request));
   }
   cancel(request: Parameters<ShardRpc["cancel"]>[0]) {
     return this.#answer((shard) => cancel(shard, request));

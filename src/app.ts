@@ -9,7 +9,9 @@ import { checkQuery } from "./read/read-query.ts";
 import { compareTasks } from "./routes/compare.ts";
 import { cancelTask, patchTask, runTaskNow } from "./routes/control.ts";
 import * as dead from "./routes/dead-letters.ts";
+import { explainTask } from "./routes/explain.ts";
 import { live, ready, started } from "./routes/health.ts";
+import { nextTasks } from "./routes/next.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
 import { purgeQueue } from "./routes/purge-queue.ts";
 import * as queues from "./routes/queues.ts";
@@ -39,6 +41,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/tasks/submissions/:id/replay", replayTask);
   on("GET", "/tasks/submissions/:id/timeline", getTimeline);
   on("GET", "/tasks/submissions/:id/events", streamTaskEvents);
+  on("GET", "/tasks/submissions/:id/explain", explainTask);
   on("GET", "/tasks/compare", compareTasks, "a", "b");
   on("GET", "/tasks/:id", getResult);
 
@@ -51,6 +54,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/queues/:queue/drain", queues.drainQueue);
   on("POST", "/queues/:queue/resume", queues.resumeQueue);
   on("POST", "/queues/:queue/purge", purgeQueue);
+  on("GET", "/queues/:queue/next", nextTasks, "n");
 
   on("GET", "/types", listTypes);
   on("GET", "/types/:type{.+}", getType);

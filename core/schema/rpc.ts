@@ -6,6 +6,7 @@ import type { Status, WaitingStatus } from "../status.ts";
 import type { TaskRecord } from "../task.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
 import type { DeadLettersRpc } from "./dead-letters-rpc.ts";
+import type { ExplainRpc } from "./explain-rpc.ts";
 import type { QueueSettings } from "./queue-settings.ts";
 import type { WatchRpc } from "./watch-rpc.ts";
 
@@ -303,7 +304,7 @@ export type PurgeAnswer = Answer<{
 }>;
 
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
-export interface ShardRpc extends DeadLettersRpc, WatchRpc {
+export interface ShardRpc extends DeadLettersRpc, ExplainRpc, WatchRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   open(request: OpenRequest): Promise<OpenAnswer>;
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;

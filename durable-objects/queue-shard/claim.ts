@@ -6,7 +6,7 @@ import { MAX_ANSWER_BYTES, MAX_PAYLOAD_BYTES } from "../../core/bytes.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { Band, Lane } from "../../core/lanes.ts";
 import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../core/lease.ts";
-import { type PickRules, pickLane, runnableBands } from "../../core/pick.ts";
+import { type PickRules, runnableBands, type Started, startNext } from "../../core/pick.ts";
 import { shareOf } from "../../core/schema/queue-settings.ts";
 import type { ClaimedTask, Handout, Worker } from "../../core/schema/rpc.ts";
 import { keepLevels } from "./bucket-rows.ts";
@@ -116,33 +116,20 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
   return tasks;
 }
 
-interface PickedTask {
-  readonly seq: Seq;
-  readonly lane: Lane;
-}
-
-function pickTasks(
-  shard: Shard,
-  runnable: readonly Band[],
-  most: number,
-  free: number,
-  rules: PickRules,
-): PickedTask[] {
+function pickTasks(shard: Shard, runnable: readonly Band[], most: number, free: number, rules: PickRules): Started[] {
   const { lanes } = shard.memory;
-  const picked: PickedTask[] = [];
+  const refill = (lane: Lane) => refillIfShort(shard, lane);
+  const picked: Started[] = [];
   while (picked.length < most) {
-    const lane = pickLane(runnable, picked.length < free, lanes, rules);
-    if (!lane) break;
-    picked.push({ seq: lanes.take(lane), lane });
-    refillIfShort(shard, lane);
-    rules.limits?.started(lane.key, rules.now);
-    rules.fair?.started(lane.key);
+    const next = startNext(runnable, picked.length < free, lanes, rules, refill);
+    if (!next) break;
+    picked.push(next);
   }
   return picked;
 }
 
 /** In the order picked: RETURNING promises none, and gives them by seq, which mostly is the same. */
-function takeRows(shard: Shard, session: Session, picked: readonly PickedTask[]): readonly ClaimedRow[] {
+function takeRows(shard: Shard, session: Session, picked: readonly Started[]): readonly ClaimedRow[] {
   const rows = shard.sql.rows<ClaimedRow>(CLAIM, session.id, JSON.stringify(picked.map(({ seq }) => seq)));
   if (rows.length === picked.length && rows.every(([seq], i) => seq === picked[i]?.seq)) return rows;
   const bySeq = new Map(rows.map((row) => [row[0], row]));

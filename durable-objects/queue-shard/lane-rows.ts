@@ -2,6 +2,7 @@
 
 import type { Seq } from "../../core/ids.ts";
 import { type Lane, type LaneKey, MAX_LANES, WINDOW } from "../../core/lanes.ts";
+import type { Sql } from "../sql/sql.ts";
 import type { Shard } from "./shard.ts";
 
 const MAKE_LANE = `INSERT INTO lane (no, priority, type, version, limit_key, fairness_key, mode)
@@ -31,10 +32,10 @@ export function reclaimLanes(shard: Shard): void {
 /** Reads the next of a lane's oldest tasks where its window has run out. */
 export function refillIfShort(shard: Shard, lane: Lane): void {
   const { lanes } = shard.memory;
-  if (!lanes.isShort(lane)) return;
-  const rows = shard.sql.all<{ seq: Seq }>(REFILL, lane.no, lane.edge);
-  lanes.refill(
-    lane,
-    rows.map((row) => row.seq),
-  );
+  if (lanes.isShort(lane)) lanes.refill(lane, readWindow(shard.sql, lane));
+}
+
+/** A lane's oldest tasks beyond its edge. */
+export function readWindow(sql: Sql, { no, edge }: Lane): Seq[] {
+  return sql.all<{ seq: Seq }>(REFILL, no, edge).map(({ seq }) => seq);
 }

@@ -273,7 +273,7 @@ export function beginTurns(memory: Memory): void {
   for (const lane of lanes.all()) if (lane.turn !== 0) lanes.setTurn(lane, 0);
 }
 
-function* claimsOf(sessions: ReadonlyMap<number, Session>): Generator<Limited> {
+export function* claimsOf(sessions: ReadonlyMap<number, Session>): Generator<Limited> {
   for (const { claims } of sessions.values()) yield* claims.values();
 }
 

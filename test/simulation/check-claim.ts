@@ -97,7 +97,7 @@ function mayStart(shard: Shard, session: Session, settings: QueueSettings): bool
 }
 
 /** What runs, by type and by limitKey, against the limits of each. */
-class Room {
+export class Room {
   readonly #settings: QueueSettings;
   readonly #running: LimitedTask[];
 
@@ -156,12 +156,12 @@ function withBurst(rate: RateSetting): Required<RateSetting> {
 }
 
 /** What waits for a session, the best first, where the oldest goes first within a priority. */
-class Choice {
+export class Choice {
   readonly #left: Waiting[];
   readonly #room: Room;
   #free: number;
 
-  constructor(session: Session, room: Room, sql: Sql) {
+  constructor(session: Pick<Session, "slots" | "claims" | "solo" | "worker">, room: Room, sql: Sql) {
     this.#room = room;
     this.#free = session.slots;
     for (const claim of session.claims.values()) if (claim.startedAt !== null) this.#free--;
@@ -190,7 +190,7 @@ class Choice {
   }
 }
 
-function bestFor(choice: Choice, count: number): Seq[] {
+export function bestFor(choice: Choice, count: number): Seq[] {
   const best: Seq[] = [];
   while (best.length < count) {
     const task = choice.find();

@@ -4,6 +4,7 @@ import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { checkParked } from "./check-claim.ts";
 import { checkMemory, readTables, type Tables } from "./check-memory.ts";
+import { checkNext } from "./check-next.ts";
 import type { Host } from "./host.ts";
 import { must } from "./violation.ts";
 
@@ -12,9 +13,13 @@ const MOST_RINGS = 25;
 /** Whatever a shard waits for, it looks after at most so long: the longest patience with tickets, and a lease. */
 const LONGEST_WAIT_MS = 310_000;
 
+/** To look ahead is the dearest of the checks. */
+const CHECKS_A_LOOK = 4;
+
 export class TurnCheck {
   #tables: Tables | null = null;
   #boot: string | null = null;
+  #checks = 0;
 
   /** @param hasWritten whether the tables may have changed since the last time */
   check(host: Host, shard: Shard, sql: Sql, hasWritten: boolean, hasSteppedClock: boolean): void {
@@ -24,6 +29,7 @@ export class TurnCheck {
     this.#tables ??= readTables(sql, boot);
     checkMemory(shard, this.#tables, hasSteppedClock);
     if (!host.isHurt) checkParked(shard, sql);
+    if (++this.#checks % CHECKS_A_LOOK === 0) checkNext(host, shard, sql, hasSteppedClock);
     checkAlarm(host, shard, hasSteppedClock);
   }
 }

@@ -55,6 +55,8 @@ export class Network {
       wait: (request) => ask("wait", request),
       watch: (request) => ask("watch", request),
       batch: (request) => ask("batch", request),
+      explain: (request) => ask("explain", request),
+      next: (request) => ask("next", request),
       cancel: (request) => ask("cancel", request),
       purge: (request) => ask("purge", request),
       listDead: (request) => ask("listDead", request),

@@ -9,6 +9,8 @@ import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
 import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
+import { explain } from "../../durable-objects/queue-shard/explain.ts";
+import { next } from "../../durable-objects/queue-shard/next.ts";
 import { open } from "../../durable-objects/queue-shard/open.ts";
 import { purge } from "../../durable-objects/queue-shard/purge.ts";
 import { read } from "../../durable-objects/queue-shard/read.ts";
@@ -37,6 +39,8 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   close: (shard, request, respond) => respond(close(shard, request)),
   read: (shard, request, respond) => respond(read(shard, request)),
   batch: waitBatch,
+  explain: (shard, request, respond) => respond(explain(shard, request)),
+  next: (shard, request, respond) => respond(next(shard, request)),
   cancel: (shard, request, respond) => respond(cancel(shard, request)),
   listDead: (shard, request, respond) => respond(listDead(shard, request)),
   groupDead: (shard, request, respond) => respond(groupDead(shard, request)),

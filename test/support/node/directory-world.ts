@@ -234,6 +234,8 @@ export class DirectoryWorld {
       wait: unasked,
       watch: unasked,
       batch: unasked,
+      explain: unasked,
+      next: unasked,
       cancel: unasked,
       purge: unasked,
       listDead: unasked,
