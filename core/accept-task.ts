@@ -86,6 +86,9 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
         if (typeof value !== "string" || parseTime(value) === null) return false;
         bounded++;
         break;
+      case "cache":
+        if (value !== "use" && value !== "bypass" && value !== "refresh") return false;
+        break;
       case "timeoutMs":
         if (!isWhole(value, 1, MAX_TIMEOUT_MS)) return false;
         break;

@@ -26,6 +26,7 @@ export interface TypeTold {
   readonly payload: z.ZodType;
   readonly timeoutMs?: number | undefined;
   readonly retry?: { readonly [Field in keyof RetryPolicy]?: RetryPolicy[Field] | undefined } | undefined;
+  readonly cacheTtlSeconds?: number | undefined;
 }
 
 /** A type as the door knows it. */
@@ -37,6 +38,8 @@ export interface TaskType {
   readonly options: Pick<TaskOptions, "timeoutMs" | "retry">;
   /** `options` as text, for a task that says nothing itself; null where neither does. */
   readonly optionsText: string | null;
+  /** For how long a result answers equal tasks; 0: not at all. PUT /types may say otherwise. */
+  readonly cacheTtlSeconds: number;
 }
 
 export interface Fault {
@@ -48,12 +51,19 @@ export interface Fault {
 /** What a type's own handler says of it, laid out for the hot path. */
 export function handledType(told: TypeTold): TaskType {
   const options = tidy({ timeoutMs: told.timeoutMs, retry: mergeRetry(told.retry, undefined) });
-  return { type: told.type, version: told.version, payload: told.payload, options, optionsText: optionsText(options) };
+  return {
+    type: told.type,
+    version: told.version,
+    payload: told.payload,
+    options,
+    optionsText: optionsText(options),
+    cacheTtlSeconds: told.cacheTtlSeconds ?? 0,
+  };
 }
 
 /** A type that only PUT /types knows. */
 export function declaredType(type: string): TaskType {
-  return { type, version: 1, payload: null, options: {}, optionsText: null };
+  return { type, version: 1, payload: null, options: {}, optionsText: null, cacheTtlSeconds: 0 };
 }
 
 const FAULTS: Readonly<Record<JsonFault, string>> = {

@@ -14,6 +14,7 @@ export const MOVES = [
   { from: "NEW", event: "submit", to: "QUEUED" },
   { from: "NEW", event: "submit-later", to: "SCHEDULED" },
   { from: "NEW", event: "submit-blocked", to: "BLOCKED" },
+  { from: "NEW", event: "submit-cached", to: "SUCCEEDED" },
 
   { from: "SCHEDULED", event: "due", to: "QUEUED" },
   { from: "RETRYING", event: "due", to: "QUEUED" },

@@ -5,7 +5,7 @@
  */
 import type { NewTask, PackedTask } from "./schema/rpc.ts";
 
-/** Neighbours joined to runs; a task that stands alone, or has a dedup key, travels as it is. */
+/** Neighbours joined to runs; a task that stands alone, or has a key of its own, travels as it is. */
 export function packTasks(tasks: readonly NewTask[]): readonly PackedTask[] {
   const packed: PackedTask[] = [];
   for (let start = 0; start < tasks.length; ) {
@@ -49,6 +49,8 @@ function isAlike(a: NewTask, b: NewTask): boolean {
     a.limitKey === b.limitKey &&
     a.fairnessKey === b.fairnessKey &&
     a.expiresAt === b.expiresAt &&
+    a.cache === undefined &&
+    b.cache === undefined &&
     a.dedup === undefined &&
     b.dedup === undefined
   );

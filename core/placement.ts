@@ -13,12 +13,14 @@ export interface PlacementKeys {
   readonly idempotencyKey?: string;
   readonly schedule?: string;
   readonly run?: string;
+  /** Of a result that may be kept: a task is found there, but is not lost elsewhere. */
+  readonly cache?: string;
 }
 
 /** The key that decides, in the order in which the fields stand above, with its kind; null: the task is unkeyed. */
 export function placementKey(keys: PlacementKeys): string | null {
-  const { unique, limitKey, idempotencyKey, schedule, run } = keys;
-  return unique ?? limitKey ?? idempotencyKey ?? schedule ?? run ?? null;
+  const { unique, limitKey, idempotencyKey, schedule, run, cache } = keys;
+  return unique ?? limitKey ?? idempotencyKey ?? schedule ?? run ?? cache ?? null;
 }
 
 /**
@@ -72,6 +74,40 @@ export function namedShard(
   if (shard === null && idempotencyKey !== undefined)
     return { shard: placeTask(settings, placementKey({ idempotencyKey }), 0), astray: null };
   return { shard, astray: null };
+}
+
+type Cached = Pick<NewTask, "cache">;
+
+/** Where a result that is kept for the task would be; null: nowhere. */
+function cacheShard(settings: Pick<QueueSettings, "shards" | "keyShards">, { cache }: Cached): number | null {
+  return cache === undefined ? null : placeTask(settings, placementKey({ cache: cache.key }), 0);
+}
+
+/** The shard that is best for tasks which may go anywhere: where the first of them that is cached has its result. */
+export function bestShard(
+  settings: Pick<QueueSettings, "shards" | "keyShards">,
+  tasks: readonly Cached[],
+): number | null {
+  const cached = tasks.find(({ cache }) => cache !== undefined);
+  return cached ? cacheShard(settings, cached) : null;
+}
+
+/**
+ * The tasks as they are sent to `shard`: one whose result would be at another runs without the cache, because nobody
+ * would look for it here, and it may find here what has been driven out there.
+ */
+export function withoutStrays(
+  settings: Pick<QueueSettings, "shards" | "keyShards">,
+  tasks: readonly NewTask[],
+  shard: number,
+): readonly NewTask[] {
+  const strays = (task: NewTask) => task.cache !== undefined && cacheShard(settings, task) !== shard;
+  if (!tasks.some(strays)) return tasks;
+  return tasks.map((task) => {
+    if (!strays(task)) return task;
+    const { cache: _, ...plain } = task;
+    return plain;
+  });
 }
 
 /** Another shard than the one that was full, for an unkeyed task's second and last try; null where there is none. */

@@ -4,8 +4,8 @@
  * 60 bytes.
  * Must stay true: what is restored tells of each task what the first answer told.
  */
-import type { Seq } from "./ids.ts";
-import type { NewTask, SubmitAnswer } from "./schema/rpc.ts";
+import type { Seq, TaskId } from "./ids.ts";
+import type { KnownTask, NewTask, SubmitAnswer } from "./schema/rpc.ts";
 import type { Status } from "./status.ts";
 
 export type Accepted = Extract<SubmitAnswer, { ok: true }>;
@@ -18,6 +18,8 @@ export interface AcceptedTask {
   readonly createdAt: number;
   /** It was there before. */
   readonly duplicate: boolean;
+  /** It ended at once, by that task's result. */
+  readonly source?: TaskId;
 }
 
 /** The tasks in order, null where refused. @param tasks as they were submitted */
@@ -28,9 +30,9 @@ export function acceptedTasks(
   const told = seqs.map((seq, i): AcceptedTask | null =>
     seq === null ? null : { seq, status: bornAs(tasks[i], createdAt), createdAt, duplicate: false },
   );
-  for (const { index, status, createdAt } of known ?? []) {
+  for (const { index, status, createdAt, source } of known ?? []) {
     const task = told[index];
-    if (task) told[index] = { ...task, status, createdAt };
+    if (task) told[index] = { ...task, status, createdAt, ...(source !== undefined && { source }) };
   }
   for (const index of duplicates) {
     const task = told[index];
@@ -46,9 +48,16 @@ export function bornAs(task: Pick<NewTask, "runAt"> | undefined, now: number): "
 }
 
 /** So many tasks from `seq` on; `seq` null: refused ones. */
-type StoredRun = [seq: Seq | null, count: number, status: Status | null, createdAt: number, isDuplicate: boolean];
+type StoredRun = [
+  seq: Seq | null,
+  count: number,
+  status: Status | null,
+  createdAt: number,
+  isDuplicate: boolean,
+  source?: TaskId,
+];
 
-const REFUSED = { seq: null, status: null, createdAt: 0, duplicate: false } as const;
+const REFUSED = { seq: null, status: null, createdAt: 0, duplicate: false, source: undefined } as const;
 
 interface StoredAnswer {
   readonly createdAt: number;
@@ -60,11 +69,13 @@ interface StoredAnswer {
 export function storeAnswer(tasks: readonly Pick<NewTask, "runAt">[], answer: Accepted): string {
   const runs: StoredRun[] = [];
   for (const task of acceptedTasks(tasks, answer)) {
-    const { seq, status, createdAt, duplicate } = task ?? REFUSED;
+    const { seq, status, createdAt, duplicate, source } = task ?? REFUSED;
     const last = runs.at(-1);
     const next = last && last[0] !== null ? last[0] + last[1] : null;
-    if (last && next === seq && last[2] === status && last[3] === createdAt && last[4] === duplicate) last[1]++;
-    else runs.push([seq, 1, status, createdAt, duplicate]);
+    const isAlike = last?.[2] === status && last[3] === createdAt && last[4] === duplicate && last[5] === source;
+    if (last && next === seq && isAlike) last[1]++;
+    else if (source === undefined) runs.push([seq, 1, status, createdAt, duplicate]);
+    else runs.push([seq, 1, status, createdAt, duplicate, source]);
   }
   const stored: StoredAnswer = { createdAt: answer.createdAt, runs, refused: answer.refused };
   return JSON.stringify(stored);
@@ -75,13 +86,13 @@ export function restoreAnswer(text: string): Accepted {
   const { createdAt, runs, refused } = JSON.parse(text) as StoredAnswer;
   const seqs: (Seq | null)[] = [];
   const duplicates: number[] = [];
-  const known: { index: number; status: Status | null; createdAt: number }[] = [];
-  for (const [first, count, status, at, isDuplicate] of runs)
+  const known: KnownTask[] = [];
+  for (const [first, count, status, at, isDuplicate, source] of runs)
     for (let i = 0; i < count; i++) {
       const index = seqs.length;
       seqs.push(first === null ? null : ((first + i) as Seq));
       if (isDuplicate) duplicates.push(index);
-      if (first !== null) known.push({ index, status, createdAt: at });
+      if (first !== null) known.push({ index, status, createdAt: at, ...(source !== undefined && { source }) });
     }
   return { v: 1, ok: true, createdAt, seqs, duplicates, refused, known, replayed: true };
 }

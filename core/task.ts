@@ -37,7 +37,7 @@ export const SUBMITTED = "submitted";
 export const NO_PAYLOAD = "";
 
 /** The options that have no place of their own in a record. */
-export type RunOptions = Omit<TaskOptions, "tags" | "replayOf" | "replayedBy">;
+export type RunOptions = Omit<TaskOptions, "tags" | "replayOf" | "replayedBy" | "cache">;
 
 /** What ties a task to keys and to other tasks. */
 export interface TaskLinks {
@@ -47,6 +47,8 @@ export interface TaskLinks {
   readonly replayOf?: TaskId;
   /** Those that repeat this one, the earliest first. */
   readonly replayedBy?: readonly TaskId[];
+  /** The task whose result, kept, is this one's. */
+  readonly cachedFrom?: TaskId;
 }
 
 /** A task inside the system: what a shard reads, what history keeps. Times are Unix ms. */
@@ -86,7 +88,7 @@ export interface TaskRecord {
   readonly options?: RunOptions;
 }
 
-interface TaskBase extends TaskLinks {
+interface TaskBase extends Omit<TaskLinks, "cachedFrom"> {
   readonly id: TaskId;
   readonly queue: QueueName;
   readonly type: string;
@@ -97,6 +99,9 @@ interface TaskBase extends TaskLinks {
   readonly rev: number;
   /** While it lives, where it was told. */
   readonly expiresAt?: string;
+  /** It did not run: it has the kept result of `source`, an equal task. */
+  readonly cached?: true;
+  readonly source?: TaskId;
 }
 
 export interface AttemptView {
@@ -158,8 +163,11 @@ export function toAttemptView(attempt: Attempt): AttemptView {
 
 const unknownError: AttemptError = { code: "handler-error", message: "no error was recorded", class: "Error" };
 
+const NO_LINKS: TaskLinks = {};
+
 /** A record as its user sees it. */
 export function toTask(queue: QueueName, shard: number, record: TaskRecord): Task {
+  const { cachedFrom, ...links } = record.links ?? NO_LINKS;
   const base: TaskBase = {
     id: taskId({ queue, shard }, record.seq),
     queue,
@@ -170,7 +178,8 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
     attempts: record.attempts.map(toAttemptView),
     rev: record.rev,
     ...(record.startBy !== undefined && { expiresAt: iso(record.startBy) }),
-    ...record.links,
+    ...links,
+    ...(cachedFrom !== undefined && { cached: true as const, source: cachedFrom }),
   };
   const endedAt = iso(record.endedAt ?? record.createdAt);
   const { status } = record;

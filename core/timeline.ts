@@ -28,6 +28,12 @@ export function toMoveView([status, at, cause, until]: MoveRecord): MoveView {
 export const MAX_MOVES = 64;
 
 export function timelineOf(record: TaskRecord): Timeline {
+  const source = record.links?.cachedFrom;
+  if (source !== undefined)
+    return {
+      moves: [["SUCCEEDED", record.createdAt, `submitted, and answered by the result of ${source}`]],
+      isComplete: true,
+    };
   const told = withRuns(fromSubmission(record), record.attempts);
   if (record.status === "SUCCEEDED")
     told.push(["SUCCEEDED", record.endedAt ?? record.createdAt, "its handler succeeded"]);

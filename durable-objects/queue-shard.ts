@@ -36,6 +36,7 @@ import { explain } from "./queue-shard/explain.ts";
 import { next } from "./queue-shard/next.ts";
 import { open } from "./queue-shard/open.ts";
 import { purge } from "./queue-shard/purge.ts";
+import { purgeCache } from "./queue-shard/purge-cache.ts";
 import { read } from "./queue-shard/read.ts";
 import { failure, Shard } from "./queue-shard/shard.ts";
 import { submit } from "./queue-shard/submit.ts";
@@ -104,6 +105,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   change(request: ChangeRequest) {
     return this.#answer((shard) => change(shard, request));
+  }
+  purgeCache(request: Parameters<ShardRpc["purgeCache"]>[0]) {
+    return this.#answer((shard) => purgeCache(shard, request));
   }
   configure(request: Parameters<ShardRpc["configure"]>[0]) {
     return this.#answer((shard) => configure(shard, request));

@@ -50,6 +50,7 @@ export type Detail = readonly [
   fairnessKey?: string | null,
   replayedBy?: readonly TaskId[] | null,
   options?: RunOptions | null,
+  cachedFrom?: TaskId | null,
 ];
 
 /** Times in ms since the task's createdAt. What is left out: it succeeded, without error. */
@@ -122,9 +123,17 @@ function detailOf(record: TaskRecord): Detail {
   const { version, priority, createdAt, tags, runAt, attemptsDropped, crashes, moves, error } = record;
   const attempts = record.attempts.map((attempt) => entryOf(attempt, createdAt));
   if (record.links || record.options) {
-    const { replayOf = null, limitKey = null, fairnessKey = null, replayedBy = null } = record.links ?? NO_LINKS;
+    const {
+      replayOf = null,
+      limitKey = null,
+      fairnessKey = null,
+      replayedBy = null,
+      cachedFrom,
+    } = record.links ?? NO_LINKS;
     const links = [replayOf, null, limitKey, fairnessKey, replayedBy] as const;
-    const last = record.options ? ([...links, record.options] as const) : links;
+    const options = record.options ?? null;
+    const more = cachedFrom === undefined ? ([...links, options] as const) : ([...links, options, cachedFrom] as const);
+    const last = options === null && cachedFrom === undefined ? links : more;
     return [version, priority, attempts, tags, runAt, attemptsDropped, crashes, moves, error, ...last];
   }
   if (crashes > 0 || attemptsDropped > 0 || moves.length > 0 || error !== null)
@@ -135,13 +144,14 @@ function detailOf(record: TaskRecord): Detail {
 
 /** undefined where it is tied to nothing. */
 function linksOf(detail: Detail): TaskLinks | undefined {
-  const [, , , , , , , , , replayOf, , limitKey, fairnessKey, replayedBy] = detail;
-  if (!replayOf && !limitKey && !fairnessKey && !replayedBy) return undefined;
+  const [, , , , , , , , , replayOf, , limitKey, fairnessKey, replayedBy, , cachedFrom] = detail;
+  if (!replayOf && !limitKey && !fairnessKey && !replayedBy && !cachedFrom) return undefined;
   return {
     ...(limitKey && { limitKey }),
     ...(fairnessKey && { fairnessKey }),
     ...(replayOf && { replayOf }),
     ...(replayedBy && { replayedBy }),
+    ...(cachedFrom && { cachedFrom }),
   };
 }
 

@@ -28,6 +28,8 @@ interface Kept<T> {
 export interface TypeRoute {
   readonly route: QueueName | null;
   readonly declared: boolean;
+  /** As PUT /types told it; null: it told nothing. */
+  readonly cacheTtlSeconds: number | null;
 }
 
 type Found = Extract<LookupAnswer, { ok: true }>;
@@ -38,6 +40,8 @@ export class KnownQueues {
   readonly #log: Log;
   readonly #queues = new Map<QueueName, Kept<QueueEntry>>();
   readonly #routes = new Map<string, Kept<TypeRoute>>();
+  /** Unix ms: until then a type that is not known is not asked about, where its queue is. */
+  #silentUntil = 0;
 
   constructor(ports: Ports, tenant: TenantName, log: Log) {
     this.#ports = ports;
@@ -84,13 +88,40 @@ export class KnownQueues {
     if (kept !== undefined && this.#isUsable(kept)) return kept.value;
     const found = await this.#lookup({ queue: null, type, create: handled }, kept !== undefined, deadline);
     if (found.ok) {
-      const value = { route: found.route, declared: found.declared };
+      const value = routeOf(found);
       if (handled || found.declared || found.route !== null)
         this.#routes.set(type, { value, at: this.#ports.now(), quietUntil: 0 });
       else this.#routes.delete(type);
       return value;
     }
     if (kept !== undefined && this.#isBearable(kept)) return kept.value;
+    throw problemOf(found);
+  }
+
+  /**
+   * A queue, and what is told of a type that a handler here has, by one question where it takes one. A queue that is
+   * remembered is answered without its type where the Directory is silent: the task is no worse for that.
+   * @throws Problem as {@link queue}
+   */
+  async queueFor(
+    queue: QueueName,
+    type: string,
+    deadline: number,
+  ): Promise<{ readonly entry: QueueEntry | null; readonly route: TypeRoute | null }> {
+    const entry = this.#queues.get(queue);
+    const route = this.#routes.get(type);
+    const isRouteUsable = route ? this.#isUsable(route) : this.#ports.now() < this.#silentUntil;
+    // Both are looked at, so that other requests know of both that this one asks.
+    if (entry !== undefined && this.#isUsable(entry) && isRouteUsable)
+      return { entry: entry.value, route: route?.value ?? null };
+    const found = await this.#lookup({ queue, type, create: true }, entry !== undefined, deadline);
+    if (found.ok) {
+      if (found.entry === null) this.#queues.delete(queue);
+      this.#routes.set(type, { value: routeOf(found), at: this.#ports.now(), quietUntil: 0 });
+      return { entry: found.entry, route: routeOf(found) };
+    }
+    this.#silentUntil = this.#ports.now() + QUIET_MS;
+    if (entry !== undefined && this.#isBearable(entry)) return { entry: entry.value, route: route?.value ?? null };
     throw problemOf(found);
   }
 
@@ -136,4 +167,8 @@ export class KnownQueues {
   #isBearable(kept: Kept<unknown>): boolean {
     return this.#ports.now() - kept.at < STALE_MS;
   }
+}
+
+function routeOf({ route, declared, cacheTtlSeconds = null }: Found): TypeRoute {
+  return { route, declared, cacheTtlSeconds };
 }

@@ -13,6 +13,7 @@ import { explainTask } from "./routes/explain.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { nextTasks } from "./routes/next.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
+import { purgeCache } from "./routes/purge-cache.ts";
 import { purgeQueue } from "./routes/purge-queue.ts";
 import * as queues from "./routes/queues.ts";
 import { replayTask } from "./routes/replay.ts";
@@ -60,6 +61,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/types/:type{.+}", getType);
   on("PUT", "/types/:type{.+}", putType);
   on("DELETE", "/types/:type{.+}", deleteType);
+  on("POST", "/types/:type{.+}/purge-cache", purgeCache);
 
   on("GET", "/schedules", schedules.listSchedules, "limit", "cursor");
   on("POST", "/schedules", schedules.createSchedule);

@@ -55,6 +55,11 @@ export interface HandlerDefinition<Schema extends z.ZodType> {
   /** Field by field: a task's own value goes first, the queue's comes last. */
   readonly retry?: Partial<RetryPolicy>;
   /**
+   * For so long after a success its result answers submissions of the same payload, which do not run: 0 (the default,
+   * not at all) to 30 days. PUT /types/{type} may say otherwise.
+   */
+  readonly cacheTtlSeconds?: number;
+  /**
    * Makes a payload of this version of one that was submitted under an older one; `payload` checks what it gives.
    * Without it, older payloads are read as they are. What it throws fails the task as `payload-invalid`.
    * @param payload as it was submitted, parsed JSON
@@ -75,6 +80,7 @@ export interface Handler {
   readonly payload: z.ZodType;
   readonly timeoutMs?: number;
   readonly retry?: Partial<RetryPolicy>;
+  readonly cacheTtlSeconds?: number;
   upgrade?(payload: unknown, from: number): unknown;
   run(payload: unknown, ctx: TaskContext): unknown;
 }

@@ -28,11 +28,22 @@ export type LookupAnswer = Answer<{
   readonly entry: QueueEntry | null;
   /** Whether PUT /types made the type known though no handler here has it. */
   readonly declared: boolean;
+  /** As PUT /types told it; absent or null: it told nothing. */
+  readonly cacheTtlSeconds?: number | null;
 }>;
 
 export interface TypeRoute {
   readonly type: string;
   readonly queue: QueueName;
+  /** null: as its handler says. */
+  readonly cacheTtlSeconds: number | null;
+}
+
+export interface PutRouteRequest extends Versioned {
+  readonly type: string;
+  readonly queue: QueueName;
+  /** Absent or null: as its handler says. */
+  readonly cacheTtlSeconds?: number | null;
 }
 
 export interface OperatorEvent {
@@ -86,7 +97,7 @@ export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
    */
   deleteQueue(request: Versioned & { readonly queue: QueueName; readonly force: boolean }): Promise<Answer<object>>;
   listRoutes(request: Versioned): Promise<Answer<{ readonly routes: readonly TypeRoute[] }>>;
-  putRoute(request: Versioned & { readonly type: string; readonly queue: QueueName }): Promise<Answer<object>>;
+  putRoute(request: PutRouteRequest): Promise<Answer<object>>;
   /** 404 `not-found` where the type is routed nowhere. */
   deleteRoute(request: Versioned & { readonly type: string }): Promise<Answer<object>>;
   /** The cron trigger, each minute: re-arms, catches up, and at a local start wakes the shards. */

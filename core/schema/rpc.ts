@@ -5,6 +5,7 @@ import type { RetryPolicy } from "../retry.ts";
 import type { Status, WaitingStatus } from "../status.ts";
 import type { TaskRecord } from "../task.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
+import type { CachePlace, CacheRpc, CacheUse } from "./cache-rpc.ts";
 import type { DeadLettersRpc } from "./dead-letters-rpc.ts";
 import type { ExplainRpc } from "./explain-rpc.ts";
 import type { QueueSettings } from "./queue-settings.ts";
@@ -22,6 +23,8 @@ export interface TaskOptions {
   readonly resultTtlSeconds?: number;
   /** false: history is not given it. */
   readonly keepPayload?: boolean;
+  /** Where its result is kept for equal tasks. Written by the shard, of {@link NewTask.cache}. */
+  readonly cache?: CachePlace;
   /** Never told by a caller: as {@link TaskLinks} has them. */
   readonly replayOf?: TaskId;
   readonly replayedBy?: readonly TaskId[];
@@ -43,6 +46,8 @@ export interface NewTask {
   readonly limitKey?: string;
   /** Its tasks share the queue's time with those of other keys. */
   readonly fairnessKey?: string;
+  /** Its type's results are kept for equal tasks; absent: this one has nothing to do with that. */
+  readonly cache?: CacheUse;
   /** A submission under a key that the shard has seen within its life is answered with the first one's task. */
   readonly dedup?: Dedup;
 }
@@ -83,7 +88,7 @@ export interface SubmitRequest extends Versioned {
 }
 
 /** Neighbours that differ in their payload alone; `core/pack-tasks.ts` makes and undoes it. */
-export interface TaskRun extends Omit<NewTask, "payload" | "dedup"> {
+export interface TaskRun extends Omit<NewTask, "payload" | "dedup" | "cache"> {
   readonly payloads: readonly string[];
 }
 export type PackedTask = NewTask | TaskRun;
@@ -101,11 +106,20 @@ export type SubmitAnswer = Answer<{
   /** Indexes of those whose key was known: `seqs` has the first one's. */
   readonly duplicates: readonly number[];
   /** Tasks that are told otherwise than they were sent: duplicates, and all tasks of a replay. Status null: not here. */
-  readonly known?: readonly { readonly index: number; readonly status: Status | null; readonly createdAt: number }[];
+  readonly known?: readonly KnownTask[];
   /** This is the answer that the Idempotency-Key got the first time. */
   readonly replayed?: boolean;
   readonly refused: readonly RefusedTask[];
 }>;
+
+export interface KnownTask {
+  readonly index: number;
+  readonly status: Status | null;
+  /** Unix ms. */
+  readonly createdAt: number;
+  /** It has ended by the result of that task, which was kept. */
+  readonly source?: TaskId;
+}
 
 export interface RefusedTask {
   readonly index: number;
@@ -304,7 +318,7 @@ export type PurgeAnswer = Answer<{
 }>;
 
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
-export interface ShardRpc extends DeadLettersRpc, ExplainRpc, WatchRpc {
+export interface ShardRpc extends DeadLettersRpc, ExplainRpc, WatchRpc, CacheRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   open(request: OpenRequest): Promise<OpenAnswer>;
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;

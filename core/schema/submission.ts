@@ -23,6 +23,10 @@ const YEAR_S = 365 * 86_400;
 export const MAX_DELAY_S = YEAR_S;
 export const MAX_RESULT_TTL_S = YEAR_S;
 
+/** use: answered by an equal task's result, where there is one. bypass: neither that nor kept. refresh: run, and kept anew. */
+export const CACHE_MODES = ["use", "bypass", "refresh"] as const;
+export type CacheMode = (typeof CACHE_MODES)[number];
+
 export const QueueNameSchema = z
   .string()
   .regex(QUEUE_NAME, { error: "must be 1 to 64 letters, digits, hyphens or underscores" });
@@ -112,6 +116,7 @@ export const SubmittedTaskSchema = z
     throttleSeconds: z.int().min(1).max(MAX_WINDOW_S).optional(),
     ttlSeconds: z.number().positive().max(MAX_DELAY_S).optional(),
     expiresAt: TimeSchema.optional(),
+    cache: z.enum(CACHE_MODES).optional(),
     ...taskOptionFields,
   })
   .refine((task) => task.delaySeconds === undefined || task.runAt === undefined, {

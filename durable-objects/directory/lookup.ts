@@ -20,6 +20,11 @@ export async function lookup(state: DirectoryState, request: LookupRequest): Pro
 
 function look(state: DirectoryState, request: LookupRequest, find: typeof findQueue): LookupAnswer {
   const route = request.type === null ? null : findRoute(state, request.type);
-  const name: QueueName = request.queue ?? route ?? DEFAULT_QUEUE;
-  return done({ route, entry: find(state, name), declared: route !== null });
+  const name: QueueName = request.queue ?? route?.queue ?? DEFAULT_QUEUE;
+  return done({
+    route: route?.queue ?? null,
+    entry: find(state, name),
+    declared: route !== null,
+    cacheTtlSeconds: route?.cacheTtlSeconds ?? null,
+  });
 }

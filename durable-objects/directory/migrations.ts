@@ -88,4 +88,5 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
     id: "205-schedule-keys",
     statements: ["ALTER TABLE schedule ADD COLUMN limit_key TEXT", "ALTER TABLE schedule ADD COLUMN fairness_key TEXT"],
   },
+  { id: "204-type-cache", statements: ["ALTER TABLE route ADD COLUMN cache_ttl_s INTEGER"] },
 ];

@@ -1,18 +1,21 @@
-/** Routes a type to a queue, which need not exist: its first submission makes it. Tasks that wait stay where they are. */
-import type { QueueName } from "../../core/ids.ts";
+/**
+ * Routes a type to a queue, which need not exist: its first submission makes it. Tasks that wait stay where they are.
+ * What is told of the type beside that (cacheTtlSeconds) goes with the route.
+ */
 import type { Answer } from "../../core/schema/answer.ts";
+import type { PutRouteRequest } from "../../core/schema/directory-rpc.ts";
 import { write } from "./perform.ts";
 import { type DirectoryState, done } from "./state.ts";
 
-const PUT =
-  "INSERT INTO route (type, queue) VALUES (?1, ?2) ON CONFLICT (type) DO UPDATE SET queue = ?2 WHERE queue <> ?2";
+const PUT = `INSERT INTO route (type, queue, cache_ttl_s) VALUES (?1, ?2, ?3)
+  ON CONFLICT (type) DO UPDATE SET queue = ?2, cache_ttl_s = ?3 WHERE queue <> ?2 OR cache_ttl_s IS NOT ?3`;
 
 export async function putRoute(
   state: DirectoryState,
-  request: { readonly type: string; readonly queue: QueueName },
+  { type, queue, cacheTtlSeconds = null }: Omit<PutRouteRequest, "v">,
 ): Promise<Answer<object>> {
   return write(state, () => {
-    state.sql.run(PUT, request.type, request.queue);
+    state.sql.run(PUT, type, queue, cacheTtlSeconds);
     return done({});
   });
 }

@@ -105,7 +105,7 @@ function moveOn(state: DirectoryState, row: ScheduleRow, fires: Outgoing, now: n
 
 /** Where a schedule's fires go now: all of them to one shard, that of its limitKey where it has one. */
 export function targetOf(state: DirectoryState, row: ScheduleRow): Pick<PendingFire, "queue" | "shard"> | null {
-  const queue = row.queue ?? findRoute(state, row.type) ?? DEFAULT_QUEUE;
+  const queue = row.queue ?? findRoute(state, row.type)?.queue ?? DEFAULT_QUEUE;
   const entry = findOrMakeQueue(state, queue);
   const key = placementKey({ schedule: row.id, ...(row.limit_key !== null && { limitKey: row.limit_key }) });
   // Keyed, so no draw is used.

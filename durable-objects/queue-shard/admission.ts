@@ -9,21 +9,33 @@ import { nextSeq, type Seq, taskId } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../core/keys.ts";
 import { laneText, MAX_LANES } from "../../core/lanes.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
-import type { Dedup, Idempotency, NewTask, RefusedTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
-import type { Status } from "../../core/status.ts";
+import type {
+  Dedup,
+  Idempotency,
+  KnownTask,
+  NewTask,
+  RefusedTask,
+  SubmitAnswer,
+  SubmitRequest,
+} from "../../core/schema/rpc.ts";
 import { bornAs, restoreAnswer, storeAnswer } from "../../core/submit-answer.ts";
 import { type DedupRow, findKeys, isWaiting } from "./dedup-rows.ts";
 import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
 import { reclaimLanes } from "./lane-rows.ts";
 import { depthOf } from "./memory.ts";
+import { type CachedTask, type CacheHit, CacheLookup } from "./serve-cached.ts";
 import { type PendingSubmission, refuse, type Shard } from "./shard.ts";
 
 const TOO_MANY_KEYS = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` } as const;
+
+const NO_HITS: readonly CacheHit[] = [];
 
 const SOON = { retryAfterMs: 1_000 };
 
 export class Admission {
   readonly planned: PlannedTask[] = [];
+  /** Tasks that end at once. */
+  readonly cached: CachedTask[] = [];
   /** What tasks that wait become. */
   readonly replaced = new Map<Seq, NewTask>();
   readonly newKeys = new Map<string, DedupRow>();
@@ -33,6 +45,7 @@ export class Admission {
   readonly #now: number;
   /** Of every key that the group brings: the row that counts, with what the members before have made of it. */
   readonly #rows: Map<string, DedupRow>;
+  readonly #lookup: CacheLookup | null;
   /** Of the request under way. */
   #undo: { readonly row: DedupRow; readonly replacement: NewTask | undefined }[] = [];
   readonly #newLanes = new Set<string>();
@@ -45,11 +58,16 @@ export class Admission {
     this.lastSeq = shard.memory.lastSeq;
     this.#depth = depthOf(shard.memory);
     this.#rows = findKeys(shard, group, now);
+    this.#lookup = CacheLookup.of(shard, group, now);
   }
 
   get isEmpty(): boolean {
     return (
-      this.planned.length === 0 && this.newKeys.size === 0 && this.replaced.size === 0 && this.newSettings === null
+      this.planned.length === 0 &&
+      this.cached.length === 0 &&
+      this.newKeys.size === 0 &&
+      this.replaced.size === 0 &&
+      this.newSettings === null
     );
   }
 
@@ -96,19 +114,26 @@ export class Admission {
       : ({ code: "queue-full", detail: `${this.#depth} of at most ${share} unfinished tasks are here` } as const);
     // A limit may be lowered below what is here: what is already known needs no room even then.
     const room = Math.max(0, limit - this.#depth);
-    const wanted = request.atomic && request.tasks.length > room ? this.#fresh(request) : 0;
+    const hits = this.#hits(request, settings);
+    const wanted = request.atomic && request.tasks.length > room ? this.#fresh(request, hits) : 0;
     if (wanted > share)
       return refuse("batch-too-large", `${wanted} tasks are all or nothing, and a shard of the queue holds ${share}`);
     if (wanted > room) return refuse(full.code, `${full.detail}, and ${wanted} more were to come`, 1_000);
 
     const seqs: (Seq | null)[] = [];
     const duplicates: number[] = [];
-    const known: { index: number; status: Status | null; createdAt: number }[] = [];
+    const known: KnownTask[] = [];
     const refused: RefusedTask[] = [];
-    const before = this.planned.length;
+    const before = { planned: this.planned.length, cached: this.cached.length };
     this.#undo = [];
     for (const [index, task] of request.tasks.entries()) {
       const row = task.dedup && this.#rows.get(task.dedup.key);
+      const hit = row ? undefined : hits[index];
+      if (hit) {
+        known.push({ index, status: "SUCCEEDED", createdAt: this.#now, source: hit.source });
+        seqs.push(this.#serve(task, hit));
+        continue;
+      }
       const verdict = row && task.dedup ? this.#conflict(row, task, task.dedup) : this.#depth >= limit ? full : null;
       if (verdict && "seq" in verdict) {
         duplicates.push(index);
@@ -150,9 +175,29 @@ export class Admission {
     return next;
   }
 
-  #plan(task: NewTask): Seq {
+  /** What answers each task without a run, by index. A queue that drains takes none of them either. */
+  #hits({ tasks }: SubmitRequest, { draining }: QueueSettings): readonly (CacheHit | null)[] {
+    const lookup = draining ? null : this.#lookup;
+    return lookup === null ? NO_HITS : tasks.map((task) => lookup.find(task));
+  }
+
+  /** Takes no room, as it never waits. Of its keys only that of a window outlives it. */
+  #serve(task: NewTask, hit: CacheHit): Seq {
+    const seq = this.#next();
+    this.cached.push({ seq, task, hit });
+    if (task.dedup && (task.dedup.within ?? "window") === "window")
+      this.#remember({ ...this.#keyOf(task, task.dedup, seq), status: null });
+    return seq;
+  }
+
+  #next(): Seq {
     const seq = nextSeq(this.lastSeq, this.#now);
     this.lastSeq = seq;
+    return seq;
+  }
+
+  #plan(task: NewTask): Seq {
+    const seq = this.#next();
     this.#depth++;
     this.planned.push({ seq, task });
     if (task.dedup) this.#remember(this.#keyOf(task, task.dedup, seq));
@@ -173,28 +218,34 @@ export class Admission {
     this.#rows.set(row.key, row);
   }
 
-  /** How many of a request's tasks would be new: none whose key is known, one of those that share a key. */
-  #fresh(request: SubmitRequest): number {
+  /** How many of a request's tasks would wait: none whose key is known or that end at once, one of those that share a key. */
+  #fresh(request: SubmitRequest, hits: readonly (CacheHit | null)[]): number {
     const keys = new Set<string>();
     let unkeyed = 0;
-    for (const { dedup } of request.tasks)
-      if (!dedup) unkeyed++;
+    for (const [index, { dedup }] of request.tasks.entries())
+      if (hits[index] && !(dedup && this.#rows.has(dedup.key))) continue;
+      else if (!dedup) unkeyed++;
       else if (!this.#rows.has(dedup.key)) keys.add(dedup.key);
     return unkeyed + keys.size;
   }
 
-  #takeBack(length: number): void {
+  #takeBack(before: { readonly planned: number; readonly cached: number }): void {
     for (const { row, replacement } of this.#undo.splice(0).reverse()) {
       this.#rows.set(row.key, row);
       if (replacement) this.replaced.set(row.seq, replacement);
       else this.replaced.delete(row.seq);
     }
-    for (const { task } of this.planned.splice(length)) {
+    for (const { task } of this.planned.splice(before.planned)) {
       this.#depth--;
-      if (!task.dedup) continue;
-      this.newKeys.delete(task.dedup.key);
-      this.#rows.delete(task.dedup.key);
+      this.#forgetKey(task);
     }
+    for (const { task } of this.cached.splice(before.cached)) this.#forgetKey(task);
+  }
+
+  #forgetKey({ dedup }: NewTask): void {
+    if (!dedup) return;
+    this.newKeys.delete(dedup.key);
+    this.#rows.delete(dedup.key);
   }
 
   /** Whether the task's lane is there or may be made. Neighbours are mostly alike: only a change is looked up. */

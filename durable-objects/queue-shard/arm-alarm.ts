@@ -1,5 +1,6 @@
 /** Sets the one alarm, only where it moves earlier or none is set: each setAlarm is billed as a row. */
 import { nextAlarm } from "../../core/next-alarm.ts";
+import { CACHE_LAG_MS } from "./retention.ts";
 import type { FlushSink, Shard } from "./shard.ts";
 
 /** Every reason to wake, from memory alone. */
@@ -46,13 +47,18 @@ function flushAt(shard: Shard, sink: FlushSink, at: number | null, now: number):
   return guard > now ? guard : now + FLUSH_GUARD_MS;
 }
 
-/** When the oldest dead letter or dedup key is past its time (Unix ms). */
+/** When the oldest dead letter, dedup key or kept result is to go (Unix ms). */
 export function retentionAt(shard: Shard): number | null {
   const { memory } = shard;
   const deadAt =
     memory.dead.oldest === null || !memory.settings
       ? null
       : memory.dead.oldest + memory.settings.historyTtlSeconds * 1000;
-  if (memory.dedupExpiry === null) return deadAt;
-  return deadAt === null ? memory.dedupExpiry : Math.min(deadAt, memory.dedupExpiry);
+  const { nextExpiry } = memory.cache;
+  const cacheAt = nextExpiry === null ? null : nextExpiry + CACHE_LAG_MS;
+  return earlier(earlier(deadAt, memory.dedupExpiry), cacheAt);
+}
+
+function earlier(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }

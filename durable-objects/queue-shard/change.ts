@@ -9,7 +9,7 @@ import { afterOperation } from "./after.ts";
 import { type Changes, changeWaiting } from "./change-waiting.ts";
 import { readOne } from "./read.ts";
 import { refuse, type Shard } from "./shard.ts";
-import { recordOf, type TaskRow, waitingRow } from "./task-rows.ts";
+import { recordOf, type TaskRow, uncachedOptions, waitingRow } from "./task-rows.ts";
 
 export function change(shard: Shard, { seq, rev, changes }: ChangeRequest): TaskAnswer {
   const now = shard.ports.now();
@@ -38,7 +38,11 @@ export function change(shard: Shard, { seq, rev, changes }: ChangeRequest): Task
 function changesOf(row: TaskRow, { priority, runAt, payload }: TaskChanges, now: number): Changes | null {
   const changes: Changes = {
     ...(priority !== undefined && { priority }),
-    ...(payload !== undefined && { payload: payload.text, version: payload.version }),
+    ...(payload !== undefined && {
+      payload: payload.text,
+      version: payload.version,
+      options: uncachedOptions(row),
+    }),
     ...(runAt !== undefined && whenOf(row, runAt, now)),
   };
   return Object.keys(changes).length === 0 ? null : changes;

@@ -9,7 +9,7 @@ import type { LaneKey } from "../../core/lanes.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
 import { laneFor } from "./lane-rows.ts";
 import type { Shard } from "./shard.ts";
-import { modeFor } from "./task-rows.ts";
+import { modeFor, storedOptions } from "./task-rows.ts";
 import { noteExpiry } from "./waiting.ts";
 
 const COLUMNS = `(seq, status, lane, priority, type, version, created_at, run_at, options, mode, limit_key,
@@ -61,7 +61,7 @@ function insertRun(shard: Shard, run: readonly PlannedTask[], now: number): void
     task.version,
     now,
     task.runAt,
-    task.options,
+    storedOptions(task),
     key.mode,
     key.limitKey,
     key.fairnessKey,
@@ -104,6 +104,8 @@ function isAlike(a: PlannedTask, b: PlannedTask): boolean {
     a.task.limitKey === b.task.limitKey &&
     a.task.fairnessKey === b.task.fairnessKey &&
     a.task.expiresAt === b.task.expiresAt &&
+    a.task.cache === undefined &&
+    b.task.cache === undefined &&
     a.task.payload.length < LARGE_ROW_BYTES &&
     b.task.payload.length < LARGE_ROW_BYTES
   );

@@ -13,6 +13,7 @@ import type { Worker } from "../../core/schema/rpc.ts";
 import type { Level } from "../../core/token-bucket.ts";
 import type { Sql } from "../sql/sql.ts";
 import { loadLevels } from "./bucket-rows.ts";
+import { type CacheState, loadCache } from "./cache-rows.ts";
 
 /** A worker's stay at this shard. */
 export interface Session {
@@ -78,6 +79,7 @@ export interface Memory {
   outbox: { rows: number; entries: number; bytes: number; refused: number; last: number };
   notices: { count: number; last: number };
   dedupExpiry: number | null;
+  cache: CacheState;
   /** When each sink is to be flushed (Unix ms), and how often it failed in a row. */
   historyFlush: { at: number | null; failures: number };
   noticeFlush: { at: number | null; failures: number };
@@ -116,6 +118,7 @@ export function emptyMemory(): Memory {
     outbox: { rows: 0, entries: 0, bytes: 0, refused: 0, last: 0 },
     notices: { count: 0, last: 0 },
     dedupExpiry: null,
+    cache: { rows: 0, bytes: 0, nextExpiry: null },
     historyFlush: { at: null, failures: 0 },
     noticeFlush: { at: null, failures: 0 },
     tickets: new Map(),
@@ -222,6 +225,7 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   if (notices) memory.notices = notices;
   if (memory.notices.count > 0) memory.noticeFlush.at = 0;
   memory.dedupExpiry = sql.all<{ next: number | null }>(DEDUP)[0]?.next ?? null;
+  memory.cache = loadCache(sql);
   memory.levels = loadLevels(sql);
   return memory;
 }

@@ -122,4 +122,23 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
         WHERE expires_at IS NOT NULL AND status IN ('SCHEDULED', 'BLOCKED', 'QUEUED', 'RETRYING')`,
     ],
   },
+  {
+    // Results that answer equal tasks (cache-rows.ts). `id`: the first 52 bits of `key`. `cache_purge`: tasks of that
+    // type up to `seq` keep none.
+    id: "207-cache",
+    statements: [
+      `CREATE TABLE cache (
+        id INTEGER PRIMARY KEY,
+        key TEXT NOT NULL,
+        type TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        result TEXT NOT NULL
+      )`,
+      "CREATE INDEX cache_expiry ON cache (expires_at, bytes)",
+      "CREATE TABLE cache_purge (type TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
+    ],
+  },
 ];

@@ -7,7 +7,7 @@ import type { NewTask } from "../../core/schema/rpc.ts";
 import { bornAs } from "../../core/submit-answer.ts";
 import { type Changes, changeWaiting } from "./change-waiting.ts";
 import type { Shard } from "./shard.ts";
-import { modeFor, type TaskRow, waitingRow } from "./task-rows.ts";
+import { modeFor, storedOptions, type TaskRow, waitingRow } from "./task-rows.ts";
 
 /** Inside a transaction, also for tasks that it has just written. */
 export function replaceTasks(shard: Shard, replaced: ReadonlyMap<Seq, NewTask>, now: number): void {
@@ -23,7 +23,7 @@ function changesOf(row: TaskRow, task: NewTask, now: number): Changes {
     ...whenOf(row, task, now),
     priority: task.priority,
     version: task.version,
-    options: task.options,
+    options: storedOptions(task),
     // A suspect stays one: what it did may not have been its payload's fault.
     mode: row.mode === "normal" ? modeFor(task.options) : row.mode,
     limit_key: task.limitKey ?? null,

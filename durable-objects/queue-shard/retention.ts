@@ -1,7 +1,13 @@
-/** What a shard forgets: dead letters past the queue's history time, dedup keys past theirs; in bounded batches. */
+/**
+ * What a shard forgets: dead letters past the queue's history time, dedup keys and kept results past theirs; in bounded
+ * batches.
+ */
 import { FIRST_LOOK_MS, LAST_LOOK_MS } from "../../core/keys.ts";
+import { forgetPastResults } from "./cache-rows.ts";
 import type { Shard } from "./shard.ts";
 
+/** Results past their time answer nobody, and lie here so much longer (ms), so that many go by one alarm. */
+export const CACHE_LAG_MS = 60_000;
 const MOST = 1_000;
 const FORGET_DEAD = `DELETE FROM task WHERE seq IN
   (SELECT seq FROM task WHERE status = 'FAILED' AND ended_at <= ? ORDER BY ended_at LIMIT ${MOST}) RETURNING seq`;
@@ -30,4 +36,6 @@ export function forgetExpired(shard: Shard, now: number): void {
     sql.run(FORGET_KEYS, now, keys);
     memory.dedupExpiry = sql.all<{ next: number | null }>(NEXT_KEY)[0]?.next ?? null;
   }
+  const { nextExpiry } = memory.cache;
+  if (nextExpiry !== null && nextExpiry + CACHE_LAG_MS <= now) forgetPastResults(shard, now);
 }

@@ -10,12 +10,22 @@ import type { HeldClaim } from "../../core/lease.ts";
 import { mergeRetry, retryDelay } from "../../core/retry.ts";
 import type { Outcome } from "../../core/schema/rpc.ts";
 import { type Attempt, NO_PAYLOAD, type TaskRecord } from "../../core/task.ts";
+import { type Keepable, keepResults } from "./cache-rows.ts";
 import { dropClaim } from "./claim.ts";
 import { leaveRunning } from "./leave-running.ts";
 import type { Session } from "./memory.ts";
 import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
-import { attemptsOf, heldRows, movesOf, NO_OPTIONS, optionsOf, type TaskRow, toldOf } from "./task-rows.ts";
+import {
+  attemptsOf,
+  cachePlaceOf,
+  heldRows,
+  movesOf,
+  NO_OPTIONS,
+  optionsOf,
+  type TaskRow,
+  toldOf,
+} from "./task-rows.ts";
 
 const DELETE_SUCCEEDED = `DELETE FROM task
   WHERE seq IN (SELECT value FROM json_each(?1)) AND status = 'RUNNING' AND session = ?2
@@ -89,6 +99,7 @@ function settleSucceeded(
   const { memory, sql } = shard;
   const defaultTtl = memory.settings?.resultTtlSeconds ?? 0;
   const records: TaskRecord[] = [];
+  const kept: Keepable[] = [];
   for (const row of sql.rows<SucceededRow>(DELETE_SUCCEEDED, JSON.stringify([...outcomes.keys()]), session.id)) {
     const [seq, rev, type, version, priority, payload, createdAt, runAt, rest] = row;
     const outcome = outcomes.get(seq);
@@ -127,10 +138,14 @@ function settleSucceeded(
       error: null,
       progress: null,
     });
+    // Nobody is given it for longer than its own task has it.
+    const cache = cachePlaceOf({ options });
+    if (cache) kept.push({ key: cache.key, ttlMs: Math.min(cache.ttlMs, resultTtlSeconds * 1000), type, seq, result });
     dropClaim(memory, session, seq, now);
   }
   if (records.length !== outcomes.size) throw new Error("a session's claims and its tasks' rows disagree");
   appendHistory(shard, records, now);
+  if (kept.length > 0) keepResults(shard, kept, now);
   ended.push(...records);
 }
 

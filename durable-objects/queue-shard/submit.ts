@@ -15,6 +15,7 @@ import { insertTasks } from "./insert-tasks.ts";
 import { linkReplay } from "./link-replay.ts";
 import { replaceTasks } from "./replace-tasks.ts";
 import { reserveSeq } from "./reserve-seq.ts";
+import { recordCached } from "./serve-cached.ts";
 import { failure, type PendingSubmission, refuse, type Shard } from "./shard.ts";
 
 /** Accepts tasks, exactly as many as the depth limit allows. `respond` is called once, at the latest with the group. */
@@ -80,6 +81,7 @@ function write(shard: Shard, group: readonly PendingSubmission[], now: number): 
     if (admission.newSettings) adoptSettings(shard, admission.newSettings);
     reserveSeq(shard, now, admission.lastSeq);
     insertTasks(shard, admission.planned, now);
+    recordCached(shard, admission.cached, now);
     rememberKeys(shard, admission.newKeys);
     replaceTasks(shard, admission.replaced, now);
     for (const [i, { request }] of group.entries()) if (request.repeats) link(shard, request.repeats, answers[i], now);

@@ -4,7 +4,8 @@ import type { AttemptError } from "../../core/errors.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { LaneMode } from "../../core/lanes.ts";
 import type { HeldClaim } from "../../core/lease.ts";
-import type { TaskOptions } from "../../core/schema/rpc.ts";
+import type { CachePlace } from "../../core/schema/cache-rpc.ts";
+import type { NewTask, TaskOptions } from "../../core/schema/rpc.ts";
 import { isFinished, type Status } from "../../core/status.ts";
 import {
   type Attempt,
@@ -82,6 +83,24 @@ export function optionsOf(row: Pick<TaskRow, "options">): TaskOptions {
   return row.options === null ? NO_OPTIONS : (JSON.parse(row.options) as TaskOptions);
 }
 
+/** Options as they are written: with the place where the result is to be kept. */
+export function storedOptions({ options, cache }: Pick<NewTask, "options" | "cache">): string | null {
+  if (!cache) return options;
+  return JSON.stringify({ ...optionsOf({ options }), cache: { key: cache.key, ttlMs: cache.ttlMs } });
+}
+
+/** Where the result is to be kept; undefined: nowhere, as of most tasks, which are not read for it. */
+export function cachePlaceOf(row: Pick<TaskRow, "options">): CachePlace | undefined {
+  return row.options?.includes('"cache":') ? optionsOf(row).cache : undefined;
+}
+
+/** The same task with another payload: no longer equal to what its key says, so its result is nobody else's. */
+export function uncachedOptions(row: Pick<TaskRow, "options">): string | null {
+  if (!cachePlaceOf(row)) return row.options;
+  const { cache: _, ...options } = optionsOf(row);
+  return Object.keys(options).length === 0 ? null : JSON.stringify(options);
+}
+
 /**
  * How a task waits where nothing has befallen it. One that is to run at most once is never handed out ahead of the slots:
  * what began there unseen, before its worker died, would begin again.
@@ -105,7 +124,7 @@ const NO_TAGS: readonly string[] = [];
 export function toldOf(row: Pick<TaskRow, "limit_key" | "fairness_key" | "options">): Told {
   const { limit_key: limitKey, fairness_key: fairnessKey } = row;
   if (row.options === null && limitKey === null && fairnessKey === null) return { tags: NO_TAGS };
-  const { tags = NO_TAGS, replayOf, replayedBy, ...options } = optionsOf(row);
+  const { tags = NO_TAGS, replayOf, replayedBy, cache: _, ...options } = optionsOf(row);
   const links: TaskLinks = {
     ...(limitKey !== null && { limitKey }),
     ...(fairnessKey !== null && { fairnessKey }),

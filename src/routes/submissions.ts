@@ -7,7 +7,7 @@ import { type ErrorCode, Problem } from "../../core/errors.ts";
 import { MAX_ERRORS } from "../../core/explain-issues.ts";
 import { batchId, type QueueName, taskId } from "../../core/ids.ts";
 import type { Fault } from "../../core/make-task.ts";
-import { namedShard } from "../../core/placement.ts";
+import { bestShard, namedShard } from "../../core/placement.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
@@ -46,7 +46,10 @@ async function submitOne(door: Door, c: Ctx, raw: unknown, idempotency: Key): Pr
   const { shard, answer } = placed;
   const view = acceptedView(entry, shard, acceptedTasks([task], answer)[0]);
   noteTask(c, view.id);
-  return json(view, 202, { location: `/tasks/submissions/${view.id}`, ...replayed(answer.replayed) });
+  return json(view, "cached" in view ? 200 : 202, {
+    location: `/tasks/submissions/${view.id}`,
+    ...replayed(answer.replayed),
+  });
 }
 
 /** Its pointers are a batch's, as a shard knows no other. */
@@ -78,7 +81,9 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idem
   const ids = answer.seqs.map((seq) => taskId(at, present(seq)));
   for (const id of ids.slice(0, 1)) noteTask(c, id);
   const { batch, duplicates } = batchOf(at, answer);
-  const view = { ...(batch !== null && { batch }), queue: entry.queue, accepted: ids.length, ...duplicates };
+  const cached = answer.known?.flatMap(({ index, source }) => (source === undefined ? [] : [index])) ?? [];
+  const few = { ...duplicates, ...(cached.length > 0 && { cached }) };
+  const view = { ...(batch !== null && { batch }), queue: entry.queue, accepted: ids.length, ...few };
   const location = batch === null ? {} : { location: `/tasks/submissions?batch=${batch}` };
   const headers = { ...location, ...replayed(answer.replayed) };
   return json({ ...view, createdAt: iso(answer.createdAt), ids }, 202, headers);
@@ -149,7 +154,7 @@ function byPlace({ tasks, entries }: ReadBatch, idempotencyKey: string | undefin
   for (const [index, task] of tasks.entries()) {
     const entry = entries[index];
     if (task === null || !entry) continue;
-    const { shard } = namedShard(entry.settings, [task], idempotencyKey);
+    const shard = namedShard(entry.settings, [task], idempotencyKey).shard ?? bestShard(entry.settings, [task]);
     const place = shard === null ? entry.queue : `${entry.queue} ${shard}`;
     const load = loads.get(place) ?? { entry, members: [] };
     loads.set(place, load);

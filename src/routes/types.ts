@@ -1,5 +1,6 @@
 /** Task types: those with a handler here and their payload schemas, those only declared, and where each is routed. */
 import { z } from "zod";
+import { MAX_CACHE_TTL_S } from "../../core/cache.ts";
 import { Problem } from "../../core/errors.ts";
 import { type QueueName, TYPE_NAME } from "../../core/ids.ts";
 import type { TypeRoute } from "../../core/schema/directory-rpc.ts";
@@ -10,7 +11,10 @@ import { json } from "../middleware/answer.ts";
 import { pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson } from "../middleware/read-body.ts";
 
-const RouteSchema = z.strictObject({ queue: QueueNameSchema });
+const RouteSchema = z.strictObject({
+  queue: QueueNameSchema,
+  cacheTtlSeconds: z.int().min(0).max(MAX_CACHE_TTL_S).nullable().optional(),
+});
 
 /** A type as it is shown. */
 interface TypeView {
@@ -20,6 +24,8 @@ interface TypeView {
   readonly version: number;
   /** null: nowhere, so `default`. */
   readonly queue: QueueName | null;
+  /** For how long a result answers equal tasks; 0: not at all. */
+  readonly cacheTtlSeconds: number;
   /** JSON Schema (2020-12) of what is submitted; null where only workers elsewhere know. */
   readonly payload: object | null;
 }
@@ -44,10 +50,10 @@ export async function putType(door: Door, c: Ctx): Promise<Response> {
   if (!TYPE_NAME.test(type))
     throw pathProblem("type", "A task type", "must be 1 to 128 letters, digits or any of _ . : / -");
   const body = checkBody(RouteSchema, await readJson(c.req.raw, door.env.bodyLimit));
-  const queue = body.queue as QueueName;
-  await askDirectory(door, c, (directory) => directory.putRoute({ v: 1, type, queue }));
+  const route = { type, queue: body.queue as QueueName, cacheTtlSeconds: body.cacheTtlSeconds ?? null };
+  await askDirectory(door, c, (directory) => directory.putRoute({ v: 1, ...route }));
   door.known.forgetRoute(type);
-  const [view] = viewsOf(door, [{ type, queue }], type);
+  const [view] = viewsOf(door, [route], type);
   return json(view);
 }
 
@@ -61,14 +67,15 @@ export async function deleteType(door: Door, c: Ctx): Promise<Response> {
 
 /** @param only of that type alone */
 function viewsOf(door: Door, routes: readonly TypeRoute[], only?: string): TypeView[] {
-  const routed = new Map(routes.map(({ type, queue }) => [type, queue]));
+  const routed = new Map(routes.map((route) => [route.type, route]));
   const names = only === undefined ? new Set([...door.handlers.keys(), ...routed.keys()]) : [only];
   return Array.from(names, (type) => {
     const handler = door.handlers.get(type);
-    const queue = routed.get(type) ?? null;
+    const { queue = null, cacheTtlSeconds = null } = routed.get(type) ?? {};
+    const told = { queue, cacheTtlSeconds: cacheTtlSeconds ?? handler?.cacheTtlSeconds ?? 0 };
     return handler
-      ? { type, known: "handled", version: handler.version, queue, payload: schemaOf(handler.payload) }
-      : { type, known: "declared", version: 1, queue, payload: null };
+      ? { type, known: "handled", version: handler.version, ...told, payload: schemaOf(handler.payload) }
+      : { type, known: "declared", version: 1, ...told, payload: null };
   });
 }
 

@@ -6,7 +6,7 @@
 import { MIB } from "../../core/bytes.ts";
 import type { TenantName } from "../../core/ids.ts";
 import { packTasks } from "../../core/pack-tasks.ts";
-import { anotherShard, namedShard, placeTask } from "../../core/placement.ts";
+import { anotherShard, bestShard, namedShard, placeTask, withoutStrays } from "../../core/placement.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
@@ -54,7 +54,7 @@ export async function placeTasks(door: Door, load: Load): Promise<Placed | Refus
       "The payloads of the batch are more than a shard takes at once. Send it in parts.",
     );
   const named = load.repeats?.shard ?? namedShard(settings, load.tasks, load.idempotency?.key).shard;
-  const shard = named ?? placeTask(settings, null, door.ports.random());
+  const shard = named ?? bestShard(settings, load.tasks) ?? placeTask(settings, null, door.ports.random());
   const answer = await submit(door, load, shard);
   if (answer.ok) return { shard, answer };
   if (answer.code === "queue-unknown") door.known.forgetQueue(load.entry.queue);
@@ -77,9 +77,10 @@ async function tell(door: Door, load: Load, shard: number, atMost: number): Prom
 }
 
 function send(door: Door, load: Load, shard: number, atMost: number, withSettings: boolean): Promise<SubmitAnswer> {
-  const { tenant, entry, tasks, atomic, idempotency, deadline, repeats } = load;
+  const { tenant, entry, atomic, idempotency, deadline, repeats } = load;
   const { queue, settings } = entry;
-  const plain = { v: 1 as const, settingsVersion: settings.version, atomic, tasks: packTasks(tasks) };
+  const tasks = packTasks(withoutStrays(settings, load.tasks, shard));
+  const plain = { v: 1 as const, settingsVersion: settings.version, atomic, tasks };
   const known = idempotency === null ? plain : { ...plain, idempotency };
   const request = repeats === undefined ? known : { ...known, repeats: repeats.record };
   const ms = timeLeft(door.ports, deadline, atMost);

@@ -1,5 +1,6 @@
 /** From a body to the tasks that shards take, one by one; the faults are collected, with their places in the body. */
 import { isAcceptable } from "../../core/accept-task.ts";
+import { cacheUseOf } from "../../core/cache.ts";
 import { explainIssues, MAX_ERRORS } from "../../core/explain-issues.ts";
 import { uniqueOf } from "../../core/keys.ts";
 import { type Fault, isFault, makeTask, under } from "../../core/make-task.ts";
@@ -38,7 +39,10 @@ export async function readOne(door: Door, raw: unknown, deadline: number): Promi
   if (!isResolved(resolved)) return resolved;
   const task = makeTask(submitted, resolved.type, door.ports.now());
   if (isFault(task)) return task;
-  return { task: isKeyed(submitted) ? await withKey(task, submitted) : task, entry: resolved.entry };
+  return {
+    task: needsHash(submitted, resolved) ? await withKeys(task, submitted, resolved) : task,
+    entry: resolved.entry,
+  };
 }
 
 export interface ReadBatch {
@@ -72,7 +76,7 @@ export async function readBatch(
   for (const [index, raw] of raws.entries()) {
     const submitted = readTask(raw, last?.type);
     let made: NewTask | Fault;
-    let entry: QueueEntry | null = null;
+    let resolved: Resolved | null = null;
     if (isFaulty(submitted)) made = submitted;
     else {
       const { type, queue } = submitted;
@@ -83,12 +87,15 @@ export async function readBatch(
         last = { type, queue, found };
       }
       const { found } = last;
+      resolved = isResolved(found) ? found : null;
       made = isResolved(found) ? makeTask(submitted, found.type, now) : found;
-      entry = isResolved(found) ? found.entry : null;
     }
-    entries.push(entry);
-    if (!isFault(made)) tasks.push(isKeyed(submitted) ? await withKey(made, submitted) : made);
-    else {
+    entries.push(resolved?.entry ?? null);
+    if (!isFault(made)) {
+      if (!isFaulty(submitted) && resolved && needsHash(submitted, resolved))
+        tasks.push(await withKeys(made, submitted, resolved));
+      else tasks.push(made);
+    } else {
       tasks.push(null);
       faults.push({ index, fault: under(`/tasks/${index}`, made) });
       if (stopEarly && faults.length >= MAX_ERRORS) break;
@@ -97,12 +104,18 @@ export async function readBatch(
   return { tasks, entries, faults };
 }
 
-function isKeyed(submitted: SubmittedTask | Fault): submitted is SubmittedTask {
+function needsHash(submitted: SubmittedTask, { cacheTtlSeconds }: Resolved): boolean {
+  return cacheTtlSeconds > 0 || isKeyed(submitted);
+}
+
+function isKeyed(submitted: SubmittedTask): boolean {
   return "unique" in submitted || "debounceSeconds" in submitted || "throttleSeconds" in submitted;
 }
 
-async function withKey(task: NewTask, submitted: SubmittedTask): Promise<NewTask> {
-  return { ...task, dedup: await uniqueOf(submitted, hashText) };
+async function withKeys(task: NewTask, submitted: SubmittedTask, { cacheTtlSeconds }: Resolved): Promise<NewTask> {
+  const dedup = isKeyed(submitted) ? await uniqueOf(submitted, hashText) : null;
+  const cache = cacheTtlSeconds > 0 ? await cacheUseOf(submitted, task.version, cacheTtlSeconds, hashText) : null;
+  return { ...task, ...(dedup && { dedup }), ...(cache && { cache }) };
 }
 
 function isFaulty(submitted: SubmittedTask | Fault): submitted is Fault {

@@ -3,11 +3,14 @@ import { noSuchQueue } from "../../core/errors.ts";
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import { declaredType, type Fault, type TaskType } from "../../core/make-task.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
+import type { TypeRoute } from "../../reads/known-queues.ts";
 import type { Door } from "../door.ts";
 
 export interface Resolved {
   readonly type: TaskType;
   readonly entry: QueueEntry;
+  /** For how long a result answers equal tasks; 0: not at all. */
+  readonly cacheTtlSeconds: number;
 }
 
 /**
@@ -23,12 +26,21 @@ export async function resolveTask(
   deadline: number,
 ): Promise<Resolved | Fault> {
   const handled = door.types.get(type);
+  const { known } = door;
   // A handled type that names its queue needs no route; one that nobody here handles must at least be declared.
-  const route = handled && queue !== undefined ? null : await door.known.route(type, handled !== undefined, deadline);
-  if (!handled && !route?.declared) return unknownType(type);
-  const name = (queue as QueueName | undefined) ?? route?.route ?? DEFAULT_QUEUE;
-  const entry = await door.known.queue(name, true, deadline);
-  return entry === null ? unknownQueue(name) : { type: handled ?? declaredType(type), entry };
+  if (handled && queue !== undefined) {
+    const { entry, route } = await known.queueFor(queue as QueueName, type, deadline);
+    return entry === null ? unknownQueue(queue) : resolved(handled, entry, route);
+  }
+  const route = await known.route(type, handled !== undefined, deadline);
+  if (!handled && !route.declared) return unknownType(type);
+  const name = (queue as QueueName | undefined) ?? route.route ?? DEFAULT_QUEUE;
+  const entry = await known.queue(name, true, deadline);
+  return entry === null ? unknownQueue(name) : resolved(handled ?? declaredType(type), entry, route);
+}
+
+function resolved(type: TaskType, entry: QueueEntry, route: TypeRoute | null): Resolved {
+  return { type, entry, cacheTtlSeconds: route?.cacheTtlSeconds ?? type.cacheTtlSeconds };
 }
 
 /** A type alone, as {@link resolveTask} has it: schedules leave the queue to the moment of the fire. */

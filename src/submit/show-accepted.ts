@@ -6,9 +6,10 @@ import { iso } from "../../core/task.ts";
 
 /** A task as its submission answers it. */
 export function acceptedView(entry: QueueEntry, shard: number, task: AcceptedTask | null | undefined) {
-  const { seq, status, createdAt, duplicate } = present(task);
+  const { seq, status, createdAt, duplicate, source } = present(task);
   const id = taskId({ queue: entry.queue, shard }, seq);
   const view = { id, queue: entry.queue, ...(status !== null && { status }), createdAt: iso(createdAt) };
+  if (source !== undefined) return { ...view, cached: true, source };
   return duplicate ? { ...view, duplicate } : view;
 }
 

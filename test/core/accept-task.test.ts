@@ -95,6 +95,7 @@ const VALUES: Readonly<Record<string, readonly unknown[]>> = {
   ],
   limitKey: ["tenant-1", "a b", "", "x".repeat(128), "x".repeat(129), "é", "!~", 1, null],
   fairnessKey: ["tenant-1", "", null],
+  cache: ["use", "bypass", "refresh", "yes", true, null],
   keepPayload: [true, false, null, 0],
   resultTtlSeconds: [0, 31_536_000, 31_536_001, -1, 0.5, null],
   unknownField: [1],

@@ -53,7 +53,9 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
   for (const index of answer.duplicates) checkHeld(shard, tasks[index]?.dedup?.key ?? "");
   for (const { index, code } of answer.refused)
     if (code === "duplicate-task") checkHeld(shard, tasks[index]?.dedup?.key ?? "");
-  const taken = answer.seqs.filter((seq) => seq !== null).length - answer.duplicates.length;
+  const cached = answer.known?.filter(({ source }) => source !== undefined).length ?? 0;
+  const taken = answer.seqs.filter((seq) => seq !== null).length - answer.duplicates.length - cached;
+  must(cached === 0 || !draining, () => "a draining queue took a task that ended at once");
   if (taken > 0) must(!draining, () => "a draining queue took a task");
   if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);
   if (answer.refused.some(({ code }) => code !== "duplicate-task"))

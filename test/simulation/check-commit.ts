@@ -12,13 +12,14 @@ import type { Status } from "../../core/status.ts";
 import type { GatedSql } from "../../durable-objects/sql/node-gate.ts";
 import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
 import { recordOfRow } from "../../history/record.ts";
+import { checkCached } from "./check-cached.ts";
 import { lifeOf } from "./draw-task.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { KnownTask, Model } from "./model.ts";
 import type { Script } from "./script.ts";
 import type { Tally } from "./tally.ts";
 import { must } from "./violation.ts";
-import type { SeenFlush, SeenMove } from "./witness.ts";
+import type { Seen, SeenMove } from "./witness.ts";
 
 const OUTBOX = "SELECT body, payload, result FROM outbox WHERE lo <= ? AND hi >= ?";
 
@@ -32,7 +33,7 @@ export interface CommitDeps {
   readonly settings: QueueSettings;
 }
 
-export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFlush[], deps: CommitDeps): void {
+export function checkCommit({ moves, flushes, records }: Seen, deps: CommitDeps): void {
   const ended: SeenMove[] = [];
   for (const move of moves) {
     deps.tally.count(`${move.was} to ${move.now}`);
@@ -40,6 +41,8 @@ export function checkCommit(moves: readonly SeenMove[], flushes: readonly SeenFl
     else if (isReplacement(move)) replace(move, deps);
     else if (checkMove(move, deps)) ended.push(move);
   }
+  for (const record of records.flatMap(unpackBody).map(recordOfRow))
+    if (record.links?.cachedFrom !== undefined) checkCached(record, record.links.cachedFrom, deps);
   for (const { seq, was } of ended) {
     const status = endOf(seq, deps);
     const now = deps.model.tasks.get(seq)?.status;
@@ -67,6 +70,10 @@ function isReplacement({ payload }: SeenMove): boolean {
 
 const GENERATION = "SELECT settings ->> 'generation' AS generation FROM shard";
 
+export function generationOf(gate: GatedSql): number {
+  return gate.all<{ generation: number }>(GENERATION)[0]?.generation ?? 0;
+}
+
 /** It waits, and is another task from now on: only what waits for its backoff goes on waiting for that. */
 function replace({ seq, was, now, payload, options, expires_at }: SeenMove, { model, tally }: CommitDeps): void {
   const task = model.tasks.get(seq);
@@ -90,13 +97,14 @@ function bear({ seq, now, payload, options, expires_at }: SeenMove, { model, now
   model.numbers.add(seq);
   const task: KnownTask = {
     seq,
-    generation: gate.all<{ generation: number }>(GENERATION)[0]?.generation ?? 0,
+    generation: generationOf(gate),
     script: JSON.parse(payload) as Script,
     options: options === null ? {} : (JSON.parse(options) as TaskOptions),
     replacedAfter: null,
     bornAt: clock ?? 0,
     expiresAt: expires_at,
     executions: [],
+    source: null,
     status: now,
   };
   // A clock that jumped may have ended the life of the key under which it was repeated.
@@ -108,7 +116,7 @@ function bear({ seq, now, payload, options, expires_at }: SeenMove, { model, now
 }
 
 /** A key is its task's for as long as that asked; only then another one is made under it. */
-function checkKey(task: KnownTask, { byKey }: Model, clock: number | null): void {
+export function checkKey(task: KnownTask, { byKey }: Model, clock: number | null): void {
   const { key } = task.script;
   if (key === undefined) return;
   const holder = byKey.get(key);

@@ -33,6 +33,10 @@ export function checkEnd(
       continue;
     }
     must(row !== null, () => `D1 does not have task ${seq}`);
+    if (task.source !== null) {
+      checkCachedEnd(row, history.find(task.source));
+      continue;
+    }
     checkRecord(task, row);
     // What ran before it was replaced was another payload, under other options.
     if (!task.replacedAfter) {
@@ -47,6 +51,14 @@ export function checkEnd(
     const isForeseen = !task.replacedAfter && task.expiresAt === null && !model.asked.has(seq) && !model.edits.has(seq);
     if (!model.isDisturbed && isForeseen) checkPrediction(task, row, settings);
   }
+}
+
+/** It ended once, by the other's result, and never ran. */
+function checkCachedEnd(row: HistoryRecord, source: HistoryRecord | null): void {
+  must(row.status === "SUCCEEDED" && row.attempts.length === 0, () => `cached task ${row.seq} ended ${row.status}`);
+  // The other may be one that D1 does not take.
+  must(source === null || source.result === row.result, () => `task ${row.seq} has not the result of ${source?.seq}`);
+  checkTimeline(row);
 }
 
 /** The record tells of runs that there were. */

@@ -63,6 +63,8 @@ export function checkMemory({ memory }: Shard, tables: Tables, hasSteppedClock: 
   for (const { outbox } of [memory, fresh])
     must(outbox.last >= last.outbox, () => `outbox row ${last.outbox} would be written again`);
   must(memory.notices.last >= last.notice, () => `notice ${last.notice} would be written again`);
+  for (const name of ["rows", "bytes"] as const) same(`cache.${name}`, memory.cache[name], fresh.cache[name]);
+  atMost("cache.nextExpiry", memory.cache.nextExpiry, fresh.cache.nextExpiry);
   same("notices", memory.notices.count, fresh.notices.count);
   same("blocked", memory.blocked, fresh.blocked);
   same("running", memory.running, fresh.running);

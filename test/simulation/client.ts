@@ -9,7 +9,7 @@ import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Dedup, NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { LIMIT_KEYS } from "./draw-settings.ts";
-import { drawKey, drawOptions, isLasting } from "./draw-task.ts";
+import { drawCache, drawKey, drawOptions, isLasting } from "./draw-task.ts";
 import type { Faults } from "./faults.ts";
 import { FRESH_VERSION, type TYPES } from "./handlers.ts";
 import { UNWELCOME } from "./history-database.ts";
@@ -56,6 +56,7 @@ export class Client {
   readonly #limited: number;
   /** How many of its tasks have a key. */
   readonly #keysPerTask: number;
+  readonly #cachedTasks: number;
   readonly #keys = new Map<string, { readonly seq: Seq; readonly createdAt: number }[]>();
   /** Submissions under an Idempotency-Key, to be sent again. */
   readonly #kept: { readonly request: SubmitRequest; readonly sentAt: number }[] = [];
@@ -74,6 +75,7 @@ export class Client {
     this.#priorities = random.between(0, 3);
     this.#limited = random.pick([0, 0.3, 0.9]);
     this.#keysPerTask = random.pick([0.05, 0.15, 0.6]);
+    this.#cachedTasks = random.pick([0, 0.2, 0.9]);
   }
 
   /** The queue was deleted: nothing that was told of it holds any more. */
@@ -91,9 +93,7 @@ export class Client {
     const tasks = [first];
     while (tasks.length < size)
       tasks.push(
-        size === LARGE_BATCH || random.chance(0.5)
-          ? { ...first, payload: this.drawPayload(first.dedup ?? null) }
-          : this.#drawTask(),
+        size === LARGE_BATCH || random.chance(0.5) ? { ...first, payload: this.drawPayload(first) } : this.#drawTask(),
       );
     const atomic = size === 1 || random.chance(0.6);
     tally.count(size === 1 ? "single submission" : atomic ? "batch" : "batch; not atomic");
@@ -280,26 +280,35 @@ export class Client {
   #drawTask(): NewTask {
     const { random } = this.#deps;
     const type = random.weighted(this.#types);
-    const dedup = random.chance(this.#keysPerTask) ? drawKey(random, type) : null;
+    const keys = {
+      ...(random.chance(this.#keysPerTask) && { dedup: drawKey(random, type) }),
+      ...(random.chance(this.#cachedTasks) && { cache: drawCache(random, type) }),
+    };
     return {
       type,
       version: type === "fresh" && random.chance(0.5) ? FRESH_VERSION : 1,
       priority: random.between(0, this.#priorities),
-      payload: this.drawPayload(dedup),
+      payload: this.drawPayload(keys),
       runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
       ...(random.chance(0.12) && { expiresAt: this.#deps.now() + random.between(50, 30_000) }),
-      options: random.chance(0.3) ? JSON.stringify(drawOptions(random)) : null,
+      options: random.chance(0.3) ? this.#drawOptions(keys.cache !== undefined) : null,
       ...(random.chance(this.#limited) && { limitKey: random.pick(LIMIT_KEYS) }),
       ...(random.chance(this.#limited) && { fairnessKey: random.pick(LIMIT_KEYS) }),
-      ...(dedup && { dedup }),
+      ...keys,
     };
   }
 
+  /** A task that is answered at once is known by the payload of its record alone. */
+  #drawOptions(isCached: boolean): string {
+    const options = drawOptions(this.#deps.random);
+    return JSON.stringify(isCached ? { ...options, keepPayload: undefined } : options);
+  }
+
   /** One that no other task has. */
-  drawPayload(dedup: Dedup | null): string {
+  drawPayload({ dedup, cache }: Pick<NewTask, "dedup" | "cache">): string {
     const { random, faults, mayCrash } = this.#deps;
     const drawn = drawScript(++this.#ids, random, mayCrash);
-    const script = dedup ? { ...drawn, key: dedup.key } : drawn;
+    const script = { ...drawn, ...(dedup && { key: dedup.key }), ...(cache && { cache: cache.key }) };
     return JSON.stringify(faults.strikes("d1-bad-row") ? { ...script, note: UNWELCOME } : script);
   }
 }

@@ -2,6 +2,7 @@
 import type { Seq } from "../../core/ids.ts";
 import type { TaskAnswer, TaskChanges } from "../../core/schema/rpc.ts";
 import { isFinished, WAITING } from "../../core/status.ts";
+import { TYPES } from "./handlers.ts";
 import { SIMULATED } from "./host.ts";
 import type { KnownTask, Model } from "./model.ts";
 import type { Network } from "./network.ts";
@@ -74,6 +75,21 @@ export class Control {
       .call(this.#life, "purge", { v: 1, statuses, after: 0, upTo })
       .then((answer) => {
         if (answer.ok && answer.purged > 0) tally.count("purged");
+      })
+      .catch(() => {});
+  }
+
+  /** What is kept of a type's results. */
+  purgeCache(): void {
+    const { model, network, random, tally } = this.#deps;
+    const type = random.pick(TYPES);
+    const before = Math.max(0, ...model.tasks.keys());
+    network
+      .call(this.#life, "purgeCache", { v: 1, type })
+      .then((answer) => {
+        if (!answer.ok) return;
+        model.purges.push({ type, before, after: Math.max(before, ...model.tasks.keys()) + 1 });
+        if (answer.purged > 0) tally.count("results purged");
       })
       .catch(() => {});
   }

@@ -1,4 +1,5 @@
 /** What a submitted task is told, at random: options, and a key of one of ten kinds. */
+import type { CacheUse } from "../../core/schema/cache-rpc.ts";
 import type { Dedup, TaskOptions, Within } from "../../core/schema/rpc.ts";
 import type { Random } from "./random.ts";
 
@@ -26,6 +27,18 @@ export function lifeOf(key: string): { readonly within: Within | null; readonly 
   const number = Number(key.at(-1));
   if (number < 6) return { within: null, ttlMs: number < 3 ? 20_000 : 3_600_000 };
   return { within: (["queued", "running", "window"] as const)[number % 3] ?? null, ttlMs: 60_000 };
+}
+
+/** One of two keys a type, with always the same life, short for one of them. Some only run anew. */
+export function drawCache(random: Random, type: string): CacheUse {
+  const number = random.between(0, 1);
+  const key = `${number}${[...type].map((letter) => letter.charCodeAt(0).toString(16)).join("")}`.padEnd(32, "0");
+  return { key, ttlMs: cacheLifeOf(key), read: random.chance(0.8) };
+}
+
+/** ms. */
+export function cacheLifeOf(key: string): number {
+  return key.startsWith("0") ? 3_000 : 120_000;
 }
 
 /** Whether the same submission again is told of its own task, whatever that does meanwhile. */

@@ -43,6 +43,8 @@ export interface KnownTask {
   /** Unix ms by which it must have begun; null: whenever. */
   expiresAt: number | null;
   readonly executions: Execution[];
+  /** The task whose result it has without a run; null: it runs. */
+  readonly source: Seq | null;
   /** As the latest commit left it. GONE: not in the shard's task table any more. */
   status: Status | "GONE";
 }
@@ -70,6 +72,8 @@ export class Model {
   readonly byKey = new Map<string, KnownTask>();
   /** By the number that their submission gave them. */
   readonly byId = new Map<number, KnownTask>();
+  /** Answered purges of kept results: what came up to `before` answers nothing that came after `after`. */
+  readonly purges: { readonly type: string; readonly before: number; readonly after: number }[] = [];
   /** Seqs ever made durable. */
   readonly numbers = new Set<number>();
   /** Something in this run may end or repeat a task against its script. */

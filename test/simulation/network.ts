@@ -63,6 +63,7 @@ export class Network {
       groupDead: (request) => ask("groupDead", request),
       discardDead: (request) => ask("discardDead", request),
       change: (request) => ask("change", request),
+      purgeCache: (request) => ask("purgeCache", request),
       configure: (request) => ask("configure", request),
       summary: (request) => ask("summary", request),
       drain: (request) => ask("drain", request),

@@ -13,6 +13,7 @@ import { explain } from "../../durable-objects/queue-shard/explain.ts";
 import { next } from "../../durable-objects/queue-shard/next.ts";
 import { open } from "../../durable-objects/queue-shard/open.ts";
 import { purge } from "../../durable-objects/queue-shard/purge.ts";
+import { purgeCache } from "../../durable-objects/queue-shard/purge-cache.ts";
 import { read } from "../../durable-objects/queue-shard/read.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../durable-objects/queue-shard/submit.ts";
@@ -47,6 +48,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   discardDead: (shard, request, respond) => respond(discardDead(shard, request)),
   purge: (shard, request, respond) => respond(purge(shard, request)),
   change: (shard, request, respond) => respond(change(shard, request)),
+  purgeCache: (shard, request, respond) => respond(purgeCache(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),
   summary: (shard, _request, respond) => respond({ v: 1, ok: true, summary: summarize(shard) }),
   drain: (shard, _request, respond) => respond(drain(shard)),

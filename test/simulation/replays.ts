@@ -53,7 +53,7 @@ export class Replays {
     const { address, client, tally } = this.#deps;
     tally.count(`replay: ${record.status}`);
     const again = replayOf(record, taskId(address, record.seq), {
-      payload: { text: client.drawPayload(null), version: 1 },
+      payload: { text: client.drawPayload({}), version: 1 },
     });
     client.send({ v: 1, settingsVersion: client.settings.version, atomic: true, tasks: [again], repeats: record });
   }

@@ -18,6 +18,8 @@ export const ScriptSchema = z.object({
   note: z.string().optional(),
   /** Under which it was submitted. */
   key: z.string().optional(),
+  /** Under which its result is to be kept. */
+  cache: z.string().optional(),
   /** The payload was changed while the task waited. */
   isEdited: z.boolean().optional(),
 });

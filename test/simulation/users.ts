@@ -14,6 +14,7 @@ const ACTS = {
   change: 3,
   purge: 0.1,
   discard: 0.1,
+  purgeCache: 0.3,
   replay: 1,
   remake: 0.2,
 };
@@ -43,6 +44,7 @@ export class Users {
       change: () => control.change(),
       purge: () => control.purge(),
       discard: () => control.discard(),
+      purgeCache: () => control.purgeCache(),
       replay: () => replays.replay(),
       remake: () => client.change({ generation: client.settings.generation + 1 }),
     };

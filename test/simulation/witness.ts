@@ -25,10 +25,11 @@ export interface SeenMove {
 export interface SeenForget {
   readonly moves: number;
   readonly flushes: number;
+  readonly records: number;
 }
 
-/** A row of the outbox that went: all of it must be in D1 by then, or set aside as refused. */
-export interface SeenFlush {
+/** A row of the outbox: one that came, or one that went, and all of it must be in D1 by then, or set aside as refused. */
+export interface SeenBody {
   readonly body: string;
   readonly payload: string | null;
   readonly result: string | null;
@@ -39,11 +40,15 @@ const SETUP = [
   `CREATE TEMP TABLE seen_move (n INTEGER PRIMARY KEY, seq INTEGER, was TEXT, now TEXT, payload TEXT, options TEXT,
     expires_at INTEGER, ended_at INTEGER)`,
   "CREATE TEMP TABLE seen_flush (n INTEGER PRIMARY KEY, body TEXT, payload TEXT, result TEXT)",
-  "CREATE TEMP TABLE seen_forget (moves INTEGER, flushes INTEGER)",
+  "CREATE TEMP TABLE seen_record (n INTEGER PRIMARY KEY, body TEXT, payload TEXT, result TEXT)",
+  "CREATE TEMP TABLE seen_forget (moves INTEGER, flushes INTEGER, records INTEGER)",
   `CREATE TEMP TRIGGER see_forget AFTER UPDATE OF settings ON main.shard
     WHEN NEW.settings ->> 'generation' > OLD.settings ->> 'generation' BEGIN
     DELETE FROM seen_forget;
-    INSERT INTO seen_forget SELECT (SELECT count(*) FROM seen_move), (SELECT count(*) FROM seen_flush); END`,
+    INSERT INTO seen_forget SELECT (SELECT count(*) FROM seen_move), (SELECT count(*) FROM seen_flush),
+      (SELECT count(*) FROM seen_record); END`,
+  `CREATE TEMP TRIGGER see_record AFTER INSERT ON main.outbox BEGIN
+    INSERT INTO seen_record (body, payload, result) VALUES (NEW.body, NEW.payload, NEW.result); END`,
   `CREATE TEMP TRIGGER see_insert AFTER INSERT ON main.task BEGIN
     INSERT INTO seen_move ${COLUMNS}
       VALUES (NEW.seq, 'NEW', NEW.status, NEW.payload, NEW.options, NEW.expires_at, NULL); END`,
@@ -63,6 +68,15 @@ const IS_SET_UP = "SELECT 1 AS one FROM sqlite_temp_master WHERE name = 'seen_mo
 
 const MOVES = "SELECT seq, was, now, payload, options, expires_at, ended_at FROM seen_move ORDER BY n";
 const FLUSHES = "SELECT body, payload, result FROM seen_flush ORDER BY n";
+const RECORDS = "SELECT body, payload, result FROM seen_record ORDER BY n";
+
+export interface Seen {
+  readonly moves: SeenMove[];
+  /** Rows of the outbox that went, and those that came. */
+  readonly flushes: SeenBody[];
+  readonly records: SeenBody[];
+  readonly forgotten: SeenForget | null;
+}
 
 export class Witness {
   readonly #sql: Sql;
@@ -84,16 +98,18 @@ export class Witness {
   }
 
   /** What happened since the last time, in order. */
-  collect(): { moves: SeenMove[]; flushes: SeenFlush[]; forgotten: SeenForget | null } {
+  collect(): Seen {
     this.attend();
-    if (!this.#isSetUp) return { moves: [], flushes: [], forgotten: null };
-    const [forgotten = null] = this.#sql.all<SeenForget>("SELECT moves, flushes FROM seen_forget");
+    if (!this.#isSetUp) return { moves: [], flushes: [], records: [], forgotten: null };
+    const [forgotten = null] = this.#sql.all<SeenForget>("SELECT moves, flushes, records FROM seen_forget");
     if (forgotten) this.#sql.run("DELETE FROM seen_forget");
     const moves = this.#sql.all<SeenMove>(MOVES);
-    const flushes = this.#sql.all<SeenFlush>(FLUSHES);
+    const flushes = this.#sql.all<SeenBody>(FLUSHES);
+    const records = this.#sql.all<SeenBody>(RECORDS);
+    if (records.length > 0) this.#sql.run("DELETE FROM seen_record");
     if (moves.length > 0) this.#sql.run("DELETE FROM seen_move");
     if (flushes.length > 0) this.#sql.run("DELETE FROM seen_flush");
-    return { moves, flushes, forgotten };
+    return { moves, flushes, records, forgotten };
   }
 }
 

@@ -233,19 +233,21 @@ export class World {
   }
 
   #committed(): void {
-    const { moves, flushes, forgotten } = this.#witness.collect();
-    if (moves.length === 0 && flushes.length === 0 && !forgotten) return;
+    const seen = this.#witness.collect();
+    const { moves, flushes, records, forgotten } = seen;
+    if (moves.length + flushes.length + records.length === 0 && !forgotten) return;
     for (const { seq, was, now } of moves) this.#note(`  ${seq}: ${was} to ${now}`);
     const settings = this.host.shard?.memory.settings;
     if (forgotten) {
       this.#tally.count("queue deleted");
       flushes.splice(0, forgotten.flushes);
+      records.splice(0, forgotten.records);
       const gone = moves.splice(0, forgotten.moves);
       this.model.forget(gone.filter(({ was }) => was === "NEW").map(({ seq }) => seq));
       this.#client.forget();
       this.#rates.forget();
     }
-    checkCommit(moves, flushes, {
+    checkCommit(seen, {
       model: this.model,
       history: this.#history,
       tally: this.#tally,

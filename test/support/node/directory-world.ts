@@ -242,6 +242,7 @@ export class DirectoryWorld {
       groupDead: unasked,
       discardDead: unasked,
       change: unasked,
+      purgeCache: unasked,
       summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),
       deadTicket: unasked,
     };
