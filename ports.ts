@@ -2,8 +2,11 @@
  * Binds `core/ports.ts` to Cloudflare: the one place of the product that reads the clock, draws at random or holds a
  * binding. A stub is made anew for each call, because one that failed fails ever after.
  */
+import type { Registry } from "./consumers/handlers/compose.ts";
+import { REGISTRY } from "./consumers/handlers/registry.ts";
 import { shardName, type TaskId } from "./core/ids.ts";
 import { createLog } from "./core/log.ts";
+import { handledType } from "./core/make-task.ts";
 import { type HistoryDatabase, type Ports, TICKET_QUEUES, type TicketQueue } from "./core/ports.ts";
 import type { DirectoryRpc } from "./core/schema/directory-rpc.ts";
 import { logLevelOf } from "./core/schema/env.ts";
@@ -48,7 +51,8 @@ const MAX_MESSAGES = 100;
 
 let bootId: string | null = null;
 
-export function platformPorts(env: Env): Ports {
+/** @param registry of the deployment's handlers; tests have more */
+export function platformPorts(env: Env, registry: Registry = REGISTRY): Ports {
   const tickets: readonly Queue<Ticket>[] = [env.TICKETS_0, env.TICKETS_1, env.TICKETS_2, env.TICKETS_3];
   const databases = env as Env & HistoryBindings;
   const ticketQueue = (queue: TicketQueue): Queue<Ticket> => {
@@ -81,6 +85,10 @@ export function platformPorts(env: Env): Ports {
         env.DEAD_LETTERS,
         ids.map((id): DeadLetter => ({ v: 1, id })),
       ),
+    taskType(type) {
+      const handler = registry.get(type);
+      return handler ? handledType(handler) : null;
+    },
     history: (database): HistoryDatabase | null => databases[`HISTORY_${database}`] ?? null,
     get boot() {
       if (env.DETACH !== "1") return null;

@@ -2,7 +2,7 @@
  * What a queue's settings must be to each other, beyond the bounds of each field (schema/queue-settings.ts).
  */
 import { CAP_BELOW_BASE, isCapBelowBase } from "./retry.ts";
-import type { QueueSettings } from "./schema/queue-settings.ts";
+import { MIN_DEAD_BYTES, mostShards, type QueueSettings } from "./schema/queue-settings.ts";
 
 /** `[limits] cpu_ms` of the wrangler.toml that ships; the var CPU_MS says what it is there (schema/env.ts). */
 export const DEFAULT_CPU_MS = 30_000;
@@ -24,7 +24,7 @@ export interface SettingFault {
  */
 export function findSettingFault(settings: QueueSettings, cpuMs: number): SettingFault | null {
   const { concurrency, depthLimit, leaseMs } = settings;
-  const shards = Math.max(settings.shards, settings.keyShards, settings.autoscale?.maxShards ?? 0);
+  const shards = mostShards(settings);
   const tooShort = tooShortLease(cpuMs);
   if (leaseMs <= tooShort) return { field: "leaseMs", detail: `must be above ${tooShort}: cpu_ms (${cpuMs}) and 10 s` };
   // Each shard, also one that autoscale may yet bring, gets a whole share of a limit, so one below the number of shards would leave some with none.
@@ -40,6 +40,13 @@ export function findSettingFault(settings: QueueSettings, cpuMs: number): Settin
     if ((limit.rate?.limit ?? shards) < shards)
       return { field: `${field}/rate/limit`, detail: `must be at least ${shards}, one for each shard` };
   }
+  if (settings.deadLettersMax < shards)
+    return { field: "deadLettersMax", detail: `must be at least ${shards}, one for each shard` };
+  if (settings.deadLettersMaxBytes < shards * MIN_DEAD_BYTES)
+    return {
+      field: "deadLettersMaxBytes",
+      detail: `must be at least ${shards * MIN_DEAD_BYTES}, 1 MiB for each shard`,
+    };
   if (settings.fair !== null && settings.ageStepMs !== null)
     return { field: "ageStepMs", detail: "cannot stand beside fair: the oldest first, or each key in turn" };
   // A PATCH may bring one of them to the other, where the schema sees one alone.

@@ -100,6 +100,14 @@ export function parseTaskId(text: string): ParsedTaskId | null {
   return { queue: queue as QueueName, shard: Number(shard), seq: seq as Seq };
 }
 
+/** The seqs of those ids that are of one shard. */
+export function seqsAt(ids: readonly TaskId[], { queue, shard }: Pick<ShardAddress, "queue" | "shard">): Seq[] {
+  return ids.flatMap((id) => {
+    const parsed = parseTaskId(id);
+    return parsed?.queue === queue && parsed.shard === shard ? [parsed.seq] : [];
+  });
+}
+
 /** Reads a batch id: its first task and how many follow; null for anything that this system cannot have made. */
 export function parseBatchId(text: string): (ParsedTaskId & { readonly count: number }) | null {
   const match = BATCH.exec(text);

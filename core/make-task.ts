@@ -236,9 +236,9 @@ function mergeRetry(over: TypeTold["retry"], under: TypeTold["retry"]): Partial<
   return Object.keys(retry).length === 0 ? undefined : retry;
 }
 
-/** Without its absent fields, as exactOptionalPropertyTypes has it. */
 type Tidy<T> = { [Field in keyof T]?: Exclude<T[Field], undefined> };
-function tidy<T extends object>(value: T): Tidy<T> {
+/** Without its absent fields, as exactOptionalPropertyTypes has it. */
+export function tidy<T extends object>(value: T): Tidy<T> {
   const kept: Tidy<T> = {};
   for (const field in value) {
     const told = value[field];

@@ -6,6 +6,7 @@
 
 import type { ShardAddress, TaskId, TenantName } from "./ids.ts";
 import type { Log } from "./log.ts";
+import type { TaskType } from "./make-task.ts";
 import type { DirectoryRpc } from "./schema/directory-rpc.ts";
 import type { ShardRpc, Ticket } from "./schema/rpc.ts";
 
@@ -47,6 +48,8 @@ export interface Ports {
   /** How many messages wait in a ticket queue. */
   ticketBacklog(queue: TicketQueue): Promise<number>;
   sendDeadLetters(ids: readonly TaskId[]): Promise<void>;
+  /** A task type as this deployment's own handler has it; null: it has none for it. */
+  taskType(type: string): TaskType | null;
   /** The history database of that number; null where none is bound. */
   history(database: number): HistoryDatabase | null;
   /** Set by local servers alone: names this run of the runtime, and switches sessions to waitUntil (design, 5.6). */

@@ -29,8 +29,14 @@ export function tokensIn(level: Level | undefined, rate: Rate, now: number): num
 
 /** The level after one token was taken, whether or not there was one. */
 export function takeToken(level: Level | undefined, rate: Rate, now: number): Level {
-  const units = Math.max(0, unitsIn(level, rate, now) - rate.periodMs);
-  return { units, at: now, fullAt: now + Math.ceil((rate.burst * rate.periodMs - units) / rate.limit) };
+  return takeTokens(level, rate, now, 1);
+}
+
+/** The same of so many; below zero: so many are put back. */
+export function takeTokens(level: Level | undefined, rate: Rate, now: number, count: number): Level {
+  const full = rate.burst * rate.periodMs;
+  const units = Math.min(full, Math.max(0, unitsIn(level, rate, now) - count * rate.periodMs));
+  return { units, at: now, fullAt: now + Math.ceil((full - units) / rate.limit) };
 }
 
 /**

@@ -14,6 +14,7 @@ import { deleteQueue } from "./directory/delete-queue.ts";
 import { deleteRoute } from "./directory/delete-route.ts";
 import { deleteSchedule } from "./directory/delete-schedule.ts";
 import { drain } from "./directory/drain.ts";
+import { cancelJob, getJob, listJobs, startJob } from "./directory/jobs.ts";
 import { listQueues, shortLeases } from "./directory/list-queues.ts";
 import { listRoutes } from "./directory/list-routes.ts";
 import { lookup } from "./directory/lookup.ts";
@@ -109,6 +110,20 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   }
   previewSchedule(request: Request<"previewSchedule">) {
     return previewSchedule(this.#state, request);
+  }
+
+  // Jobs over many tasks
+  startJob(request: Request<"startJob">) {
+    return startJob(this.#state, request);
+  }
+  getJob(request: Request<"getJob">) {
+    return getJob(this.#state, request);
+  }
+  listJobs(_request: Request<"listJobs">) {
+    return listJobs(this.#state);
+  }
+  cancelJob(request: Request<"cancelJob">) {
+    return cancelJob(this.#state, request);
   }
 
   // The whole: watchdog, shutdown, tenants, events

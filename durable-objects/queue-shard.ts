@@ -25,6 +25,7 @@ import type { WatchAnswer, WatchRequest } from "../core/schema/watch-rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { advance } from "./queue-shard/advance.ts";
 import { doDueWork, onAlarm } from "./queue-shard/alarm.ts";
+import { bulk, countBulk } from "./queue-shard/bulk.ts";
 import { cancel } from "./queue-shard/cancel.ts";
 import { change } from "./queue-shard/change.ts";
 import { close } from "./queue-shard/close.ts";
@@ -38,6 +39,7 @@ import { open } from "./queue-shard/open.ts";
 import { purge } from "./queue-shard/purge.ts";
 import { purgeCache } from "./queue-shard/purge-cache.ts";
 import { read } from "./queue-shard/read.ts";
+import { redriveDead } from "./queue-shard/redrive.ts";
 import { failure, Shard } from "./queue-shard/shard.ts";
 import { submit } from "./queue-shard/submit.ts";
 import { summarize } from "./queue-shard/summarize.ts";
@@ -102,6 +104,15 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   discardDead(request: Parameters<ShardRpc["discardDead"]>[0]) {
     return this.#answer((shard) => discardDead(shard, request));
+  }
+  redriveDead(request: Parameters<ShardRpc["redriveDead"]>[0]) {
+    return this.#answer((shard) => redriveDead(shard, request));
+  }
+  countBulk(request: Parameters<ShardRpc["countBulk"]>[0]) {
+    return this.#answer((shard) => countBulk(shard, request));
+  }
+  bulk(request: Parameters<ShardRpc["bulk"]>[0]) {
+    return this.#answer((shard) => bulk(shard, request));
   }
   change(request: ChangeRequest) {
     return this.#answer((shard) => change(shard, request));

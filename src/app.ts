@@ -6,6 +6,7 @@ import { Hono } from "hono";
 import type { Door, DoorBindings, Route } from "./door.ts";
 import { answerUnrouted, onError } from "./middleware/serve.ts";
 import { checkQuery } from "./read/read-query.ts";
+import * as bulk from "./routes/bulk.ts";
 import { compareTasks } from "./routes/compare.ts";
 import { cancelTask, patchTask, runTaskNow } from "./routes/control.ts";
 import * as dead from "./routes/dead-letters.ts";
@@ -44,6 +45,10 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/tasks/submissions/:id/events", streamTaskEvents);
   on("GET", "/tasks/submissions/:id/explain", explainTask);
   on("GET", "/tasks/compare", compareTasks, "a", "b");
+  on("POST", "/tasks/bulk", bulk.startBulk);
+  on("GET", "/tasks/bulk", bulk.listJobs);
+  on("GET", "/tasks/bulk/:id", bulk.getJob);
+  on("POST", "/tasks/bulk/:id/cancel", bulk.cancelJob);
   on("GET", "/tasks/:id", getResult);
 
   on("GET", "/queues", queues.listQueues);
@@ -74,11 +79,13 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/schedules/:id/resume", schedules.resumeSchedule);
   on("GET", "/schedules/:id/preview", schedules.previewSchedule, "n");
 
-  on("GET", "/dead-letters", dead.listDeadLetters, "queue", "type", "code", "fingerprint", "limit", "cursor");
-  on("GET", "/dead-letters/groups", dead.groupDeadLetters, "queue", "type", "code", "fingerprint");
+  on("GET", "/dead-letters", dead.listDeadLetters, "queue", ...dead.DEAD_QUERY, "limit", "cursor");
+  on("GET", "/dead-letters/groups", dead.groupDeadLetters, "queue", ...dead.DEAD_QUERY);
   on("POST", "/dead-letters/discard", dead.discardDeadLetters);
+  on("POST", "/dead-letters/redrive", bulk.startRedrive);
   on("GET", "/dead-letters/:id", dead.getDeadLetter);
   on("DELETE", "/dead-letters/:id", dead.discardDeadLetter);
+  on("POST", "/dead-letters/:id/redrive", dead.redriveDeadLetter);
 
   probe("/health/live", live);
   probe("/health/ready", ready);

@@ -1,17 +1,28 @@
-/** What a shard is asked about its dead letters: tasks that ended FAILED, kept until discarded or past retention. */
+/** What a shard is asked about its dead letters: tasks that ended FAILED, kept until discarded, redriven or past retention. */
 import type { AttemptError } from "../errors.ts";
 import type { Seq } from "../ids.ts";
+import type { RetryPolicy } from "../retry.ts";
 import type { TaskRecord } from "../task.ts";
 import type { Answer, Versioned } from "./answer.ts";
+import type { TaskAnswer } from "./rpc.ts";
 
 /** Which ones; what is not named is not looked at. */
 export interface DeadFilter {
+  /** This one. */
   readonly seq?: Seq;
+  readonly seqs?: readonly Seq[];
   readonly type?: string;
   /** `error.code`. */
   readonly code?: string;
   /** `error.fingerprint`; the code where the error has none. */
   readonly fingerprint?: string;
+  /** Stands in the error's message or in the payload's JSON text, whatever the case of ASCII letters. */
+  readonly q?: string;
+  readonly tag?: string;
+  /** Unix ms: ended then or later. */
+  readonly from?: number;
+  /** Unix ms: ended before that. */
+  readonly to?: number;
 }
 
 /** A place in the list, which is ordered by the time of the end and then by seq, the newest first. */
@@ -60,8 +71,34 @@ export type DiscardAnswer = Answer<{
   readonly more: boolean;
 }>;
 
+/** What is to be different of the task that a dead letter becomes; absent: as it was. */
+export interface RedriveEdit {
+  /** JSON text, in the payload's place. */
+  readonly payload?: string;
+  /** JSON text of a merge patch (RFC 7396), applied to each payload. */
+  readonly payloadPatch?: string;
+  readonly priority?: number;
+  /** Put off by so many ms; goes before `runAt` (Unix ms). */
+  readonly delayMs?: number;
+  readonly runAt?: number;
+  readonly timeoutMs?: number;
+  /** Field by field. */
+  readonly retry?: Partial<RetryPolicy>;
+}
+
+export interface RedriveRequest extends Versioned {
+  readonly seq: Seq;
+  readonly edit?: RedriveEdit;
+}
+
 export interface DeadLettersRpc {
   listDead(request: ListDeadRequest): Promise<ListDeadAnswer>;
   groupDead(request: Versioned & { readonly filter: DeadFilter }): Promise<GroupDeadAnswer>;
   discardDead(request: DiscardRequest): Promise<DiscardAnswer>;
+  /**
+   * A dead letter becomes a new task; told is what it was, `links.replayedBy` ending with what it became. The same
+   * again tells the same. Refused: `draining`, `queue-full`, `too-many-keys`, `history-backlog`, and with an edit
+   * `payload-invalid`, `payload-too-large`.
+   */
+  redriveDead(request: RedriveRequest): Promise<TaskAnswer>;
 }

@@ -1,6 +1,7 @@
 /** What the Directory of a tenant is asked, and what it answers; schedules and tenants are in schedule-rpc.ts. */
 import type { QueueName } from "../ids.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
+import type { JobRpc } from "./bulk-rpc.ts";
 import type { QueuePatch, QueueSettings } from "./queue-settings.ts";
 import type { ScheduleRpc, TenantRpc } from "./schedule-rpc.ts";
 
@@ -58,7 +59,8 @@ export interface OperatorEvent {
     | "queue-purged"
     | "queue-scaled"
     | "fire-missed"
-    | "schedule-stopped";
+    | "schedule-stopped"
+    | "job-ended";
   readonly detail: string;
 }
 
@@ -74,7 +76,7 @@ export type QueueAction = "pause" | "drain" | "resume";
 /** The directory of a tenant, as others call it. `_root` is one too, and keeps tenants alone. */
 export type ShortLeasesAnswer = Answer<{ readonly queues: readonly QueueName[] }>;
 
-export interface DirectoryRpc extends ScheduleRpc, TenantRpc {
+export interface DirectoryRpc extends ScheduleRpc, TenantRpc, JobRpc {
   lookup(request: LookupRequest): Promise<LookupAnswer>;
   listQueues(request: Versioned): Promise<Answer<{ readonly entries: readonly QueueEntry[] }>>;
   /** Queues whose leaseMs is at or below that, ten at most: kept since CPU_MS was lower, or made by default. */

@@ -1,9 +1,12 @@
 /** What a queue can be told, its defaults, and which of it is fixed when the queue is made. */
 import { z } from "zod";
+import { MIB } from "../bytes.ts";
 import { MAX_SHARDS, TYPE_NAME } from "../ids.ts";
 import { CAP_BELOW_BASE, isCapBelowBase } from "../retry.ts";
 
 const DAY_S = 86_400;
+/** A shard must be able to hold any dead letter: a payload, a log of attempts, an error. */
+export const MIN_DEAD_BYTES = MIB;
 
 export const RetrySchema = z
   .strictObject({
@@ -22,7 +25,7 @@ const MAX_LIMITED = 256;
 const concurrency = z.int().min(1).max(100_000).nullable();
 
 /** Tasks that may start in a time: over any `periodMs` at most `limit` and `burst`. */
-const RateSchema = z.strictObject({
+export const RateSchema = z.strictObject({
   limit: z.int().min(1).max(100_000),
   periodMs: z.int().min(100).max(86_400_000),
   /** How many may start at once after a pause; 1 where nothing is said. */
@@ -101,6 +104,12 @@ const fields = {
     .int()
     .min(60)
     .max(3650 * DAY_S),
+  /** Dead letters that the queue may hold, and their bytes (payload, attempts, error); beyond it the oldest go. */
+  deadLettersMax: z.int().min(1).max(10_000_000),
+  deadLettersMaxBytes: z
+    .int()
+    .min(MIN_DEAD_BYTES)
+    .max(8 * 1024 * MIB),
 };
 
 const SettingsSchema = z.strictObject(fields);
@@ -149,6 +158,8 @@ export const DEFAULT_SETTINGS: QueueSettings = {
   maxCrashes: 6,
   resultTtlSeconds: 7 * DAY_S,
   historyTtlSeconds: 30 * DAY_S,
+  deadLettersMax: 100_000,
+  deadLettersMaxBytes: 1024 * MIB,
 };
 
 /** Settings that were kept, or sent, before a field existed get its default. */
@@ -158,6 +169,21 @@ export function withDefaults(settings: QueueSettings): QueueSettings {
 
 /** Settings that say where a task's truth lies: changing them would lose it. */
 export const FIXED_SETTINGS = ["keyShards", "history"] as const satisfies readonly (keyof QueueSettings)[];
+
+/**
+ * The most shards that the queue's limits are divided by: what autoscale may yet bring counts, or a step of it would
+ * throw dead letters away.
+ */
+export function mostShards({ shards, keyShards, autoscale }: QueueSettings): number {
+  return Math.max(shards, keyShards, autoscale?.maxShards ?? 0);
+}
+
+/** What a shard may hold of dead letters; one that drains after `shards` was lowered as much as any. */
+export function deadShareOf(settings: QueueSettings): { readonly count: number; readonly bytes: number } {
+  const shards = mostShards(settings);
+  const { deadLettersMax, deadLettersMaxBytes } = settings;
+  return { count: Math.floor(deadLettersMax / shards), bytes: Math.floor(deadLettersMaxBytes / shards) };
+}
 
 /**
  * A shard's whole share of a queue-wide limit: the first shards get what the division leaves over. A shard that drains

@@ -5,6 +5,7 @@ import type { RetryPolicy } from "../retry.ts";
 import type { Status, WaitingStatus } from "../status.ts";
 import type { TaskRecord } from "../task.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
+import type { BulkRpc } from "./bulk-rpc.ts";
 import type { CachePlace, CacheRpc, CacheUse } from "./cache-rpc.ts";
 import type { DeadLettersRpc } from "./dead-letters-rpc.ts";
 import type { ExplainRpc } from "./explain-rpc.ts";
@@ -318,7 +319,7 @@ export type PurgeAnswer = Answer<{
 }>;
 
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
-export interface ShardRpc extends DeadLettersRpc, ExplainRpc, WatchRpc, CacheRpc {
+export interface ShardRpc extends DeadLettersRpc, BulkRpc, ExplainRpc, WatchRpc, CacheRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   open(request: OpenRequest): Promise<OpenAnswer>;
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;

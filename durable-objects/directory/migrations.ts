@@ -89,4 +89,44 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
     statements: ["ALTER TABLE schedule ADD COLUMN limit_key TEXT", "ALTER TABLE schedule ADD COLUMN fairness_key TEXT"],
   },
   { id: "204-type-cache", statements: ["ALTER TABLE route ADD COLUMN cache_ttl_s INTEGER"] },
+  {
+    id: "203-jobs",
+    statements: [
+      // Jobs over many tasks. `work` stands apart: it may have 256 KiB, and a portion rewrites the job's row.
+      `CREATE TABLE job (
+        n INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        queue TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        as_of INTEGER,
+        rate TEXT,
+        level TEXT,
+        status TEXT NOT NULL CHECK (status IN ('active', 'done', 'cancelled', 'failed')),
+        failures TEXT NOT NULL,
+        refusal TEXT,
+        created_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        CHECK ((status = 'active') = (ended_at IS NULL))
+      ) STRICT`,
+      "CREATE TABLE job_work (job TEXT PRIMARY KEY, work TEXT NOT NULL, ids TEXT) STRICT, WITHOUT ROWID",
+      // How far each shard is. `matched` NULL: not counted yet. `try_at` NULL: there is nothing to do any more.
+      `CREATE TABLE job_part (
+        job TEXT NOT NULL,
+        shard INTEGER NOT NULL,
+        portion INTEGER NOT NULL DEFAULT 1,
+        after TEXT,
+        up_to INTEGER,
+        matched INTEGER,
+        done INTEGER NOT NULL DEFAULT 0,
+        stopping INTEGER NOT NULL DEFAULT 0,
+        failed INTEGER NOT NULL DEFAULT 0,
+        ended INTEGER NOT NULL DEFAULT 0 CHECK (ended IN (0, 1)),
+        tries INTEGER NOT NULL DEFAULT 0,
+        try_at INTEGER,
+        refusal TEXT,
+        PRIMARY KEY (job, shard)
+      ) STRICT, WITHOUT ROWID`,
+      "CREATE INDEX job_part_due ON job_part (try_at) WHERE try_at IS NOT NULL",
+    ],
+  },
 ];

@@ -13,6 +13,7 @@ const EXPECTED: ReadonlySet<OperatorEvent["kind"]> = new Set([
   "queue-deleted",
   "queue-purged",
   "queue-scaled",
+  "job-ended",
 ]);
 
 export const EVENTS_KEPT = 1_000;

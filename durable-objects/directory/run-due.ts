@@ -12,6 +12,7 @@ import { scaleQueues } from "./scale-queues.ts";
 import type { DirectoryState } from "./state.ts";
 import { submitFires } from "./submit-fires.ts";
 import { type DueWork, takeDue } from "./take-due.ts";
+import { workJobs } from "./work-jobs.ts";
 
 const AFTER_FAILURE_MS = 60_000;
 
@@ -41,6 +42,7 @@ async function send(state: DirectoryState, due: DueWork): Promise<void> {
     submitFires(state, due.fires),
     sendSettings(state, due.pushes),
     scaleQueues(state, due.looks),
+    workJobs(state, due.portions),
     due.register ? registerAtRoot(state) : undefined,
   ]);
 }

@@ -30,6 +30,7 @@ import { takeRegistration } from "./register-tenant.ts";
 import { takeDueLooks } from "./scale-queues.ts";
 import { dueSchedules, findSchedule, payloadOf, ruleOf, type ScheduleRow } from "./schedule-row.ts";
 import type { DirectoryState } from "./state.ts";
+import { type DuePortion, takeDuePortions } from "./work-jobs.ts";
 
 const MOVE_ON = "UPDATE schedule SET next_at = ? WHERE id = ?";
 const STOP = "UPDATE schedule SET next_at = NULL, paused = 1 WHERE id = ?";
@@ -46,6 +47,8 @@ export interface DueWork {
   readonly pushes: readonly Push[];
   /** Queues whose load is to be looked at. */
   readonly looks: readonly QueueName[];
+  /** Of jobs. */
+  readonly portions: readonly DuePortion[];
   readonly register: boolean;
 }
 
@@ -68,6 +71,7 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
     fires: fires.list,
     pushes: takeDuePushes(state, now),
     looks: takeDueLooks(state, now),
+    portions: takeDuePortions(state, now),
     register: takeRegistration(state, now),
   };
 }

@@ -1,5 +1,6 @@
 /** Sets the one alarm, only where it moves earlier or none is set: each setAlarm is billed as a row. */
 import { nextAlarm } from "../../core/next-alarm.ts";
+import { hasTooManyDead } from "./dead-rows.ts";
 import { CACHE_LAG_MS } from "./retention.ts";
 import type { FlushSink, Shard } from "./shard.ts";
 
@@ -47,9 +48,10 @@ function flushAt(shard: Shard, sink: FlushSink, at: number | null, now: number):
   return guard > now ? guard : now + FLUSH_GUARD_MS;
 }
 
-/** When the oldest dead letter, dedup key or kept result is to go (Unix ms). */
+/** When the oldest dead letter, dedup key or kept result is to go (Unix ms); 0: there are too many dead letters now. */
 export function retentionAt(shard: Shard): number | null {
   const { memory } = shard;
+  if (hasTooManyDead(shard)) return 0;
   const deadAt =
     memory.dead.oldest === null || !memory.settings
       ? null

@@ -3,16 +3,12 @@
  * so, 10 s later, or with its lease. Nothing is written where it was asked for already, so the call may be repeated.
  */
 import type { Seq } from "../../core/ids.ts";
-import { deadlineOf } from "../../core/lease.ts";
 import type { Versioned } from "../../core/schema/answer.ts";
 import type { TaskAnswer } from "../../core/schema/rpc.ts";
 import { afterOperation } from "./after.ts";
-import { newCancels } from "./claim.ts";
+import { askToStop, tellToStop } from "./ask-to-stop.ts";
 import { leaveWaiting } from "./leave-waiting.ts";
-import type { Session } from "./memory.ts";
-import { answerParked, EMPTY_HANDOUT } from "./park.ts";
 import { readOne } from "./read.ts";
-import { saveSession } from "./session-rows.ts";
 import type { Shard } from "./shard.ts";
 import { type TaskRow, waitingRow } from "./task-rows.ts";
 import { tellWaiters } from "./wait.ts";
@@ -24,7 +20,10 @@ export function cancel(shard: Shard, { seq }: Versioned & { readonly seq: Seq })
   if (waiting) cancelWaiting(shard, waiting, now);
   else {
     for (const session of shard.memory.sessions.values())
-      if (session.claims.get(seq)?.cancelAt === null) askToStop(shard, session, seq, now);
+      if (session.claims.get(seq)?.cancelAt === null) {
+        shard.transact(() => askToStop(shard, session, [seq], now));
+        tellToStop(shard, session);
+      }
   }
   const task = readOne(shard, seq);
   afterOperation(shard, now);
@@ -37,20 +36,4 @@ function cancelWaiting(shard: Shard, row: TaskRow, now: number): void {
     shard,
     shard.transact(() => leaveWaiting(shard, [row], endingOf, now)),
   );
-}
-
-/** It hears of it by its parked poll, or with its next turn. */
-function askToStop(shard: Shard, session: Session, seq: Seq, now: number): void {
-  const { memory } = shard;
-  const claim = session.claims.get(seq);
-  if (!claim) return;
-  shard.transact(() => {
-    claim.cancelAt = now;
-    session.cancels++;
-    const deadline = deadlineOf(claim) ?? now;
-    memory.deadlineHint = Math.min(memory.deadlineHint ?? deadline, deadline);
-    saveSession(shard, session);
-  });
-  const news = newCancels(session, shard.parked.get(session.id)?.cancelling);
-  if (news.length > 0) answerParked(shard, session.id, { ...EMPTY_HANDOUT, cancel: news });
 }

@@ -3,6 +3,7 @@
  * is away; what is discarded goes from here and stays in history as what it was.
  */
 import type { AttemptError } from "../../core/errors.ts";
+import type { Seq } from "../../core/ids.ts";
 import type { Versioned } from "../../core/schema/answer.ts";
 import type {
   DeadFilter,
@@ -13,72 +14,71 @@ import type {
   ListDeadAnswer,
   ListDeadRequest,
 } from "../../core/schema/dead-letters-rpc.ts";
+import { dropDead, MOST_DEAD } from "./dead-rows.ts";
+import { CAUSE, matchDead } from "./match-tasks.ts";
 import { refuse, type Shard } from "./shard.ts";
 import { recordOf, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
 
-/** Errors that the shard made itself (crashed, poisoned) have no fingerprint: their code says the cause. */
-const CAUSE = "coalesce(json_extract(error, '$.fingerprint'), json_extract(error, '$.code'))";
-/** ?1 type, ?2 code, ?3 cause, null: any; ?4 to ?5 the seqs. */
-const MATCHES = `status = 'FAILED' AND seq BETWEEN ?4 AND ?5 AND (?1 IS NULL OR type = ?1)
-  AND (?2 IS NULL OR json_extract(error, '$.code') = ?2) AND (?3 IS NULL OR ${CAUSE} = ?3)`;
-
-const LIST = `SELECT ${TASK_COLUMNS} FROM task WHERE ${MATCHES} AND ended_at <= ?6 AND (ended_at < ?6 OR seq < ?7)
-  ORDER BY ended_at DESC, seq DESC LIMIT ?8`;
+const list = (where: string) => `SELECT ${TASK_COLUMNS} FROM task WHERE ${where}
+  AND ended_at <= ? AND (ended_at < ? OR seq < ?) ORDER BY ended_at DESC, seq DESC LIMIT ?`;
 // With one max(), SQLite takes the other columns from its row: hence two statements.
-const GROUP = `SELECT type, ${CAUSE} AS fingerprint, count(*) AS count, max(ended_at) AS lastAt, seq AS example, error
-  FROM task WHERE ${MATCHES} GROUP BY type, fingerprint ORDER BY count DESC LIMIT ?6`;
-const FIRSTS = `SELECT type, ${CAUSE} AS fingerprint, min(ended_at) AS firstAt FROM task WHERE ${MATCHES} GROUP BY type, fingerprint`;
-const COUNT = `SELECT count(*) AS count FROM task WHERE ${MATCHES} AND ended_at <= ?6`;
-const DISCARD = `DELETE FROM task WHERE seq IN
-  (SELECT seq FROM task WHERE ${MATCHES} AND ended_at <= ?6 ORDER BY ended_at LIMIT ?7)`;
-const OLDEST = "SELECT min(ended_at) AS oldest FROM task WHERE status = 'FAILED'";
+const group = (where: string) => `SELECT type, ${CAUSE} AS fingerprint, count(*) AS count, max(ended_at) AS lastAt,
+  seq AS example, error FROM task WHERE ${where} GROUP BY 1, 2 ORDER BY count DESC LIMIT ?`;
+const firsts = (where: string) =>
+  `SELECT type, ${CAUSE} AS fingerprint, min(ended_at) AS firstAt FROM task WHERE ${where} GROUP BY 1, 2`;
+const count = (where: string) => `SELECT count(*) AS count FROM task WHERE ${where} AND ended_at <= ?`;
+const oldest = (where: string) =>
+  `SELECT seq FROM task WHERE ${where} AND ended_at <= ? ORDER BY ended_at, seq LIMIT ${MOST_DEAD + 1}`;
 
 export const MAX_LISTED = 100;
 export const MAX_GROUPS = 100;
-/** A transaction of so many takes about 20 ms. */
-const MOST = 1_000;
-
-type Matched = readonly [type: string | null, code: string | null, cause: string | null, first: number, last: number];
-
-function matching({ seq, type, code, fingerprint }: DeadFilter): Matched {
-  return [type ?? null, code ?? null, fingerprint ?? null, seq ?? 0, seq ?? Number.MAX_SAFE_INTEGER];
-}
+/** A moment further ahead than clocks differ is nobody's count. */
+const CLOCKS_DIFFER_MS = 60_000;
 
 export function listDead(shard: Shard, { filter, after, limit, texts }: ListDeadRequest): ListDeadAnswer {
   if (limit > (texts ? 1 : MAX_LISTED))
     return refuse("invalid-request", `at most ${MAX_LISTED} a call, or one with its payload`);
   if (!shard.memory.hasTables) return { v: 1, ok: true, tasks: [] };
+  const { where, values } = matchDead(filter);
   const { endedAt, seq } = after ?? { endedAt: Number.MAX_SAFE_INTEGER, seq: 0 };
-  const rows = shard.sql.all<TaskRow>(LIST, ...matching(filter), endedAt, seq, limit);
+  const rows = shard.sql.all<TaskRow>(list(where), ...values, endedAt, endedAt, seq, limit);
   const records = rows.map((row) => recordOf(row));
   return { v: 1, ok: true, tasks: texts ? records : records.map((record) => ({ ...record, payload: "null" })) };
 }
 
 export function groupDead(shard: Shard, { filter }: Versioned & { readonly filter: DeadFilter }): GroupDeadAnswer {
   if (!shard.memory.hasTables) return { v: 1, ok: true, groups: [], more: false };
-  const those = matching(filter);
+  const { where, values } = matchDead(filter);
   const key = ({ type, fingerprint }: Pick<DeadGroup, "type" | "fingerprint">) => JSON.stringify([type, fingerprint]);
   type First = Pick<DeadGroup, "type" | "fingerprint" | "firstAt">;
-  const firsts = new Map(shard.sql.all<First>(FIRSTS, ...those).map((row) => [key(row), row.firstAt]));
+  const first = new Map(shard.sql.all<First>(firsts(where), ...values).map((row) => [key(row), row.firstAt]));
   type Row = Omit<DeadGroup, "error" | "firstAt"> & { readonly error: string };
-  const rows = shard.sql.all<Row>(GROUP, ...those, MAX_GROUPS + 1);
+  const rows = shard.sql.all<Row>(group(where), ...values, MAX_GROUPS + 1);
   const groups = rows.slice(0, MAX_GROUPS).map((row): DeadGroup => {
-    return { ...row, firstAt: firsts.get(key(row)) ?? row.lastAt, error: JSON.parse(row.error) as AttemptError };
+    return { ...row, firstAt: first.get(key(row)) ?? row.lastAt, error: JSON.parse(row.error) as AttemptError };
   });
   return { v: 1, ok: true, groups, more: rows.length > MAX_GROUPS };
 }
 
 export function discardDead(shard: Shard, { filter, asOf, dryRun }: DiscardRequest): DiscardAnswer {
-  const { memory, sql } = shard;
-  if (!memory.hasTables) return { v: 1, ok: true, count: 0, more: false };
-  const those = [...matching(filter), asOf] as const;
-  const found = sql.all<{ count: number }>(COUNT, ...those)[0]?.count ?? 0;
-  if (dryRun || found === 0) return { v: 1, ok: true, count: found, more: false };
-  const count = Math.min(found, MOST);
-  shard.transact(() => {
-    sql.run(DISCARD, ...those, MOST);
-    memory.dead.count -= count;
-    memory.dead.oldest = sql.all<{ oldest: number | null }>(OLDEST)[0]?.oldest ?? null;
-  });
-  return { v: 1, ok: true, count, more: found > count };
+  if (!shard.memory.hasTables) return { v: 1, ok: true, count: 0, more: false };
+  if (dryRun) return { v: 1, ok: true, count: countDead(shard, filter, asOf), more: false };
+  closeCount(shard, asOf);
+  const { where, values } = matchDead(filter);
+  const found = shard.sql.all<{ seq: Seq }>(oldest(where), ...values, asOf).map(({ seq }) => seq);
+  if (found.length === 0) return { v: 1, ok: true, count: 0, more: false };
+  const dropped = shard.transact(() => dropDead(shard, found.slice(0, MOST_DEAD)));
+  return { v: 1, ok: true, count: dropped, more: found.length > MOST_DEAD };
+}
+
+/** How many of them had ended by a moment (Unix ms): from now on no more do. */
+export function countDead(shard: Shard, filter: DeadFilter, asOf: number): number {
+  closeCount(shard, asOf);
+  const { where, values } = matchDead(filter);
+  return shard.sql.all<{ count: number }>(count(where), ...values, asOf)[0]?.count ?? 0;
+}
+
+/** What dies from now on ended later than that (Unix ms), whatever the clock of whom it was counted for. */
+export function closeCount({ memory, ports }: Shard, asOf: number): void {
+  if (asOf <= ports.now() + CLOCKS_DIFFER_MS) memory.deadCountedTo = Math.max(memory.deadCountedTo, asOf);
 }

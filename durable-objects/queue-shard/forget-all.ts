@@ -4,7 +4,7 @@
  */
 import type { Shard } from "./shard.ts";
 
-const TABLES = ["task", "lane", "session", "outbox", "notice", "dedup", "bucket", "cache", "cache_purge"];
+const TABLES = ["task", "lane", "session", "outbox", "notice", "dedup", "bucket", "cache", "cache_purge", "bulk"];
 
 /** Inside a transaction. Memory is what is left afterwards. */
 export function forgetAll(shard: Shard): void {

@@ -7,6 +7,7 @@ import type { AttemptError } from "../../core/errors.ts";
 import type { LaneMode } from "../../core/lanes.ts";
 import type { Attempt, TaskRecord } from "../../core/task.ts";
 import { dropClaim } from "./claim.ts";
+import { deadBytes, noteDead } from "./dead-rows.ts";
 import type { Session } from "./memory.ts";
 import { appendNotice } from "./notices.ts";
 import { appendHistory } from "./outbox.ts";
@@ -26,7 +27,7 @@ import { joinWaiting, laneOf } from "./waiting.ts";
 
 const MOVE_IF_HELD = `UPDATE task SET status = ?3, session = NULL, rev = rev + 1, lane = ?4, run_at = ?5, ended_at = ?6,
   mode = ?7, attempt = ?8, spent = ?9, crashes = ?10, solo_crashes = ?11, attempts = ?12, attempts_dropped = ?13,
-  moves = ?14, error = ?15
+  moves = ?14, error = ?15, dead_bytes = ?16
   WHERE seq = ?1 AND status = 'RUNNING' AND session = ?2`;
 const DELETE_IF_HELD = "DELETE FROM task WHERE seq = ?1 AND status = 'RUNNING' AND session = ?2";
 
@@ -68,7 +69,7 @@ export function leaveRunning(
     rev: row.rev + 1,
     session: null,
     run_at: leaving.runAt ?? null,
-    ended_at: leaving.to === "FAILED" ? now : null,
+    ended_at: leaving.to === "FAILED" ? Math.max(now, shard.memory.deadCountedTo + 1) : null,
     moves: logMove(row, moveTo(leaving.to, now, cause, { until: leaving.runAt, run })),
   };
   shard.sql.run(
@@ -88,6 +89,7 @@ export function leaveRunning(
     next.attempts_dropped,
     next.moves,
     next.error,
+    next.status === "FAILED" ? deadBytes(next) : null,
   );
   if (next.status === "FAILED") return [bury(shard, next, now)];
   joinWaiting(shard, next);
@@ -122,9 +124,7 @@ function end(shard: Shard, session: Session, row: TaskRow, ending: Ending, now: 
 
 /** FAILED: the row stays as a dead letter, history gets its projection, the queue dead-letters its id. */
 function bury(shard: Shard, row: TaskRow, now: number): TaskRecord {
-  const { dead } = shard.memory;
-  dead.count++;
-  dead.oldest = Math.min(dead.oldest ?? now, now);
+  noteDead(shard, row);
   const record = recordOf({ ...row, payload: payloadForHistory(row) });
   appendHistory(shard, [record], now);
   appendNotice(shard, "dead-letters", row.seq, now);

@@ -74,7 +74,10 @@ export interface Memory {
   fair: Fair | null;
   /** Never later than the earliest deadline; may be early, then the alarm finds nothing and works it out again. */
   deadlineHint: number | null;
-  dead: { count: number; oldest: number | null };
+  /** `bytes`: of payloads, attempts and errors. */
+  dead: { count: number; oldest: number | null; bytes: number };
+  /** No dead letter ends at or before this (Unix ms) any more: what had was counted, for somebody to come back with. */
+  deadCountedTo: number;
   /** `rows`, `entries`, `bytes`: on the way to D1; `refused`: kept here for good. */
   outbox: { rows: number; entries: number; bytes: number; refused: number; last: number };
   notices: { count: number; last: number };
@@ -114,7 +117,8 @@ export function emptyMemory(): Memory {
     levelsToLookAt: 0,
     fair: null,
     deadlineHint: null,
-    dead: { count: 0, oldest: null },
+    dead: { count: 0, oldest: null, bytes: 0 },
+    deadCountedTo: 0,
     outbox: { rows: 0, entries: 0, bytes: 0, refused: 0, last: 0 },
     notices: { count: 0, last: 0 },
     dedupExpiry: null,
@@ -143,7 +147,9 @@ const LANE_COUNTS = "SELECT lane, count(*) AS count, min(seq) AS head FROM task 
 const DUE = "SELECT count(*) AS count, min(run_at) AS next FROM task WHERE status IN ('SCHEDULED', 'RETRYING')";
 export const NEXT_EXPIRY = `SELECT min(expires_at) AS next FROM task
   WHERE expires_at IS NOT NULL AND status IN ('SCHEDULED', 'BLOCKED', 'QUEUED', 'RETRYING')`;
-const DEAD = "SELECT count(*) AS count, min(ended_at) AS oldest FROM task WHERE status = 'FAILED'";
+/** Off the covering index: no payload's page is read. */
+const DEAD = `SELECT count(*) AS count, min(ended_at) AS oldest, coalesce(sum(dead_bytes), 0) AS bytes
+  FROM task WHERE status = 'FAILED'`;
 const SESSIONS = "SELECT id, worker, solo, slots, opened_at, lease_until, turn, handed, claims, lost FROM session";
 const CLAIMED = "SELECT seq, type, limit_key FROM task WHERE seq IN (SELECT value FROM json_each(?))";
 const OUTBOX = `SELECT count(*) FILTER (WHERE refused IS NULL) AS rows,
@@ -214,7 +220,7 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   const due = sql.all<{ count: number; next: number | null }>(DUE)[0];
   if (due) memory.due = due;
   memory.expiryHint = sql.all<{ next: number | null }>(NEXT_EXPIRY)[0]?.next ?? null;
-  const dead = sql.all<{ count: number; oldest: number | null }>(DEAD)[0];
+  const dead = sql.all<Memory["dead"]>(DEAD)[0];
   if (dead) memory.dead = dead;
   for (const session of sql.all<SessionRow>(SESSIONS)) addSession(memory, session, boot, sql);
 

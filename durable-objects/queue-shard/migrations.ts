@@ -141,4 +141,22 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
       "CREATE TABLE cache_purge (type TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
     ],
   },
+  {
+    id: "206-dead-letters",
+    statements: [
+      "ALTER TABLE task ADD COLUMN dead_bytes INTEGER",
+      `UPDATE task SET dead_bytes = length(CAST(payload AS BLOB)) + coalesce(length(CAST(attempts AS BLOB)), 0)
+        + coalesce(length(CAST(error AS BLOB)), 0) WHERE status = 'FAILED'`,
+      // In the order in which they are walked, and with all that is counted at a start.
+      "CREATE INDEX task_dead_order ON task (ended_at, seq, dead_bytes) WHERE status = 'FAILED'",
+      "DROP INDEX task_dead",
+      // What each job was answered last.
+      `CREATE TABLE bulk (
+        job TEXT PRIMARY KEY,
+        portion INTEGER NOT NULL,
+        answer TEXT NOT NULL,
+        at INTEGER NOT NULL
+      ) WITHOUT ROWID`,
+    ],
+  },
 ];

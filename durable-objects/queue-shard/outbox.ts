@@ -14,6 +14,7 @@ import type { Shard } from "./shard.ts";
 const APPEND = `INSERT INTO outbox (n, lo, hi, count, bytes, refused, body, payload, result)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const FIND = "SELECT body, payload, result FROM outbox WHERE lo <= ?2 AND hi >= ?1";
+const STILL_DEAD = "SELECT seq FROM task WHERE seq IN (SELECT value FROM json_each(?)) AND status = 'FAILED'";
 
 /** How long finished tasks gather before they go to D1, and how many go at once without waiting. */
 export const FLUSH_DELAY_MS = 100;
@@ -70,13 +71,23 @@ function isEmpty({ memory }: Shard): boolean {
   return memory.outbox.rows + memory.outbox.refused === 0;
 }
 
-/** How many of `count` tasks from `first` on have ended and are not yet in history; FAILED ones are counted as dead letters. */
+/**
+ * How many of `count` tasks from `first` on have ended and are not yet in history. Those that are dead letters are
+ * counted as such; one that was redriven or discarded is FAILED all the same, and may stand here twice.
+ */
 export function countInOutbox(shard: Shard, first: Seq, count: number): Map<Status, number> {
   const counts = new Map<Status, number>();
   if (isEmpty(shard)) return counts;
+  const failed = new Set<Seq>();
   for (const row of shard.sql.all<HistoryBody>(FIND, first, first + count - 1))
-    for (const [seq, , status] of unpackBody(row))
-      if (seq >= first && seq < first + count && status !== "FAILED") counts.set(status, (counts.get(status) ?? 0) + 1);
+    for (const [seq, , status] of unpackBody(row)) {
+      if (seq < first || seq >= first + count) continue;
+      if (status === "FAILED") failed.add(seq);
+      else counts.set(status, (counts.get(status) ?? 0) + 1);
+    }
+  if (failed.size === 0) return counts;
+  for (const { seq } of shard.sql.all<{ seq: Seq }>(STILL_DEAD, JSON.stringify([...failed]))) failed.delete(seq);
+  if (failed.size > 0) counts.set("FAILED", failed.size);
   return counts;
 }
 

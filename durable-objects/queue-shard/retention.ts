@@ -1,17 +1,15 @@
 /**
- * What a shard forgets: dead letters past the queue's history time, dedup keys and kept results past theirs; in bounded
- * batches.
+ * What a shard forgets: dead letters past the queue's history time or too many of them, dedup keys and kept results past
+ * theirs; in bounded batches.
  */
 import { FIRST_LOOK_MS, LAST_LOOK_MS } from "../../core/keys.ts";
 import { forgetPastResults } from "./cache-rows.ts";
+import { forgetPastDead, trimDead } from "./dead-rows.ts";
 import type { Shard } from "./shard.ts";
 
 /** Results past their time answer nobody, and lie here so much longer (ms), so that many go by one alarm. */
 export const CACHE_LAG_MS = 60_000;
 const MOST = 1_000;
-const FORGET_DEAD = `DELETE FROM task WHERE seq IN
-  (SELECT seq FROM task WHERE status = 'FAILED' AND ended_at <= ? ORDER BY ended_at LIMIT ${MOST}) RETURNING seq`;
-const OLDEST_DEAD = "SELECT min(ended_at) AS oldest FROM task WHERE status = 'FAILED'";
 const PAST_KEYS = `SELECT key FROM dedup WHERE expires_at <= ? ORDER BY expires_at LIMIT ${MOST}`;
 /** Still needed, so looked at again when the task is twice as old. */
 const KEEP_HELD = `UPDATE dedup SET expires_at = ?1 + min(max(${FIRST_LOOK_MS}, ?1 - created_at), ${LAST_LOOK_MS})
@@ -23,13 +21,8 @@ const NEXT_KEY = "SELECT min(expires_at) AS next FROM dedup";
 /** Inside a transaction; where more is left than one batch, the alarm comes again at once. */
 export function forgetExpired(shard: Shard, now: number): void {
   const { memory, sql } = shard;
-  if (memory.dead.oldest !== null && memory.settings) {
-    const before = now - memory.settings.historyTtlSeconds * 1000;
-    if (memory.dead.oldest <= before) {
-      memory.dead.count -= sql.all(FORGET_DEAD, before).length;
-      memory.dead.oldest = sql.all<{ oldest: number | null }>(OLDEST_DEAD)[0]?.oldest ?? null;
-    }
-  }
+  forgetPastDead(shard, now);
+  trimDead(shard);
   if (memory.dedupExpiry !== null && memory.dedupExpiry <= now) {
     const keys = JSON.stringify(sql.all<{ key: string }>(PAST_KEYS, now).map(({ key }) => key));
     sql.run(KEEP_HELD, now, keys);

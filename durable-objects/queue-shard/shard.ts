@@ -80,6 +80,8 @@ export class Shard {
   readonly flushing = new Map<FlushSink, number>();
   /** Local shutdown: every session is told to stop. */
   draining = false;
+  /** Dead letters that had to go and were not told yet, and when they are (Unix ms). */
+  readonly trimmed = { count: 0, tellAt: 0 };
   /** How often everything was forgotten since this object is in memory. */
   forgotten = 0;
   /** When the platform will wake us (Unix ms); null: unknown or never. */

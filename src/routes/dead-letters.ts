@@ -3,20 +3,22 @@
  * queue's shards, never of D1. A list that lacked a shard's would be taken for the whole, so each of them must answer.
  */
 import { z } from "zod";
+import { filterAt } from "../../core/bulk-work.ts";
 import { Problem } from "../../core/errors.ts";
 import { parseTaskId, type QueueName, type ShardAddress, taskId } from "../../core/ids.ts";
-import type { Answer } from "../../core/schema/answer.ts";
+import { DeadFilterSchema, DiscardSchema, RedriveOneSchema } from "../../core/schema/bulk.ts";
 import type { DeadFilter, DeadGroup, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
-import type { ShardRpc } from "../../core/schema/rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
 import { iso, publicError, type TaskRecord, toTask } from "../../core/task.ts";
-import { fanOut } from "../../durable-objects/stubs.ts";
-import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
+import { deadlineOf } from "../../reads/ask.ts";
 import { knownPlace } from "../../reads/find-tasks.ts";
+import { askEach, shardsOf } from "../bulk/ask-shards.ts";
+import { asOfOf, deadFilterOf, idsOf, readEdit } from "../bulk/read-work.ts";
+import { changeTask } from "../change/change-task.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { queryProblem } from "../middleware/problems.ts";
-import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { checkBody, readJson, readOptionalBody, refuseFields } from "../middleware/read-body.ts";
 import { readWhole } from "../read/read-query.ts";
 import { unknownQueue } from "./queue-name.ts";
 
@@ -85,30 +87,37 @@ export async function discardDeadLetter(door: Door, c: Ctx): Promise<Response> {
   return new Response(null, { status: 204 });
 }
 
-const DiscardSchema = z.strictObject({
-  filter: z.strictObject({
-    queue: QueueNameSchema,
-    type: z.string().optional(),
-    code: z.string().optional(),
-    fingerprint: z.string().optional(),
-  }),
-  /** Only those that had ended by then: what a dry run counted. */
-  asOf: z.iso.datetime({ offset: true }).optional(),
-  dryRun: z.boolean().optional(),
-});
+/** 202 with the task that it has become; the same again tells the same, for as long as history knows it. */
+export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
+  const { value = {} } = await readOptionalBody(c.req.raw, door.env.bodyLimit);
+  const told = checkBody(RedriveOneSchema, value);
+  const edit = told.edit && (await readEdit(door, told.edit, undefined));
+  const { at, record } = await changeTask(door, c.env.tenant, c.req.param("id") ?? "", {
+    isRepeatable: true,
+    make: (shard, seq) => shard.redriveDead({ v: 1, seq, ...(edit && { edit }) }),
+  });
+  const id = record.links?.replayedBy?.at(-1);
+  if (record.status !== "FAILED" || id === undefined) throw notDead(c);
+  noteTask(c, id);
+  const view = { id, queue: at.queue, replayOf: taskId(at, record.seq) };
+  return json(view, 202, { location: `/tasks/submissions/${id}` });
+}
 
 /** Those of a filter, as many as a request has time for; `more` says that the same call again goes on. */
 export async function discardDeadLetters(door: Door, c: Ctx): Promise<Response> {
   const told = checkBody(DiscardSchema, await readJson(c.req.raw, door.env.bodyLimit));
-  const { queue, ...narrowed } = told.filter;
-  const filter = filterFrom(narrowed);
+  const queue = told.queue as QueueName;
+  const ids = idsOf(told.filter.ids, queue);
+  const filter = deadFilterOf(told.filter);
   const dryRun = told.dryRun ?? false;
-  const asOf = told.asOf === undefined ? door.ports.now() : Date.parse(told.asOf);
+  const asOf = asOfOf(door, told.asOf) ?? door.ports.now();
   const deadline = deadlineOf(door.ports);
-  let shards = await shardsOf(door, c, queue as QueueName);
+  let shards = await shardsOf(door, c, queue);
   let discarded = 0;
   while (shards.length > 0) {
-    const answers = await askEach(door, shards, (shard) => shard.discardDead({ v: 1, filter, asOf, dryRun }));
+    const answers = await askEach(door, shards, (shard, at) =>
+      shard.discardDead({ v: 1, filter: filterAt(filter, ids, at), asOf, dryRun }),
+    );
     for (const { answer } of answers) discarded += answer.count;
     shards = answers.filter(({ answer }) => answer.more).map(({ at }) => at);
     if (door.ports.now() >= deadline) break;
@@ -124,47 +133,17 @@ function queueOf(c: Ctx): QueueName {
   return queue as QueueName;
 }
 
+/** What of a query narrows dead letters. */
+export const DEAD_QUERY = ["type", "code", "fingerprint", "q", "tag", "from", "to"] as const;
+const QuerySchema = DeadFilterSchema.omit({ ids: true });
+
+/** @throws Problem invalid-request that names each parameter that is wrong */
 function filterOf(c: Ctx): DeadFilter {
-  return filterFrom({
-    type: c.req.query("type"),
-    code: c.req.query("code"),
-    fingerprint: c.req.query("fingerprint"),
-  });
-}
-
-/** What was told of it. */
-function filterFrom({ type, code, fingerprint }: Told): DeadFilter {
-  return {
-    ...(type !== undefined && { type }),
-    ...(code !== undefined && { code }),
-    ...(fingerprint !== undefined && { fingerprint }),
-  };
-}
-
-type Told = { readonly [Name in "type" | "code" | "fingerprint"]?: string | undefined };
-
-async function shardsOf(door: Door, c: Ctx, queue: QueueName): Promise<ShardAddress[]> {
-  const entry = await door.known.queue(queue, false, deadlineOf(door.ports));
-  if (entry === null) throw unknownQueue(queue);
-  const { tenant } = c.env;
-  return Array.from({ length: entry.shardsEver }, (_, shard) => ({ tenant, queue, shard }));
-}
-
-/** @throws Problem where one of them does not answer */
-async function askEach<T>(
-  door: Door,
-  shards: readonly ShardAddress[],
-  question: (shard: ShardRpc, at: ShardAddress) => Promise<Answer<T>>,
-) {
-  const deadline = deadlineOf(door.ports);
-  return await fanOut(shards, async (at) => {
-    const whom = `Shard ${at.shard} of ${at.queue}`;
-    const ms = timeLeft(door.ports, deadline);
-    const asked = ask(door.ports, door.log, { whom, ms, lost: "unavailable" }, () =>
-      question(door.ports.shard(at), at),
-    );
-    return { at, answer: answered(await asked) };
-  });
+  const told = Object.fromEntries(DEAD_QUERY.map((name) => [name, c.req.query(name)]));
+  const parsed = QuerySchema.safeParse(told);
+  if (parsed.success) return deadFilterOf(parsed.data);
+  const errors = parsed.error.issues.map(({ path, message }) => ({ pointer: `?${String(path[0])}`, detail: message }));
+  throw new Problem("invalid-request", "A query parameter is wrong.", { errors });
 }
 
 async function placeOfId(door: Door, c: Ctx) {

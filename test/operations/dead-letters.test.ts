@@ -102,6 +102,6 @@ describe("268 discarding", () => {
     const all = { v: 1, filter: {}, asOf: FAR, dryRun: false } as const;
     expect(discardDead(world.shard, all)).toMatchObject({ count: 1_000, more: true });
     expect(discardDead(world.shard, all)).toMatchObject({ count: 500, more: false });
-    expect(world.shard.memory.dead).toEqual({ count: 0, oldest: null });
+    expect(world.shard.memory.dead).toEqual({ count: 0, oldest: null, bytes: 0 });
   });
 });

@@ -2,6 +2,7 @@
 import type { ShardRpc } from "../../core/schema/rpc.ts";
 import { advance } from "../../durable-objects/queue-shard/advance.ts";
 import { doDueWork } from "../../durable-objects/queue-shard/alarm.ts";
+import { bulk, countBulk } from "../../durable-objects/queue-shard/bulk.ts";
 import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { change } from "../../durable-objects/queue-shard/change.ts";
 import { close } from "../../durable-objects/queue-shard/close.ts";
@@ -15,6 +16,7 @@ import { open } from "../../durable-objects/queue-shard/open.ts";
 import { purge } from "../../durable-objects/queue-shard/purge.ts";
 import { purgeCache } from "../../durable-objects/queue-shard/purge-cache.ts";
 import { read } from "../../durable-objects/queue-shard/read.ts";
+import { redriveDead } from "../../durable-objects/queue-shard/redrive.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../durable-objects/queue-shard/submit.ts";
 import { summarize } from "../../durable-objects/queue-shard/summarize.ts";
@@ -46,6 +48,9 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   listDead: (shard, request, respond) => respond(listDead(shard, request)),
   groupDead: (shard, request, respond) => respond(groupDead(shard, request)),
   discardDead: (shard, request, respond) => respond(discardDead(shard, request)),
+  redriveDead: (shard, request, respond) => respond(redriveDead(shard, request)),
+  countBulk: (shard, request, respond) => respond(countBulk(shard, request)),
+  bulk: (shard, request, respond) => respond(bulk(shard, request)),
   purge: (shard, request, respond) => respond(purge(shard, request)),
   change: (shard, request, respond) => respond(change(shard, request)),
   purgeCache: (shard, request, respond) => respond(purgeCache(shard, request)),

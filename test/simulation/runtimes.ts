@@ -163,6 +163,7 @@ export class Runtimes {
       sendTickets: notHere,
       ticketBacklog: async () => broker.backlog,
       sendDeadLetters: notHere,
+      taskType: notHere,
       history: notHere,
       boot: boot(),
     };

@@ -51,6 +51,7 @@ export function shardPorts(deps: ShardPortsDeps): (life: Life) => Ports {
           for (const id of ids) deps.onDeadLetter(parseTaskId(id)?.seq ?? (0 as Seq));
         }),
       ),
+    taskType: () => null,
     history: () => history.seenBy(life, release),
     get boot() {
       return boot();

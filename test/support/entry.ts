@@ -17,6 +17,8 @@ import { DOOR, type Faults, faultsOf, takeHeld } from "./entry/faults.ts";
 import { faultyPorts } from "./entry/faulty-ports.ts";
 import { TEST_HANDLERS } from "./entry/handlers.ts";
 
+const REGISTRY = composeRegistry([...HANDLERS, ...TEST_HANDLERS]);
+
 export class QueueShard extends ShippedShard {
   readonly #counted: CountedObject;
 
@@ -25,7 +27,7 @@ export class QueueShard extends ShippedShard {
     const { queue } = parseShardName(name);
     setAlarmsBy(ctx.storage, queue);
     const counted = new CountedObject(name, ctx.storage);
-    super(ctx, env, faultyPorts(platformPorts(env), queue));
+    super(ctx, env, faultyPorts(platformPorts(env, REGISTRY), queue));
     this.#counted = counted;
   }
 
@@ -47,10 +49,7 @@ function setAlarmsBy(storage: DurableObjectStorage, queue: string): void {
   storage.setAlarm = (at, options) => setAlarm(Number(at) - faultsOf(queue).clockMs, options);
 }
 
-const shipped = createWorker({
-  ports: (env) => faultyPorts(platformPorts(env), DOOR),
-  registry: composeRegistry([...HANDLERS, ...TEST_HANDLERS]),
-});
+const shipped = createWorker({ ports: (env) => faultyPorts(platformPorts(env, REGISTRY), DOOR), registry: REGISTRY });
 
 const worker: SluiceWorker = {
   ...shipped,

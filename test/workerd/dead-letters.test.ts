@@ -40,6 +40,19 @@ describe("dead letters", () => {
     expect(await walk("code=timeout")).toHaveLength(6);
   });
 
+  it("266 are searched by what their error or payload says, by tag and by the time of their end", async () => {
+    expect(await walk("q=FAILED%20as")).toHaveLength(18);
+    expect(await walk('q="ms"')).toHaveLength(6);
+    expect(await walk("q=nowhere")).toEqual([]);
+    expect(await walk("tag=nightly&type=fail")).toHaveLength(18);
+    expect(await walk("tag=night")).toEqual([]);
+    const [newest] = await walk("limit=1");
+    const at = String(newest?.endedAt);
+    expect((await walk(`from=${at}`)).length + (await walk(`to=${at}`)).length).toBe(24);
+    const { body } = await call("GET", `/dead-letters/groups?queue=${QUEUE}&q=failed&to=${at}`);
+    expect(body.groups).toHaveLength(1);
+  });
+
   it("266 one is shown with its payload and attempts; what is none is 404", async () => {
     const { body } = await call("GET", `/dead-letters/${ids[1]}`);
     expect(body).toMatchObject({
@@ -74,8 +87,18 @@ describe("dead letters", () => {
     ["GET", "/dead-letters?queue=broken&limit=101", undefined, 422, "?limit"],
     ["GET", "/dead-letters?queue=broken&cursor=x", undefined, 422, "?cursor"],
     ["GET", "/dead-letters?queue=broken&stat=x", undefined, 422, "?stat"],
-    ["POST", "/dead-letters/discard", { filter: {} }, 422, "/filter/queue"],
-    ["POST", "/dead-letters/discard", { filter: { queue: "broken" }, asOf: "now" }, 422, "/asOf"],
+    ["GET", "/dead-letters?queue=broken&from=noon", undefined, 422, "?from"],
+    ["GET", "/dead-letters/groups?queue=broken&q=", undefined, 422, "?q"],
+    ["POST", "/dead-letters/discard", { filter: {} }, 422, "/queue"],
+    ["POST", "/dead-letters/discard", { queue: "broken" }, 422, "/filter"],
+    ["POST", "/dead-letters/discard", { queue: "broken", filter: {}, asOf: "now" }, 422, "/asOf"],
+    [
+      "POST",
+      "/dead-letters/discard",
+      { queue: "broken", filter: { ids: ["other.0.06aa9ng0000"] } },
+      422,
+      "/filter/ids/0",
+    ],
   ])("266 268 %s %s %j is %i", async (method, path, json, status, pointer) => {
     expect(await call(method, path, json)).toMatchObject({ status, body: { errors: [{ pointer }] } });
   });
@@ -84,10 +107,10 @@ describe("dead letters", () => {
     expect((await call("DELETE", `/dead-letters/${ids[1]}`)).status).toBe(204);
     expect((await call("DELETE", `/dead-letters/${ids[1]}`)).body.code).toBe("dead-letter-unknown");
     expect((await call("GET", `/tasks/${ids[1]}`)).body).toMatchObject({ status: "FAILED" });
-    const filter = { queue: QUEUE, type: "fail" };
-    const { body: dry } = await call("POST", "/dead-letters/discard", { filter, dryRun: true });
+    const those = { queue: QUEUE, filter: { type: "fail" } };
+    const { body: dry } = await call("POST", "/dead-letters/discard", { ...those, dryRun: true });
     expect(dry).toMatchObject({ queue: QUEUE, matched: 17, more: false });
-    const done = await call("POST", "/dead-letters/discard", { filter, asOf: dry.asOf });
+    const done = await call("POST", "/dead-letters/discard", { ...those, asOf: dry.asOf });
     expect(done).toMatchObject({ status: 200, body: { discarded: 17, more: false } });
     expect(await walk("")).toHaveLength(6);
     expect((await call("GET", `/queues/${QUEUE}`)).body.counts).toMatchObject({ deadLetters: 6 });

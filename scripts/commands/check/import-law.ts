@@ -29,8 +29,8 @@ export const AREAS: readonly Area[] = [
   },
   {
     files: /^ports\.ts$/,
-    may: [CORE, /^durable-objects\//, WORKERS],
-    rule: "ports.ts binds core/ports.ts to Cloudflare: core and the objects' types",
+    may: [CORE, /^durable-objects\//, /^consumers\/handlers\/(registry|compose)\.ts$/, WORKERS],
+    rule: "ports.ts binds core/ports.ts to Cloudflare: core, the objects' types and the registry of handlers",
     hasClock: true,
   },
   {

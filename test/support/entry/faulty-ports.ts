@@ -22,6 +22,7 @@ export function faultyPorts(real: Ports, scope: string): Ports {
     directory: (tenant) => real.directory(tenant),
     ticketBacklog: (queue) => real.ticketBacklog(queue),
     sendDeadLetters: (ids) => real.sendDeadLetters(ids),
+    taskType: (type) => real.taskType(type),
     shard: (address) => faultyShard(real.shard(address), address.queue),
     async sendTickets(queue, tickets) {
       const fault = faultsOf(scope).tickets;

@@ -15,6 +15,7 @@ import { registerTenant } from "../../../durable-objects/directory/register-tena
 import { onAlarm } from "../../../durable-objects/directory/run-due.ts";
 import { DirectoryState } from "../../../durable-objects/directory/state.ts";
 import { tick } from "../../../durable-objects/directory/tick.ts";
+import { bulk, countBulk } from "../../../durable-objects/queue-shard/bulk.ts";
 import { configure } from "../../../durable-objects/queue-shard/configure.ts";
 import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../../durable-objects/queue-shard/submit.ts";
@@ -52,6 +53,8 @@ export class DirectoryWorld {
   alarmsSet = 0;
   /** Shards by name, or the prefix of names, that meet a fault. */
   readonly faults = new Map<string, Fault>();
+  /** Decides call by call, where no shard's own fault does. */
+  faultOfCall: (call: Call) => Fault | null = () => null;
   rootFault: Fault | null = null;
   migrations: readonly Migration[] | null = null;
 
@@ -84,6 +87,7 @@ export class DirectoryWorld {
       sendTickets: async () => {},
       ticketBacklog: async () => 0,
       sendDeadLetters: async () => {},
+      taskType: () => null,
       history: (database) => (database < this.historyDatabases ? NO_DATABASE : null),
       get boot() {
         return world.boot;
@@ -216,8 +220,9 @@ export class DirectoryWorld {
   #shardRpc(address: ShardAddress): ShardRpc {
     const target = this.shard(address.queue, address.shard, address.tenant);
     const call = <T>(method: keyof ShardRpc, work: () => T | Promise<T>): Promise<T | Refusal> => {
-      this.calls.push({ shard: target.name, method, at: this.now });
-      return meet(this.#faultOf(target.name), work);
+      const made = { shard: target.name, method, at: this.now };
+      this.calls.push(made);
+      return meet(this.#faultOf(target.name) ?? this.faultOfCall(made), work);
     };
     const unasked = async (): Promise<never> => {
       throw new Error("a Directory does not ask this of a shard");
@@ -241,6 +246,9 @@ export class DirectoryWorld {
       listDead: unasked,
       groupDead: unasked,
       discardDead: unasked,
+      redriveDead: unasked,
+      countBulk: (request) => call("countBulk", () => countBulk(target, request)),
+      bulk: (request) => call("bulk", () => bulk(target, request)),
       change: unasked,
       purgeCache: unasked,
       summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),

@@ -3,6 +3,7 @@
  * made visible (tickets, alarms, what was sent). For tests of operations; the simulation has a world of its own.
  */
 import type { QueueName, ShardAddress, TenantName } from "../../../core/ids.ts";
+import type { TaskType } from "../../../core/make-task.ts";
 import type { HistoryDatabase, Ports, TicketQueue } from "../../../core/ports.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type {
@@ -31,6 +32,8 @@ export interface ShardWorld {
   readonly alarms: number[];
   readonly deadLetters: string[];
   boot: string | null;
+  /** Handlers that the deployment has. */
+  readonly types: Map<string, TaskType>;
   history: HistoryDatabase | null;
   /** Work that the shard left to the background. */
   readonly background: Promise<unknown>[];
@@ -80,6 +83,7 @@ export function makeWorld(settings: Partial<QueueSettings> = {}): ShardWorld {
     async sendDeadLetters(ids) {
       world.deadLetters.push(...ids);
     },
+    taskType: (type) => world.types.get(type) ?? null,
     history: () => world.history,
     get boot() {
       return world.boot;
@@ -98,6 +102,7 @@ export function makeWorld(settings: Partial<QueueSettings> = {}): ShardWorld {
     alarms: [],
     deadLetters: [],
     boot: null,
+    types: new Map(),
     history: null,
     background: [],
     late: [],

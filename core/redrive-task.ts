@@ -1,0 +1,72 @@
+/**
+ * What a dead letter becomes: the task that repeats it (replay.ts), with what is edited. An edited payload must fit the
+ * type as this deployment has it; one that is not edited stays as it was accepted. Pure.
+ */
+import type { TaskId } from "./ids.ts";
+import { checkPayload, declaredType, type Fault, type TaskType, under } from "./make-task.ts";
+import { replayOf } from "./replay.ts";
+import { CAP_BELOW_BASE, isCapBelowBase } from "./retry.ts";
+import type { RedriveEdit } from "./schema/dead-letters-rpc.ts";
+import type { NewTask, TaskChanges } from "./schema/rpc.ts";
+import type { TaskRecord } from "./task.ts";
+
+/**
+ * @param dead with its payload; `id` is its own
+ * @param type as this deployment has it; null: it has no handler for it, and any payload will do
+ * @param now Unix ms
+ * @returns the task, or a fault with pointers into the edit
+ */
+export function redriveTask(
+  dead: TaskRecord,
+  id: TaskId,
+  edit: RedriveEdit,
+  type: TaskType | null,
+  now: number,
+): NewTask | Fault {
+  const payload = editPayload(dead, edit, type ?? declaredType(dead.type));
+  if (typeof payload !== "string") return payload;
+  const retry = { ...dead.options?.retry, ...edit.retry };
+  if (isCapBelowBase(retry))
+    return {
+      code: "invalid-request",
+      detail: "With what the task says of retry itself, a field is wrong.",
+      errors: [{ pointer: "/retry/capMs", detail: CAP_BELOW_BASE }],
+    };
+  const options = {
+    ...dead.options,
+    ...(Object.keys(retry).length > 0 && { retry }),
+    ...(edit.timeoutMs !== undefined && { timeoutMs: edit.timeoutMs }),
+  };
+  const runAt = edit.delayMs === undefined ? (edit.runAt ?? null) : now + edit.delayMs;
+  const changes: TaskChanges = {
+    ...(edit.priority !== undefined && { priority: edit.priority }),
+    runAt: runAt !== null && runAt > now ? runAt : null,
+    ...(payload !== dead.payload && { payload: { text: payload, version: type?.version ?? dead.version } }),
+  };
+  return replayOf({ ...dead, options }, id, changes);
+}
+
+/** JSON text. */
+function editPayload({ payload }: TaskRecord, edit: RedriveEdit, type: TaskType): string | Fault {
+  const isWhole = edit.payload !== undefined;
+  if (!isWhole && edit.payloadPatch === undefined) return payload;
+  const edited: unknown = isWhole
+    ? JSON.parse(edit.payload ?? "")
+    : mergePatch(JSON.parse(payload), JSON.parse(edit.payloadPatch ?? ""));
+  const text = checkPayload(edited, type);
+  return typeof text === "string" ? text : under(isWhole ? "/payload" : "/payloadPatch", text);
+}
+
+/** JSON Merge Patch (RFC 7396): null takes a field away, an object is merged, anything else stands in its place. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const merged = new Map(isObject(target) ? Object.entries(target) : []);
+  for (const [name, value] of Object.entries(patch))
+    if (value === null) merged.delete(name);
+    else merged.set(name, mergePatch(merged.get(name), value));
+  return Object.fromEntries(merged);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,57 @@
+/** Jobs over many tasks of a queue: begun, looked at, cancelled. The alarm works them off (work-jobs.ts). */
+import { noSuchQueue } from "../../core/errors.ts";
+import { parseTaskId } from "../../core/ids.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import type { Job, JobDefinition } from "../../core/schema/bulk-rpc.ts";
+import { allJobs, countActiveJobs, endJob, findJob, insertJob } from "./job-rows.ts";
+import { read, write } from "./perform.ts";
+import { findQueue } from "./queue-entry.ts";
+import { type DirectoryState, done, refuse } from "./state.ts";
+
+const MOST_ACTIVE = 32;
+
+type JobAnswer = Answer<{ readonly job: Job }>;
+
+export async function startJob(
+  state: DirectoryState,
+  { definition }: { readonly definition: JobDefinition },
+): Promise<JobAnswer> {
+  return write(state, () => {
+    const entry = findQueue(state, definition.queue);
+    if (!entry) return refuse("queue-unknown", noSuchQueue(definition.queue));
+    if (countActiveJobs(state) >= MOST_ACTIVE)
+      return refuse("too-many-jobs", `${MOST_ACTIVE} jobs are under way; each ends, or can be cancelled.`);
+    const every = Array.from({ length: entry.shardsEver }, (_, shard) => shard);
+    const named = definition.ids && new Set(definition.ids.map((id) => parseTaskId(id)?.shard));
+    const shards = named ? every.filter((shard) => named.has(shard)) : every;
+    const id = state.ports.uuid();
+    insertJob(state, id, definition, entry.settings.generation, shards);
+    if (shards.length === 0) endJob(state, id, "done", null);
+    return answer(state, id);
+  });
+}
+
+export async function getJob(state: DirectoryState, { id }: { readonly id: string }): Promise<JobAnswer> {
+  return read<{ readonly job: Job }>(state, unknown(id), () => answer(state, id));
+}
+
+export async function listJobs(state: DirectoryState): Promise<Answer<{ readonly jobs: readonly Job[] }>> {
+  return read(state, done({ jobs: [] }), () => done({ jobs: allJobs(state) }));
+}
+
+export async function cancelJob(state: DirectoryState, { id }: { readonly id: string }): Promise<JobAnswer> {
+  return write(state, () => {
+    const job = findJob(state, id);
+    if (job && job.endedAt === null) endJob(state, id, "cancelled", null);
+    return answer(state, id);
+  });
+}
+
+function answer(state: DirectoryState, id: string): JobAnswer {
+  const job = findJob(state, id);
+  return job ? done({ job }) : unknown(id);
+}
+
+function unknown(id: string): Refusal {
+  return refuse("job-unknown", `There is no job ${id}; those that ended are kept for seven days, a hundred at most.`);
+}
