@@ -7,7 +7,7 @@ import { REGISTRY } from "./consumers/handlers/registry.ts";
 import { shardName, type TaskId } from "./core/ids.ts";
 import { createLog } from "./core/log.ts";
 import { handledType } from "./core/make-task.ts";
-import { type HistoryDatabase, type Ports, TICKET_QUEUES, type TicketQueue } from "./core/ports.ts";
+import { type HistoryDatabase, type Ports, type SocketHost, TICKET_QUEUES, type TicketQueue } from "./core/ports.ts";
 import type { DirectoryRpc } from "./core/schema/directory-rpc.ts";
 import { logLevelOf } from "./core/schema/env.ts";
 import type { ShardRpc, Ticket } from "./core/schema/rpc.ts";
@@ -21,6 +21,7 @@ export interface ObjectNamespace<T> {
 export interface Env {
   readonly QUEUE_SHARD: ObjectNamespace<ShardRpc>;
   readonly DIRECTORY: ObjectNamespace<DirectoryRpc>;
+  readonly LIVE_FEED: ObjectNamespace<SocketHost>;
   readonly TICKETS_0: Queue<Ticket>;
   readonly TICKETS_1: Queue<Ticket>;
   readonly TICKETS_2: Queue<Ticket>;
@@ -75,6 +76,7 @@ export function platformPorts(env: Env, registry: Registry = REGISTRY): Ports {
     },
     shard: (address) => env.QUEUE_SHARD.getByName(shardName(address)),
     directory: (tenant) => env.DIRECTORY.getByName(tenant),
+    liveFeed: (tenant) => env.LIVE_FEED.getByName(tenant),
     sendTickets: (queue, list) => send(ticketQueue(queue), list),
     async ticketBacklog(queue) {
       const { backlogCount } = await ticketQueue(queue).metrics();

@@ -14,6 +14,8 @@ export const ERRORS = {
   "body-too-large": { status: 413, retryable: false, title: "The body is too large" },
   "batch-too-large": { status: 413, retryable: false, title: "The batch is larger than the queue may hold" },
   "unsupported-media-type": { status: 415, retryable: false, title: "Only application/json is read" },
+  "origin-not-allowed": { status: 403, retryable: false, title: "Not from a page of another origin" },
+  "upgrade-required": { status: 426, retryable: false, title: "Only a WebSocket is taken here" },
   "method-not-allowed": { status: 405, retryable: false, title: "That method is not for this path" },
   "not-found": { status: 404, retryable: false, title: "Nothing is here" },
   "task-unknown": { status: 404, retryable: false, title: "No such task" },

@@ -30,6 +30,11 @@ export const TICKET_QUEUES = 4;
 /** One of the ticket queues, or the one that runs suspects alone. */
 export type TicketQueue = number | "solo";
 
+/** What takes WebSockets: over `fetch`, since a socket cannot go with a call. */
+export interface SocketHost {
+  fetch(request: Request): Promise<Response>;
+}
+
 export interface Ports {
   /** Unix ms. */
   now(): number;
@@ -44,6 +49,7 @@ export interface Ports {
 
   shard(address: ShardAddress): ShardRpc;
   directory(tenant: TenantName): DirectoryRpc;
+  liveFeed(tenant: TenantName): SocketHost;
   sendTickets(queue: TicketQueue, tickets: readonly Ticket[]): Promise<void>;
   /** How many messages wait in a ticket queue. */
   ticketBacklog(queue: TicketQueue): Promise<number>;

@@ -3,7 +3,7 @@
  * fails ever after; what throws or hangs becomes an answer, because an error loses its type on the way.
  */
 import { DEFAULT_TENANT, type ShardAddress, type TenantName } from "../core/ids.ts";
-import type { Ports } from "../core/ports.ts";
+import type { Ports, SocketHost } from "../core/ports.ts";
 import type { Refusal } from "../core/schema/answer.ts";
 import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
 import type { ShardRpc } from "../core/schema/rpc.ts";
@@ -19,6 +19,10 @@ export function rootDirectory(ports: Ports): DirectoryRpc {
 
 export function directoryOf(ports: Ports, tenant: TenantName = DEFAULT_TENANT): DirectoryRpc {
   return ports.directory(tenant);
+}
+
+export function liveFeedOf(ports: Ports, tenant: TenantName): SocketHost {
+  return ports.liveFeed(tenant);
 }
 
 export function shardOf(ports: Ports, address: ShardAddress): ShardRpc {

@@ -12,6 +12,7 @@ import { cancelTask, patchTask, runTaskNow } from "./routes/control.ts";
 import * as dead from "./routes/dead-letters.ts";
 import { explainTask } from "./routes/explain.ts";
 import { live, ready, started } from "./routes/health.ts";
+import { openLiveFeed } from "./routes/live-feed.ts";
 import { nextTasks } from "./routes/next.ts";
 import { listOperatorEvents } from "./routes/operator-events.ts";
 import { purgeCache } from "./routes/purge-cache.ts";
@@ -50,6 +51,8 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/tasks/bulk/:id", bulk.getJob);
   on("POST", "/tasks/bulk/:id/cancel", bulk.cancelJob);
   on("GET", "/tasks/:id", getResult);
+
+  on("GET", "/events", openLiveFeed);
 
   on("GET", "/queues", queues.listQueues);
   on("GET", "/queues/:queue", queues.getQueue);

@@ -4,6 +4,7 @@ import { platformPorts } from "../ports.ts";
 import { createWorker } from "./worker.ts";
 
 export { Directory } from "../durable-objects/directory.ts";
+export { LiveFeed } from "../durable-objects/live-feed.ts";
 export { QueueShard } from "../durable-objects/queue-shard.ts";
 
 export default createWorker({ ports: platformPorts, registry: REGISTRY });

@@ -9,6 +9,7 @@ import type { BenchEnv } from "./bench-rpc.ts";
 import { createFloors, type Floors } from "./floors.ts";
 
 export { Directory } from "../../durable-objects/directory.ts";
+export { LiveFeed } from "../../durable-objects/live-feed.ts";
 export { BenchShard as QueueShard } from "./bench-shard.ts";
 
 const shipped = createWorker({ ports: platformPorts, registry: REGISTRY });

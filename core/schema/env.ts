@@ -67,6 +67,7 @@ const VAR_REMEDIES: Readonly<Record<string, string>> = {
 const BINDINGS: ReadonlyMap<string, BindingKind> = new Map([
   ["QUEUE_SHARD", "durable-object"],
   ["DIRECTORY", "durable-object"],
+  ["LIVE_FEED", "durable-object"],
   ["HISTORY_0", "d1"],
   ...Array.from({ length: TICKET_QUEUES }, (_, n): [string, BindingKind] => [`TICKETS_${n}`, "queue"]),
   ["TICKETS_SOLO", "queue"],

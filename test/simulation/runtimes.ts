@@ -160,6 +160,7 @@ export class Runtimes {
       later: (ms, run) => timeline.after(ms, runtime.life, "timer of a consumer", run),
       shard: () => stub,
       directory: notHere,
+      liveFeed: notHere,
       sendTickets: notHere,
       ticketBacklog: async () => broker.backlog,
       sendDeadLetters: notHere,

@@ -43,6 +43,7 @@ export function shardPorts(deps: ShardPortsDeps): (life: Life) => Ports {
     log: (_level, event, fields) => checkLog(event, fields, tally),
     shard: notHere,
     directory: notHere,
+    liveFeed: notHere,
     sendTickets: (queue, list) => held(() => broker.send(queue, list, life)),
     ticketBacklog: notHere,
     sendDeadLetters: (ids) =>

@@ -9,6 +9,7 @@ import { composeRegistry } from "../../consumers/handlers/compose.ts";
 import { HANDLERS } from "../../consumers/handlers/registry.ts";
 import { DEFAULT_TENANT, parseShardName, type QueueName, shardName } from "../../core/ids.ts";
 import { Directory as ShippedDirectory } from "../../durable-objects/directory.ts";
+import { LiveFeed as ShippedFeed } from "../../durable-objects/live-feed.ts";
 import { QueueShard as ShippedShard } from "../../durable-objects/queue-shard.ts";
 import { type Env, platformPorts } from "../../ports.ts";
 import { createWorker, type SluiceWorker } from "../../src/worker.ts";
@@ -38,6 +39,12 @@ export class QueueShard extends ShippedShard {
 }
 
 export class Directory extends ShippedDirectory {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env, faultyPorts(platformPorts(env), DOOR));
+  }
+}
+
+export class LiveFeed extends ShippedFeed {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env, faultyPorts(platformPorts(env), DOOR));
   }

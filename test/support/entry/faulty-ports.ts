@@ -20,6 +20,7 @@ export function faultyPorts(real: Ports, scope: string): Ports {
     uuid: () => real.uuid(),
     later: (ms, run) => real.later(ms, run),
     directory: (tenant) => real.directory(tenant),
+    liveFeed: (tenant) => real.liveFeed(tenant),
     ticketBacklog: (queue) => real.ticketBacklog(queue),
     sendDeadLetters: (ids) => real.sendDeadLetters(ids),
     taskType: (type) => real.taskType(type),

@@ -84,6 +84,9 @@ export class DirectoryWorld {
       },
       shard: (address) => this.#shardRpc(address),
       directory: (tenant) => this.#directoryRpc(tenant),
+      liveFeed: () => {
+        throw new Error("a Directory calls no live feed");
+      },
       sendTickets: async () => {},
       ticketBacklog: async () => 0,
       sendDeadLetters: async () => {},

@@ -76,6 +76,9 @@ export function makeWorld(settings: Partial<QueueSettings> = {}): ShardWorld {
     directory: () => {
       throw new Error("a shard calls no directory");
     },
+    liveFeed: () => {
+      throw new Error("a shard calls no live feed");
+    },
     async sendTickets(queue, tickets) {
       for (const ticket of tickets) world.tickets.push({ queue, ticket });
     },

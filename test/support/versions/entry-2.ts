@@ -7,6 +7,7 @@ import { platformPorts } from "../../../ports.ts";
 import { createWorker } from "../../../src/worker.ts";
 
 export { Directory } from "../../../durable-objects/directory.ts";
+export { LiveFeed } from "../../../durable-objects/live-feed.ts";
 export { QueueShard } from "../../../durable-objects/queue-shard.ts";
 
 const Older = z.strictObject({ name: z.string() });

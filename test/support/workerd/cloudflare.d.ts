@@ -1,6 +1,6 @@
 /** What `cloudflare:workers` gives a test: the bindings of wrangler.toml, and the Worker that ships. */
 declare namespace Cloudflare {
-  interface Env extends Omit<ShippedEnv, "QUEUE_SHARD" | "DIRECTORY"> {
+  interface Env extends Omit<ShippedEnv, "QUEUE_SHARD" | "DIRECTORY" | "LIVE_FEED"> {
     readonly HISTORY_0: D1Database;
     readonly HISTORY_1: D1Database;
     /** As the product sees them and as `cloudflare:test` does, which reaches inside. */
@@ -8,6 +8,8 @@ declare namespace Cloudflare {
       ShippedEnv["QUEUE_SHARD"];
     readonly DIRECTORY: DurableObjectNamespace<import("../../../durable-objects/directory.ts").Directory> &
       ShippedEnv["DIRECTORY"];
+    readonly LIVE_FEED: DurableObjectNamespace<import("../../../durable-objects/live-feed.ts").LiveFeed> &
+      ShippedEnv["LIVE_FEED"];
   }
   interface GlobalProps {
     mainModule: typeof import("../../../src/index.ts");
