@@ -43,6 +43,7 @@ import { redriveDead } from "./queue-shard/redrive.ts";
 import { failure, Shard } from "./queue-shard/shard.ts";
 import { submit } from "./queue-shard/submit.ts";
 import { summarize } from "./queue-shard/summarize.ts";
+import { trySubmit } from "./queue-shard/try-submit.ts";
 import { wait } from "./queue-shard/wait.ts";
 import { waitBatch } from "./queue-shard/wait-batch.ts";
 import { watch } from "./queue-shard/watch.ts";
@@ -86,6 +87,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   explain(request: Parameters<ShardRpc["explain"]>[0]) {
     return this.#answer((shard) => explain(shard, request));
+  }
+  trySubmit(request: PackedSubmitRequest) {
+    return this.#answer((shard) => trySubmit(shard, request));
   }
   next(request: Parameters<ShardRpc["next"]>[0]) {
     return this.#answer((shard) => next(shard, request));

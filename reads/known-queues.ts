@@ -8,6 +8,7 @@ import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Answer } from "../core/schema/answer.ts";
 import type { LookupAnswer, QueueEntry } from "../core/schema/directory-rpc.ts";
+import { DEFAULT_SETTINGS } from "../core/schema/queue-settings.ts";
 import { answered, ask, problemOf, timeLeft } from "./ask.ts";
 
 const FRESH_MS = 5_000;
@@ -65,6 +66,18 @@ export class KnownQueues {
     }
     if (kept !== undefined && this.#isBearable(kept)) return kept.value;
     throw problemOf(found);
+  }
+
+  /**
+   * As {@link queue}, and makes none: one that its first submission would make is told as that would make it, with no
+   * shard yet (`shardsEver` 0).
+   */
+  async foreseen(queue: QueueName, deadline: number): Promise<QueueEntry | null> {
+    const kept = this.#queues.get(queue);
+    if (kept !== undefined && this.#isUsable(kept)) return kept.value;
+    const { entry, comes } = answered(await this.#lookup({ queue, type: null, create: false }, false, deadline));
+    if (entry !== null || !comes) return entry;
+    return { queue, settings: DEFAULT_SETTINGS, shardsEver: 0, createdAt: this.#ports.now() };
   }
 
   /**

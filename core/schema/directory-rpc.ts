@@ -27,6 +27,8 @@ export type LookupAnswer = Answer<{
   readonly route: QueueName | null;
   /** Of `queue`, or of the route where `queue` is null, or of `default`; null: no such queue. */
   readonly entry: QueueEntry | null;
+  /** There is no such queue, and its first submission would make it. */
+  readonly comes?: boolean;
   /** Whether PUT /types made the type known though no handler here has it. */
   readonly declared: boolean;
   /** As PUT /types told it; absent or null: it told nothing. */

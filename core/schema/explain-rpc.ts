@@ -1,8 +1,10 @@
 /** What a shard is asked about the order in which its tasks run, and about why one does not. */
-import type { Explanation } from "../explain.ts";
+import type { Explanation, WaitingExplanation } from "../explain.ts";
 import type { Reason } from "../explain-reasons.ts";
-import type { Seq } from "../ids.ts";
+import type { Seq, TaskId } from "../ids.ts";
+import type { Status } from "../status.ts";
 import type { Answer, Versioned } from "./answer.ts";
+import type { PackedSubmitRequest, RefusedTask } from "./rpc.ts";
 
 /** null where the shard does not hold the task (any more). */
 export type ExplainAnswer = Answer<{ readonly explanation: Explanation | null }>;
@@ -41,7 +43,34 @@ export interface NextAnswerOf {
 }
 export type NextAnswer = Answer<NextAnswerOf>;
 
+/** What would become of a task if it were submitted now. */
+export type TriedTask =
+  | {
+      readonly accepted: true;
+      /** null: it is a duplicate of one that has left the shard. */
+      readonly status: Status | null;
+      /** The task that it would be answered with. */
+      readonly duplicateOf?: Seq;
+      /** That task would become what was sent. */
+      readonly replaces?: true;
+      /** It would end at once by that task's result. */
+      readonly source?: TaskId;
+      /** How many would start before it; null: not known, as it is not due, or its limits do not let it start now. */
+      readonly ahead: number | null;
+    }
+  | { readonly accepted: false; readonly refusal: Omit<RefusedTask, "index"> };
+
+export type TryAnswer = Answer<{
+  readonly tasks: readonly TriedTask[];
+  /** The Idempotency-Key is known: this is what it was answered. */
+  readonly replayed: boolean;
+  /** Of the one task that would be made; null where there are several, or none would. */
+  readonly explanation: WaitingExplanation | null;
+}>;
+
 export interface ExplainRpc {
+  /** As `submit`, and nothing is written. What of a batch is all or nothing is refused as a whole. */
+  trySubmit(request: PackedSubmitRequest): Promise<TryAnswer>;
   explain(request: Versioned & { readonly seq: Seq }): Promise<ExplainAnswer>;
   /** The tasks that are next, 1 to 100. */
   next(request: Versioned & { readonly n: number }): Promise<NextAnswer>;

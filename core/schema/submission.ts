@@ -178,6 +178,8 @@ export const BatchSchema = z.strictObject({
   tasks: z.array(z.unknown()).min(1).max(MAX_BATCH),
   /** false: each task for itself, and one result for each. */
   atomic: z.boolean().optional(),
+  /** Nothing is submitted: what would become of it is told. */
+  dryRun: z.boolean().optional(),
 });
 
 /** When what stands side by side is judged: beside other faults too, so that one answer is enough to mend a body by. */

@@ -9,12 +9,13 @@ import { type DirectoryState, done } from "./state.ts";
 export async function lookup(state: DirectoryState, request: LookupRequest): Promise<LookupAnswer> {
   const nothing: LookupAnswer = done({ route: null, entry: null, declared: false });
   const answer = read(state, nothing, () => look(state, request, findQueue));
-  if (!request.create || !answer.ok || answer.entry !== null) return answer;
+  if (!answer.ok || answer.entry !== null) return answer;
   const name = request.queue ?? answer.route ?? DEFAULT_QUEUE;
   const coming = read(state, done({ comes: name === DEFAULT_QUEUE }), () =>
     done({ comes: comesByItself(state, name) }),
   );
-  if (!coming.ok || !coming.comes) return coming.ok ? answer : coming;
+  if (!coming.ok) return coming;
+  if (!request.create || !coming.comes) return { ...answer, comes: coming.comes };
   return write(state, () => look(state, request, findOrMakeQueue));
 }
 

@@ -24,7 +24,7 @@ import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
 import { reclaimLanes } from "./lane-rows.ts";
 import { depthOf } from "./memory.ts";
 import { type CachedTask, type CacheHit, CacheLookup } from "./serve-cached.ts";
-import { type PendingSubmission, refuse, type Shard } from "./shard.ts";
+import { refuse, type Shard, type Submitted } from "./shard.ts";
 
 const TOO_MANY_KEYS = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` } as const;
 
@@ -51,8 +51,11 @@ export class Admission {
   readonly #newLanes = new Set<string>();
   #lastInLane: NewTask | null = null;
   #depth: number;
+  readonly #isDry: boolean;
 
-  constructor(shard: Shard, now: number, group: readonly PendingSubmission[]) {
+  /** @param isDry nothing is to be written, not even what would make room; which body a key came with is not looked at */
+  constructor(shard: Shard, now: number, group: readonly Submitted[], isDry = false) {
+    this.#isDry = isDry;
     this.#shard = shard;
     this.#now = now;
     this.lastSeq = shard.memory.lastSeq;
@@ -90,7 +93,7 @@ export class Admission {
     const row = idempotencyRow({ key });
     const known = this.#rows.get(row);
     if (known)
-      return known.fingerprint === fingerprint && known.answer !== null
+      return (this.#isDry || known.fingerprint === fingerprint) && known.answer !== null
         ? restoreAnswer(known.answer)
         : refuse("idempotency-key-reused", `The Idempotency-Key ${key} came with another body before.`);
     const answer = this.#take(request, settings);
@@ -258,12 +261,21 @@ export class Admission {
     const key = laneKeyFor(task);
     const text = laneText(key);
     if (!lanes.find(key) && !this.#newLanes.has(text)) {
-      const isFull = () => lanes.size + this.#newLanes.size >= MAX_LANES;
-      if (isFull()) this.#shard.transact(() => reclaimLanes(this.#shard));
-      if (isFull()) return false;
+      if (this.#areLanesFull() && !this.#isDry) this.#shard.transact(() => reclaimLanes(this.#shard));
+      if (this.#areLanesFull()) return false;
       this.#newLanes.add(text);
     }
     this.#lastInLane = task;
     return true;
+  }
+
+  /** In a dry run empty lanes do not count: they would be reclaimed. */
+  #areLanesFull(): boolean {
+    const { lanes } = this.#shard.memory;
+    if (lanes.size + this.#newLanes.size < MAX_LANES) return false;
+    if (!this.#isDry) return true;
+    let used = this.#newLanes.size;
+    for (const { count } of lanes.all()) if (count > 0) used++;
+    return used >= MAX_LANES;
   }
 }

@@ -7,7 +7,7 @@ import type { Seq } from "../../core/ids.ts";
 import { idempotencyRow } from "../../core/keys.ts";
 import type { Within } from "../../core/schema/rpc.ts";
 import { type Status, WAITING } from "../../core/status.ts";
-import type { PendingSubmission, Shard } from "./shard.ts";
+import type { Shard, Submitted } from "./shard.ts";
 
 const FIND = `SELECT d.key, d.seq, d.expires_at AS expiresAt, d.within, d.created_at AS createdAt, d.fingerprint, d.answer,
     task.status
@@ -33,7 +33,7 @@ export interface DedupRow {
 }
 
 /** The rows that count, of every key that the group brings. */
-export function findKeys(shard: Shard, group: readonly PendingSubmission[], now: number): Map<string, DedupRow> {
+export function findKeys(shard: Shard, group: readonly Submitted[], now: number): Map<string, DedupRow> {
   const keys: string[] = [];
   for (const { request } of group) {
     if (request.idempotency) keys.push(idempotencyRow(request.idempotency));

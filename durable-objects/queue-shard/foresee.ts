@@ -44,7 +44,7 @@ export function foresee(shard: Shard, settings: QueueSettings, now: number, look
     else added.set(lane, [seq]);
   }
   const refill = (lane: Lane): void => {
-    const seqs = readWindow(sql, lane);
+    const seqs = memory.hasTables ? readWindow(sql, lane) : [];
     for (const seq of added.get(lane) ?? []) if (seqs.length < WINDOW && seq > lane.edge) seqs.push(seq);
     lanes.refill(lane, seqs);
   };

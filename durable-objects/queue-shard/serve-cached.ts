@@ -10,7 +10,7 @@ import { bornAs } from "../../core/submit-answer.ts";
 import { NO_PAYLOAD, type TaskRecord } from "../../core/task.ts";
 import { type CacheHead, findHeads, idOf, resultOf } from "./cache-rows.ts";
 import { appendHistory } from "./outbox.ts";
-import type { PendingSubmission, Shard } from "./shard.ts";
+import type { Shard, Submitted } from "./shard.ts";
 import { NO_OPTIONS, toldOf } from "./task-rows.ts";
 
 /** What answers a task. */
@@ -41,7 +41,7 @@ export class CacheLookup {
   }
 
   /** null where nothing that the group brings could be answered. */
-  static of(shard: Shard, group: readonly PendingSubmission[], now: number): CacheLookup | null {
+  static of(shard: Shard, group: readonly Submitted[], now: number): CacheLookup | null {
     if (shard.memory.cache.rows === 0) return null;
     const keys = new Set<string>();
     for (const { request } of group) for (const { cache } of request.tasks) if (cache?.read) keys.add(cache.key);

@@ -44,8 +44,11 @@ export interface ParkedPoll {
 /** Where a shard sends what has ended. */
 export type FlushSink = "history" | "dead-letters";
 
-export interface PendingSubmission {
+/** What is looked at of a submission to admit it. */
+export interface Submitted {
   readonly request: SubmitRequest;
+}
+export interface PendingSubmission extends Submitted {
   readonly respond: (answer: SubmitAnswer) => void;
 }
 

@@ -3,14 +3,9 @@
  * itself. 202 says that a shard has written them down. The hot path of the product: nothing here is done per task that
  * could be done per request.
  */
-import { type ErrorCode, Problem } from "../../core/errors.ts";
-import { MAX_ERRORS } from "../../core/explain-issues.ts";
 import { batchId, type QueueName, taskId } from "../../core/ids.ts";
-import type { Fault } from "../../core/make-task.ts";
-import { bestShard, namedShard } from "../../core/placement.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
-import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
+import type { Idempotency } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { iso } from "../../core/task.ts";
@@ -19,21 +14,36 @@ import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem, type ProblemView, problemView } from "../middleware/problems.ts";
 import { checkBody, readBody } from "../middleware/read-body.ts";
+import { byPlace } from "../submit/by-place.ts";
 import { readIdempotency } from "../submit/idempotency.ts";
 import { placeTasks } from "../submit/place-tasks.ts";
-import { type ReadBatch, readBatch, readOne } from "../submit/read-tasks.ts";
+import { readBatch, readOne } from "../submit/read-tasks.ts";
+import { readTogether } from "../submit/read-together.ts";
 import { acceptedView, present, replayed } from "../submit/show-accepted.ts";
+import { tryEach, tryOne, tryTogether } from "./dry-run.ts";
 
 export async function submitTasks(door: Door, c: Ctx): Promise<Response> {
   const { value: body, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
   const idempotency = await readIdempotency(c.req.raw.headers, bytes);
   const isBatch = typeof body === "object" && body !== null && "tasks" in body;
-  if (!isBatch) return await submitOne(door, c, body, idempotency);
-  const { tasks, atomic = true } = checkBody(BatchSchema, body);
+  if (!isBatch) {
+    if (!isToldDry(body)) return await submitOne(door, c, body, idempotency);
+    const { dryRun, ...task } = body;
+    return dryRun === false
+      ? await submitOne(door, c, task, idempotency)
+      : await tryOne(door, c, task, idempotency, dryRun);
+  }
+  const { tasks, atomic = true, dryRun = false } = checkBody(BatchSchema, body);
+  if (dryRun && atomic) return await tryTogether(door, c, tasks, idempotency);
+  if (dryRun) return await tryEach(door, c, tasks, idempotency);
   return atomic ? await submitTogether(door, c, tasks, idempotency) : await submitEach(door, c, tasks, idempotency);
 }
 
 type Key = Idempotency | null;
+
+function isToldDry(body: unknown): body is { readonly dryRun: unknown } {
+  return typeof body === "object" && body !== null && "dryRun" in body;
+}
 
 async function submitOne(door: Door, c: Ctx, raw: unknown, idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
@@ -60,20 +70,7 @@ function ofOne(refusal: Refusal): Refusal {
 
 async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
-  const read = await readBatch(door, raws, deadline, true);
-  const faults = read.faults.map(({ fault }) => fault);
-  const entry = read.entries.find((found) => found !== null);
-  const tasks: NewTask[] = [];
-  for (const [index, task] of read.tasks.entries()) {
-    if (task === null) continue;
-    tasks.push(task);
-    const own = read.entries[index];
-    if (own?.queue !== entry?.queue && faults.length < MAX_ERRORS) faults.push(otherQueue(index));
-  }
-  if (faults.length > 0) throw batchProblem(faults);
-  if (!entry) throw new Problem("invalid-request", "The batch is empty.");
-  const { astray } = namedShard(entry.settings, tasks);
-  if (astray !== null) throw batchProblem([otherShard(astray, tasks[astray])]);
+  const { entry, tasks } = await readTogether(door, raws, deadline);
   const placed = await placeTasks(door, { tenant: c.env.tenant, entry, tasks, atomic: true, idempotency, deadline });
   if ("ok" in placed) throw problemOf(placed);
   const { shard, answer } = placed;
@@ -141,49 +138,4 @@ async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempote
   }
   const isReplay = answers.length > 0 && answers.every((answer) => answer.ok && answer.replayed === true);
   return json({ accepted, refused: results.length - accepted, results }, 202, replayed(isReplay));
-}
-
-interface Load {
-  readonly entry: QueueEntry;
-  readonly members: { readonly index: number; readonly task: NewTask }[];
-}
-
-/** By queue, and by the shard where a key names one: a shard must hear of a request under one Idempotency-Key once. */
-function byPlace({ tasks, entries }: ReadBatch, idempotencyKey: string | undefined): Map<string, Load> {
-  const loads = new Map<string, Load>();
-  for (const [index, task] of tasks.entries()) {
-    const entry = entries[index];
-    if (task === null || !entry) continue;
-    const shard = namedShard(entry.settings, [task], idempotencyKey).shard ?? bestShard(entry.settings, [task]);
-    const place = shard === null ? entry.queue : `${entry.queue} ${shard}`;
-    const load = loads.get(place) ?? { entry, members: [] };
-    loads.set(place, load);
-    load.members.push({ index, task });
-  }
-  return loads;
-}
-
-function otherQueue(index: number): Fault {
-  return {
-    code: "invalid-request",
-    detail: "A batch that is all or nothing is of one queue. Send one batch a queue, or atomic: false.",
-    errors: [{ pointer: `/tasks/${index}`, detail: "goes to another queue than the first task" }],
-  };
-}
-
-function otherShard(index: number, task: NewTask | undefined): Fault {
-  const field = task?.dedup ? "unique" : "limitKey";
-  return {
-    code: "invalid-request",
-    detail: "A batch that is all or nothing is of one shard, and its keys name several. Send atomic: false.",
-    errors: [{ pointer: `/tasks/${index}/${field}`, detail: "names another shard than one before it" }],
-  };
-}
-
-/** All the faults as one problem: the first one's code, because that decides the status, and everyone's pointers. */
-function batchProblem(faults: readonly Fault[]): Problem {
-  const first = faults[0];
-  const code: ErrorCode = first?.code ?? "invalid-request";
-  const detail = `${first?.detail ?? ""} Nothing of the batch was accepted.`;
-  return new Problem(code, detail, { errors: faults.flatMap((fault) => fault.errors).slice(0, MAX_ERRORS) });
 }

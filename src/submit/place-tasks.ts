@@ -48,11 +48,8 @@ const NO_ROOM: ReadonlySet<string> = new Set(["queue-full", "batch-too-large"]);
 /** Where the tasks are now, or why they are nowhere (or perhaps somewhere: `outcome-unknown`). Never throws. */
 export async function placeTasks(door: Door, load: Load): Promise<Placed | Refusal> {
   const { settings } = load.entry;
-  if (load.tasks.reduce((sum, task) => sum + task.payload.length, 0) > MAX_PAYLOADS)
-    return refusal(
-      "body-too-large",
-      "The payloads of the batch are more than a shard takes at once. Send it in parts.",
-    );
+  const tooMuch = refuseTooMuch(load.tasks);
+  if (tooMuch) return tooMuch;
   const named = load.repeats?.shard ?? namedShard(settings, load.tasks, load.idempotency?.key).shard;
   const shard = named ?? bestShard(settings, load.tasks) ?? placeTask(settings, null, door.ports.random());
   const answer = await submit(door, load, shard);
@@ -63,6 +60,13 @@ export async function placeTasks(door: Door, load: Load): Promise<Placed | Refus
   if (other === null) return answer;
   const second = await submit(door, load, other);
   return second.ok ? { shard: other, answer: second } : second;
+}
+
+/** null: a shard takes so much at once. */
+export function refuseTooMuch(tasks: readonly NewTask[]): Refusal | null {
+  return tasks.reduce((sum, task) => sum + task.payload.length, 0) > MAX_PAYLOADS
+    ? refusal("body-too-large", "The payloads of the batch are more than a shard takes at once. Send it in parts.")
+    : null;
 }
 
 async function submit(door: Door, load: Load, shard: number): Promise<SubmitAnswer> {

@@ -9,7 +9,10 @@ import type { NewTask } from "../../core/schema/rpc.ts";
 import { type SubmittedTask, SubmittedTaskSchema } from "../../core/schema/submission.ts";
 import type { Door } from "../door.ts";
 import { hashText } from "./hash.ts";
-import { isResolved, type Resolved, resolveTask } from "./resolve-task.ts";
+import { isResolved, type Resolved, type Resolving, resolveTask } from "./resolve-task.ts";
+
+/** What it takes to read tasks: a door, or one that makes no queue. */
+export type Reading = Resolving & Pick<Door, "ports">;
 
 export interface ReadyTask {
   readonly task: NewTask;
@@ -32,7 +35,7 @@ function readTask(raw: unknown, sameType?: string): SubmittedTask | Fault {
 }
 
 /** One task, ready for its queue, or its fault. @throws Problem where the Directory does not answer */
-export async function readOne(door: Door, raw: unknown, deadline: number): Promise<ReadyTask | Fault> {
+export async function readOne(door: Reading, raw: unknown, deadline: number): Promise<ReadyTask | Fault> {
   const submitted = readTask(raw);
   if (isFaulty(submitted)) return submitted;
   const resolved = await resolveTask(door, submitted.type, submitted.queue, deadline);
@@ -60,7 +63,7 @@ export interface ReadBatch {
  * @throws Problem where the Directory does not answer
  */
 export async function readBatch(
-  door: Door,
+  door: Reading,
   raws: readonly unknown[],
   deadline: number,
   stopEarly: boolean,

@@ -3,7 +3,7 @@ import { noSuchQueue } from "../../core/errors.ts";
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import { declaredType, type Fault, type TaskType } from "../../core/make-task.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import type { TypeRoute } from "../../reads/known-queues.ts";
+import type { KnownQueues, TypeRoute } from "../../reads/known-queues.ts";
 import type { Door } from "../door.ts";
 
 export interface Resolved {
@@ -13,6 +13,27 @@ export interface Resolved {
   readonly cacheTtlSeconds: number;
 }
 
+/** What a submission asks about types and queues; a dry run's asks and makes nothing. */
+export interface Resolving extends Pick<Door, "types"> {
+  readonly known: Pick<KnownQueues, "queue" | "queueFor" | "route">;
+}
+
+/** The same, but no queue is made: one that would be is told as it would be. */
+export function withoutMaking<D extends Resolving & { readonly known: KnownQueues }>(door: D): D & Resolving {
+  const { known } = door;
+  return {
+    ...door,
+    known: {
+      queue: (queue, _create, deadline) => known.foreseen(queue, deadline),
+      queueFor: async (queue, type, deadline) => ({
+        entry: await known.foreseen(queue, deadline),
+        route: await known.route(type, false, deadline),
+      }),
+      route: (type, _handled, deadline) => known.route(type, false, deadline),
+    },
+  };
+}
+
 /**
  * @param queue as the task names it, well formed
  * @param deadline Unix ms
@@ -20,7 +41,7 @@ export interface Resolved {
  * @throws Problem where the Directory does not answer and nothing is remembered
  */
 export async function resolveTask(
-  door: Door,
+  door: Resolving,
   type: string,
   queue: string | undefined,
   deadline: number,

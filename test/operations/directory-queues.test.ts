@@ -27,8 +27,9 @@ function find(world: DirectoryWorld, queue: string | null, create: boolean, type
 describe("how a queue comes to be", () => {
   it("a question makes nothing, not even tables", async () => {
     const world = new DirectoryWorld();
-    expect(await find(world, "default", false)).toEqual({ v: 1, ok: true, route: null, entry: null, declared: false });
-    expect(await find(world, "elsewhere", true)).toMatchObject({ ok: true, entry: null });
+    const nothing = { v: 1, ok: true, route: null, entry: null, declared: false };
+    expect(await find(world, "default", false)).toEqual({ ...nothing, comes: true });
+    expect(await find(world, "elsewhere", true)).toEqual({ ...nothing, comes: false });
     expect(await listQueues(world.directory())).toMatchObject({ entries: [] });
     expect(world.rows("default", "SELECT name FROM sqlite_master")).toEqual([]);
   });

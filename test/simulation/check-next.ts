@@ -3,10 +3,12 @@
  * would start, an explanation tells of each of them what the list does, and to ask writes nothing.
  */
 import type { Seq } from "../../core/ids.ts";
+import type { NewTask } from "../../core/schema/rpc.ts";
 import { explain } from "../../durable-objects/queue-shard/explain.ts";
 import { knownVersion } from "../../durable-objects/queue-shard/foresee.ts";
 import { next } from "../../durable-objects/queue-shard/next.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import { trySubmit } from "../../durable-objects/queue-shard/try-submit.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { bestFor, Choice, Room } from "./check-claim.ts";
 import { TYPES } from "./handlers.ts";
@@ -32,7 +34,25 @@ export function checkNext(host: Host, shard: Shard, sql: Sql, hasSteppedClock: b
       const told = explain(shard, { v: 1, seq });
       must(told.ok && told.explanation?.status === status, () => `task ${seq} is ${status} and explained otherwise`);
     }
+  checkTry(shard);
   must(host.sql.writes === before, () => "to look ahead wrote something");
+}
+
+const NEW: NewTask = { type: "quick", version: 1, priority: 1, payload: "null", runAt: null, options: null };
+
+/** A submission that is only tried waits at its place among those that wait, and leaves nothing behind. */
+function checkTry(shard: Shard): void {
+  const { lanes, lastSeq, settings } = shard.memory;
+  if (!settings) return;
+  const { queued, size } = lanes;
+  const request = { v: 1, settingsVersion: settings.version, atomic: true, tasks: [NEW] } as const;
+  const answer = trySubmit(shard, request);
+  const expected = answer.ok || ["queue-full", "batch-too-large", "draining", "queue-unknown"].includes(answer.code);
+  must(expected, () => `a submission was tried and answered ${JSON.stringify(answer)}`);
+  const [task] = answer.ok ? answer.tasks : [];
+  must(!task?.accepted || task.ahead === null || task.ahead <= queued, () => `more go first than wait: ${queued}`);
+  must(lanes.queued === queued && lanes.size === size, () => "a submission that was only tried is in a lane");
+  must(shard.memory.lastSeq === lastSeq, () => "a submission that was only tried took an id");
 }
 
 /** Where the model knows: whose turn it is it does not, nor how those that run alone go among the others. */

@@ -56,6 +56,7 @@ export class Network {
       watch: (request) => ask("watch", request),
       batch: (request) => ask("batch", request),
       explain: (request) => ask("explain", request),
+      trySubmit: (request) => ask("trySubmit", request),
       next: (request) => ask("next", request),
       cancel: (request) => ask("cancel", request),
       purge: (request) => ask("purge", request),

@@ -20,6 +20,7 @@ import { redriveDead } from "../../durable-objects/queue-shard/redrive.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../durable-objects/queue-shard/submit.ts";
 import { summarize } from "../../durable-objects/queue-shard/summarize.ts";
+import { trySubmit } from "../../durable-objects/queue-shard/try-submit.ts";
 import { wait } from "../../durable-objects/queue-shard/wait.ts";
 import { waitBatch } from "../../durable-objects/queue-shard/wait-batch.ts";
 import { watch } from "../../durable-objects/queue-shard/watch.ts";
@@ -43,6 +44,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   read: (shard, request, respond) => respond(read(shard, request)),
   batch: waitBatch,
   explain: (shard, request, respond) => respond(explain(shard, request)),
+  trySubmit: (shard, request, respond) => respond(trySubmit(shard, request)),
   next: (shard, request, respond) => respond(next(shard, request)),
   cancel: (shard, request, respond) => respond(cancel(shard, request)),
   listDead: (shard, request, respond) => respond(listDead(shard, request)),

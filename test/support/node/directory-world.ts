@@ -243,6 +243,7 @@ export class DirectoryWorld {
       watch: unasked,
       batch: unasked,
       explain: unasked,
+      trySubmit: unasked,
       next: unasked,
       cancel: unasked,
       purge: unasked,

@@ -1,0 +1,174 @@
+/** A submission that is only tried, against the same one in earnest. */
+import { describe, expect, it } from "vitest";
+import { MAX_LANES } from "../../core/lanes.ts";
+import { packTasks } from "../../core/pack-tasks.ts";
+import type { TryAnswer } from "../../core/schema/explain-rpc.ts";
+import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { NewTask, SubmitRequest } from "../../core/schema/rpc.ts";
+import { acceptedTasks } from "../../core/submit-answer.ts";
+import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { next } from "../../durable-objects/queue-shard/next.ts";
+import { trySubmit } from "../../durable-objects/queue-shard/try-submit.ts";
+import { Random } from "../simulation/random.ts";
+import { drawSettings, drawTask } from "../support/node/draw-queue.ts";
+import { makeWorld, type ShardWorld, START } from "../support/node/shard-world.ts";
+import { accept, many, WorkerHand } from "../support/node/worker-hand.ts";
+
+const PLAIN: NewTask = { type: "echo", version: 1, priority: 5, payload: "{}", runAt: null, options: null };
+const key = (name: string, more: object = {}) => ({ dedup: { key: `uniq:${name}`, ttlMs: 60_000, ...more } });
+
+function attempt(
+  world: ShardWorld,
+  tasks: readonly Partial<NewTask>[],
+  request: Partial<SubmitRequest> = {},
+  settings: Partial<QueueSettings> = {},
+): TryAnswer {
+  const full = { ...DEFAULT_SETTINGS, ...world.shard.memory.settings, ...settings };
+  const packed = packTasks(tasks.map((task) => ({ ...PLAIN, ...task })));
+  return trySubmit(world.shard, {
+    v: 1,
+    settingsVersion: full.version,
+    settings: full,
+    atomic: true,
+    ...request,
+    tasks: packed,
+  });
+}
+
+/** Every row of every table, and what memory has counted. */
+function everything(world: ShardWorld): string {
+  const { shard } = world;
+  const tables = shard.sql.all<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
+  const rows = tables.map(({ name }) => [name, shard.sql.all(`SELECT * FROM "${name}"`)]);
+  const { lanes, lastSeq, levels } = shard.memory;
+  const counts = Array.from(lanes.all(), ({ no, count, next: at, window }) => [no, count, at, window.length]);
+  return JSON.stringify([rows, counts, lastSeq, [...levels], world.tickets.length, world.alarms]);
+}
+
+describe("283 a submission that is only tried", () => {
+  it("writes nothing, makes no table, changes no memory", () => {
+    const fresh = makeWorld();
+    expect(attempt(fresh, many(300))).toMatchObject({ ok: true });
+    expect(fresh.shard.sql.all("SELECT name FROM sqlite_master")).toEqual([]);
+    expect(fresh.shard.memory).toMatchObject({ hasTables: false, settings: null, lastSeq: 0 });
+    const world = makeWorld({ fair: {}, keyLimits: { rate: { limit: 1, periodMs: 1_000 } } });
+    accept(world, ...many(200, { limitKey: "a" }), { ...key("one"), runAt: START + 1_000 });
+    new WorkerHand(world, { want: 1 });
+    const before = everything(world);
+    attempt(world, many(300, { limitKey: "a" }));
+    attempt(world, [{ ...key("one", { onConflict: "replace" }), fairnessKey: "new" }]);
+    attempt(world, [{}], { idempotency: { key: "k", fingerprint: "f" } });
+    attempt(world, many(20_000));
+    expect(everything(world)).toBe(before);
+  });
+
+  it("tells what then becomes of it in earnest, and how many start before it", () => {
+    let places = 0;
+    for (let seed = 1; seed <= 100; seed++) {
+      const random = new Random(seed, "try");
+      const depthLimit = random.chance(0.2) ? random.between(1, 40) : 10_000;
+      const settings = { ...drawSettings(random), depthLimit };
+      const world = makeWorld(settings);
+      const draw = (): Partial<NewTask> => ({
+        ...drawTask(random),
+        ...(random.chance(0.3) && key(random.pick(["x", "y", "z"]), { onConflict: random.pick(["return", "reject"]) })),
+        ...(random.chance(0.1) && { runAt: world.now + random.between(-1_000, 5_000) }),
+      });
+      for (let i = random.between(0, 30); i > 0; i--) world.submit([draw()]);
+      if (random.chance(0.5)) world.open({ want: random.between(0, 3) });
+      const tasks = Array.from({ length: random.between(1, 6) }, draw);
+      const atomic = random.chance(0.5);
+      const tried = attempt(world, tasks, { atomic }, world.shard.memory.settings ? {} : settings);
+      const real = world.submit(tasks, { atomic });
+      expect([tried.ok, tried.ok ? "" : tried.code], `seed ${seed}`).toEqual([real.ok, real.ok ? "" : real.code]);
+      if (!tried.ok || !real.ok) continue;
+      const list = next(world.shard, { v: 1, n: 100 });
+      const order = list.ok ? list.tasks.map(({ seq }) => seq) : [];
+      const made = acceptedTasks(
+        tasks.map((task) => ({ ...PLAIN, ...task })),
+        real,
+      );
+      for (const [i, one] of tried.tasks.entries()) {
+        const task = made[i];
+        expect(one.accepted, `seed ${seed}, task ${i}`).toBe(task !== null);
+        if (!one.accepted || !task) continue;
+        expect([one.status, one.duplicateOf !== undefined]).toEqual([task.status, task.duplicate]);
+        if (task.duplicate) continue;
+        const place = order.indexOf(task.seq);
+        expect(one.ahead ?? -1, `seed ${seed}, task ${i}`).toBe(place);
+        places++;
+      }
+    }
+    expect(places).toBeGreaterThan(100);
+  });
+
+  it("explains the one that would be made, as it would be explained then", () => {
+    const world = makeWorld({ keyLimits: { concurrency: 1 } });
+    accept(world, ...many(3, { limitKey: "a" }));
+    new WorkerHand(world, { want: 1 });
+    expect(attempt(world, [{ limitKey: "a" }])).toMatchObject({
+      tasks: [{ accepted: true, status: "QUEUED", ahead: null }],
+      explanation: {
+        earliestStart: null,
+        decidedBy: "key-concurrency",
+        reasons: [
+          { code: "key-concurrency", running: 1 },
+          { code: "ahead", count: 2, among: "limitKey" },
+        ],
+      },
+    });
+    expect(attempt(world, [{ runAt: START + 5_000 }])).toMatchObject({
+      tasks: [{ status: "SCHEDULED", ahead: null }],
+      explanation: { decidedBy: "scheduled" },
+    });
+    expect(attempt(world, many(2))).toMatchObject({ tasks: [{ ahead: 0 }, { ahead: 1 }], explanation: null });
+  });
+
+  it("is refused as the submission would be: full, draining, another's key", () => {
+    const world = makeWorld({ depthLimit: 2 });
+    const [seq] = accept(world, key("one"), {});
+    expect(attempt(world, [{}])).toMatchObject({ ok: false, code: "queue-full" });
+    expect(attempt(world, many(3))).toMatchObject({ ok: false, code: "batch-too-large" });
+    expect(attempt(world, [key("one")])).toMatchObject({
+      tasks: [{ duplicateOf: seq, status: "QUEUED", ahead: null }],
+    });
+    expect(attempt(world, [key("one", { onConflict: "reject" })])).toMatchObject({ ok: false, code: "duplicate-task" });
+    expect(attempt(world, [key("one", { onConflict: "replace" })])).toMatchObject({
+      tasks: [{ duplicateOf: seq, replaces: true }],
+    });
+    expect(attempt(world, [{}, key("one")], { atomic: false })).toMatchObject({
+      tasks: [{ accepted: false, refusal: { code: "queue-full" } }, { accepted: true }],
+    });
+    const { settings } = world.shard.memory;
+    if (settings) configure(world.shard, { v: 1, settings: { ...settings, draining: true, version: 2 } });
+    expect(attempt(world, [{}])).toMatchObject({ ok: false, code: "draining" });
+  });
+
+  it("under an Idempotency-Key that is known tells that task, whichever body it came with", () => {
+    const world = makeWorld();
+    const answer = world.submit([{}], { idempotency: { key: "k", fingerprint: "f" } });
+    const seq = answer.ok ? answer.seqs[0] : null;
+    const tried = attempt(world, [{}], { idempotency: { key: "k", fingerprint: "other" } });
+    expect(tried).toMatchObject({ replayed: true, tasks: [{ duplicateOf: seq, status: "QUEUED" }], explanation: null });
+    expect(attempt(world, [{}], { idempotency: { key: "l", fingerprint: "f" } })).toMatchObject({ replayed: false });
+  });
+
+  it("of a shard full of lanes: empty ones would make room, and are not touched", () => {
+    const world = makeWorld({ depthLimit: 100_000 });
+    const keyed = (count: number) => Array.from({ length: count }, (_, i) => ({ fairnessKey: `k${i}` }));
+    accept(world, ...keyed(MAX_LANES));
+    expect(attempt(world, [{ fairnessKey: "one more" }])).toMatchObject({ ok: false, code: "too-many-keys" });
+    new WorkerHand(world, { want: 1 });
+    const before = everything(world);
+    expect(attempt(world, [{ fairnessKey: "one more" }])).toMatchObject({ ok: true });
+    expect(attempt(world, [{ fairnessKey: "m1" }, { fairnessKey: "m2" }])).toMatchObject({ code: "too-many-keys" });
+    expect(everything(world)).toBe(before);
+  });
+
+  it("of a shard that has yet to forget a deleted queue is to be tried again", () => {
+    const world = makeWorld();
+    accept(world, {});
+    expect(attempt(world, [{}], {}, { generation: 2, version: 9 })).toMatchObject({ ok: false, code: "unavailable" });
+    expect(world.shard.memory.lanes.queued).toBe(1);
+  });
+});
