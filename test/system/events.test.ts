@@ -52,7 +52,8 @@ it("288 a move is told as it happens; 197 a stop ends the streams at once, and t
 
   expect(await service.stop()).toBe(0);
   expect(await stream.until("end")).toBe(false);
-  expect(service.logs.err.at(-1)).toMatch(/^Stopped after \d{1,3} ms\.$/);
+  // Long before the 62 s after which a runtime is ended whatever it does.
+  expect(Number(/^Stopped after (\d+) ms\.$/.exec(service.logs.err.at(-1) ?? "")?.[1])).toBeLessThan(10_000);
   await service.restart();
   const after = await EventStream.open(url, stream.lastId);
   const moved = after.until("end");

@@ -1,5 +1,5 @@
 /** The stream of a task's events at the door: what it answers to, and what it does where nobody answers it. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { call } from "../support/workerd/call.ts";
 import { altered, serviceWith } from "../support/workerd/service.ts";
 
@@ -56,5 +56,50 @@ describe("288 the events of a task", () => {
     }));
     const text = await (await events(id, undefined, silent)).text();
     expect(text).toMatch(/^retry: 2000\n\nid: .+\nevent: move\ndata: .+\n\n$/);
+  });
+
+  it("are a comment each 10 s while nothing happens, and end after five minutes", async () => {
+    const id = await submitted({ type: "echo", payload: 1, delaySeconds: 6_000 });
+    const waits: number[] = [];
+    let passed = 0;
+    const quiet = serviceWith((real) => ({
+      now: () => real.now() + passed,
+      shard: (address) =>
+        altered(real.shard(address), {
+          async watch({ waitMs }) {
+            waits.push(waitMs);
+            passed += 60_000;
+            return { v: 1, ok: true, changed: [], stopping: false };
+          },
+        }),
+    }));
+    const text = await (await events(id, undefined, quiet)).text();
+    expect(text.replace(/^retry.+\n\nid.+\nevent.+\ndata.+\n\n/, "")).toBe(": \n\n".repeat(5));
+    expect(waits).toEqual(Array(5).fill(10_000));
+  });
+
+  it("go on from D1 where the task has left its shard meanwhile", async () => {
+    const id = await submitted({ type: "echo", payload: 1, delaySeconds: 6_000 });
+    const away = serviceWith((real) => ({
+      shard: (address) =>
+        altered(real.shard(address), {
+          async watch({ seen }) {
+            await call("POST", `/tasks/submissions/${id}/run-now`);
+            await call("GET", `/tasks/submissions/${id}?wait=20`);
+            const isFlushed = async () => (await call("GET", "/queues/default")).body.counts?.outboxRows === 0;
+            await vi.waitUntil(isFlushed, { timeout: 10_000, interval: 20 });
+            return { v: 1, ok: true, changed: seen.map(([seq]) => ({ seq, task: null })), stopping: false };
+          },
+        }),
+    }));
+    const text = await (await events(id, undefined, away)).text();
+    expect(text.match(/"status":"[A-Z]+"/g)?.map((found) => found.slice(10, -1))).toEqual([
+      "SCHEDULED",
+      "QUEUED",
+      "RUNNING",
+      "SUCCEEDED",
+      "SUCCEEDED",
+    ]);
+    expect(text).toContain("event: end");
   });
 });
