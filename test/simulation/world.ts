@@ -152,6 +152,7 @@ export class World {
       model,
       network,
       tally,
+      timeline,
       now: () => this.#now(),
       streamOf: (name) => (name === "steps" ? this.#random : streamOf(name)),
     });
