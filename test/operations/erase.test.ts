@@ -1,6 +1,6 @@
 /** The data of one task is deleted: what goes, what is left in its place, and that nothing brings it back. */
 import { describe, expect, it } from "vitest";
-import type { Seq } from "../../core/ids.ts";
+import { type Seq, taskId } from "../../core/ids.ts";
 import { replayOf } from "../../core/replay.ts";
 import { NO_PAYLOAD } from "../../core/task.ts";
 import { erase } from "../../durable-objects/queue-shard/erase.ts";
@@ -182,14 +182,22 @@ describe("228 nothing brings it back", () => {
     }
   });
 
-  it("a replay that had read it before is a task of its own, and does not write the old one anew", () => {
-    const world = makeWorld();
-    const seq = nth(ended(world, 1), 0);
-    const record = taskAt(world, seq);
-    if (!record) throw new Error("no record");
-    gone(world, seq);
-    const again = replayOf(record, "q.0.x" as Parameters<typeof replayOf>[1], { payload: { text: "1", version: 1 } });
-    world.submit([{ ...again, options: null }], { repeats: record });
-    expect(textOf(world)).not.toContain(SECRET);
-  });
+  it.each([["is still to go to D1"], ["is in D1"]])(
+    "a replay that had read it before the tombstone, which %s",
+    async (where) => {
+      const world = makeWorld();
+      world.history = new NodeD1();
+      const seq = nth(ended(world, 1), 0);
+      const record = taskAt(world, seq);
+      if (!record) throw new Error("no record");
+      gone(world, seq);
+      if (where === "is in D1") await flushHistory(world.shard);
+      const id = taskId(world.shard.address, seq);
+      const again = replayOf({ ...record, tags: [] }, id, { payload: { text: "1", version: 1 } });
+      expect(world.submit([again], { repeats: record })).toMatchObject({ ok: true });
+      expect(textOf(world)).not.toContain(SECRET);
+      const left = taskAt(world, seq);
+      expect(left === null || isDeleted(left)).toBe(true);
+    },
+  );
 });
