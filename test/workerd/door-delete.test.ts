@@ -71,7 +71,7 @@ describe("226 DELETE of a finished task", () => {
 });
 
 describe("227 DELETE is refused", () => {
-  it("409 while the task has not ended, and names the way out; 404 of an id that nobody gave out", async () => {
+  it("answers 409 while the task has not ended, and names the way out; 404 of an id that nobody gave out", async () => {
     const { body } = await call("POST", path, { type: "echo", payload: 1, queue, delaySeconds: 600 });
     const refused = await erase(String(body.id));
     expect(refused).toMatchObject({ status: 409, body: { code: "task-unfinished" } });
