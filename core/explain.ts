@@ -65,8 +65,7 @@ export function explainWaiting(facts: WaitingFacts): WaitingExplanation {
       decidedBy: "expires",
       reasons,
     };
-  const summary = `It starts at ${iso(latest.at)} at the earliest. ${latest.reason.detail}`;
-  return { summary, earliestStart: iso(latest.at), decidedBy: latest.reason.code, reasons };
+  return { summary: latest.reason.detail, earliestStart: iso(latest.at), decidedBy: latest.reason.code, reasons };
 }
 
 /** What holds back any task that waits, whether it is due or not. */
