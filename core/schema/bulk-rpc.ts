@@ -51,6 +51,8 @@ export interface BulkRequest extends Versioned {
   /** Names the job; with `portion` (1, 2, 3 …) the call: the same again gets the answer that it got. */
   readonly job: string;
   readonly portion: number;
+  /** Of the queue when the job began: one that was deleted and made again is another. */
+  readonly generation: number;
   readonly work: BulkWork;
   readonly asOf: number | null;
   readonly upTo: number;
@@ -89,7 +91,7 @@ export interface BulkRefusal {
 
 export interface BulkRpc {
   countBulk(request: CountBulkRequest): Promise<CountBulkAnswer>;
-  /** Refused: `stale-turn`, where a later portion of the job was asked for. */
+  /** Refused: `stale-turn`, where a later portion of the job was asked for; `queue-unknown`, where the queue is another. */
   bulk(request: BulkRequest): Promise<Answer<BulkPortion>>;
 }
 

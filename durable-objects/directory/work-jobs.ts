@@ -101,7 +101,8 @@ async function askPortion(state: DirectoryState, due: DuePortion): Promise<void>
     return;
   }
   const upTo = part.up_to;
-  const place = { job: job.id, portion: part.portion, upTo, after: placeOf(part), most };
+  const { generation } = job;
+  const place = { job: job.id, portion: part.portion, generation, upTo, after: placeOf(part), most };
   const answer = await callWithin(ports, ANSWER_WITHIN_MS, () =>
     ports.shard(shard).bulk({ v: 1, work, asOf, ...place }),
   );

@@ -36,7 +36,12 @@ export function countBulk(shard: Shard, { work, asOf }: CountBulkRequest): Count
 
 export function bulk(shard: Shard, request: BulkRequest): Answer<BulkPortion> {
   if (!shard.memory.hasTables) return { v: 1, ok: true, ...NOTHING_LEFT };
-  const { job, portion, work } = request;
+  const { job, portion, work, generation } = request;
+  if (shard.memory.settings?.generation !== generation)
+    return refuse(
+      "queue-unknown",
+      "the queue of the job was deleted, or this shard does not know yet that it was made",
+    );
   const [kept] = shard.sql.all<{ portion: number; answer: string }>(FIND, job);
   if (kept?.portion === portion) return { v: 1, ok: true, ...(JSON.parse(kept.answer) as BulkPortion) };
   if (kept && kept.portion > portion) return refuse("stale-turn", `portion ${kept.portion} of the job was asked for`);

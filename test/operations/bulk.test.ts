@@ -22,7 +22,7 @@ function count(world: ShardWorld, work: BulkWork, asOf: number | null = null) {
 }
 
 function ask(world: ShardWorld, work: BulkWork, more: Partial<BulkRequest> = {}): BulkPortion {
-  const fresh = { portion: 1, asOf: null, upTo: count(world, work).upTo, after: null, most: 1_000 };
+  const fresh = { generation: 1, portion: 1, asOf: null, upTo: count(world, work).upTo, after: null, most: 1_000 };
   const answer = bulk(world.shard, { v: 1, job: "j", work, ...fresh, ...more });
   if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
   return answer;
@@ -122,6 +122,7 @@ describe("274 cancelling in bulk", () => {
     const again = {
       v: 1,
       job: "j",
+      generation: 1,
       portion: 1,
       work: cancelling({}),
       asOf: null,

@@ -3,7 +3,7 @@
  * ended never moves again, and its record is in the outbox or in D1 until D1 has it.
  */
 
-import type { Seq } from "../../core/ids.ts";
+import { parseTaskId, type Seq } from "../../core/ids.ts";
 import { canMove } from "../../core/moves.ts";
 import { mergeRetry } from "../../core/retry.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
@@ -14,7 +14,6 @@ import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
 import { recordOfRow } from "../../history/record.ts";
 import { checkCached } from "./check-cached.ts";
 import { lifeOf } from "./draw-task.ts";
-import { checkStaysErased } from "./erasures.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { KnownTask, Model } from "./model.ts";
 import type { Script } from "./script.ts";
@@ -42,10 +41,8 @@ export function checkCommit({ moves, flushes, records }: Seen, deps: CommitDeps)
     else if (isReplacement(move)) replace(move, deps);
     else if (checkMove(move, deps)) ended.push(move);
   }
-  for (const record of records.flatMap(unpackBody).map(recordOfRow)) {
-    checkStaysErased(record, deps.model);
+  for (const record of records.flatMap(unpackBody).map(recordOfRow))
     if (record.links?.cachedFrom !== undefined) checkCached(record, record.links.cachedFrom, deps);
-  }
   for (const { seq, was } of ended) {
     const status = endOf(seq, deps);
     const now = deps.model.tasks.get(seq)?.status;
@@ -58,8 +55,12 @@ export function checkCommit({ moves, flushes, records }: Seen, deps: CommitDeps)
       must(endOf(seq, deps) !== null, () => `task ${seq} left the outbox, but D1 does not have it`);
 }
 
-/** A row goes by success, which a run has, because somebody said so, or because its time to begin was over. */
+/**
+ * A row goes by success, which a run has, because somebody said so, or because its time to begin was over; one that
+ * failed, where it was redriven or discarded in the same commit.
+ */
 function mayBeGone(seq: Seq, was: Status | "NEW", status: string | null, { model, now }: CommitDeps): boolean {
+  if (status === "FAILED") return model.redriven.has(seq) || model.discarded.has(seq);
   if (status === "SUCCEEDED") return was === "RUNNING";
   if (status === "CANCELLED") return model.asked.has(seq);
   const expiresAt = model.tasks.get(seq)?.expiresAt ?? Number.POSITIVE_INFINITY;
@@ -110,12 +111,26 @@ function bear({ seq, now, payload, options, expires_at }: SeenMove, { model, now
     source: null,
     status: now,
   };
+  model.tasks.set(seq, task);
+  if (isRedrive(task, model)) return;
   // A clock that jumped may have ended the life of the key under which it was repeated.
   const isOnce = clock === null || !model.byId.has(task.script.id);
   must(isOnce, () => `submission ${task.script.id} became two tasks`);
   checkKey(task, model, clock);
-  model.tasks.set(seq, task);
   model.byId.set(task.script.id, task);
+}
+
+/** Of a dead letter, which is one no longer, and becomes no other. It keeps its number, and leaves the key. */
+function isRedrive({ seq, script, options }: KnownTask, model: Model): boolean {
+  const of = options.replayOf && parseTaskId(options.replayOf)?.seq;
+  const old = of && model.tasks.get(of);
+  if (!old || old.script.id !== script.id) return false;
+  must(old.status === "FAILED", () => `task ${of} was ${old.status} when ${seq} was made of it`);
+  must(!model.redriven.has(of), () => `task ${of} became ${model.redriven.get(of)}, and then ${seq}`);
+  model.redriven.set(of, seq);
+  const mark = options.timeoutMs ?? 0;
+  model.redrives.set(mark, (model.redrives.get(mark) ?? 0) + 1);
+  return true;
 }
 
 /** A key is its task's for as long as that asked; only then another one is made under it. */
@@ -152,7 +167,7 @@ function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boo
   if (was !== "FAILED") return true;
   const age = deps.now === null ? Number.POSITIVE_INFINITY : deps.now - (ended_at ?? 0);
   const isPast =
-    age >= deps.settings.historyTtlSeconds * 1_000 || deps.model.discarded.has(seq) || deps.model.erasing.has(seq);
+    age >= deps.settings.historyTtlSeconds * 1_000 || deps.model.discarded.has(seq) || deps.model.redriven.has(seq);
   must(isPast, () => `dead letter ${seq} was forgotten after ${age} ms`);
   return false;
 }

@@ -57,7 +57,7 @@ export function checkMemory({ memory }: Shard, tables: Tables, hasSteppedClock: 
   must(fresh.lastSeq >= memory.lastSeq, () => `a fresh start would give ${memory.lastSeq} again`);
   for (const name of ["count", "next"] as const) same(`due.${name}`, memory.due[name], fresh.due[name]);
   atMost("expiryHint", memory.expiryHint, fresh.expiryHint);
-  for (const name of ["count", "oldest"] as const) same(`dead.${name}`, memory.dead[name], fresh.dead[name]);
+  for (const name of ["count", "oldest", "bytes"] as const) same(`dead.${name}`, memory.dead[name], fresh.dead[name]);
   for (const name of ["rows", "entries", "bytes", "refused"] as const)
     same(`outbox.${name}`, memory.outbox[name], fresh.outbox[name]);
   for (const { outbox } of [memory, fresh])

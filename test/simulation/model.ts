@@ -62,6 +62,12 @@ export class Model {
   readonly asked = new Set<Seq>();
   /** Dead letters that somebody asked to discard. */
   readonly discarded = new Set<Seq>();
+  /** What dead letters became. */
+  readonly redriven = new Map<Seq, Seq>();
+  /** By the `timeoutMs` of the new task: how many dead letters were redriven under it. */
+  readonly redrives = new Map<number, number>();
+  /** How often the queue was deleted. */
+  forgets = 0;
   /** Of those asked: the answer was that they have been asked to stop. */
   readonly stopping = new Set<Seq>();
   /** Tasks whose payload is known to have been changed. */
@@ -74,10 +80,6 @@ export class Model {
   readonly byId = new Map<number, KnownTask>();
   /** Answered purges of kept results: what came up to `before` answers nothing that came after `after`. */
   readonly purges: { readonly type: string; readonly before: number; readonly after: number }[] = [];
-  /** Tasks whose data somebody asked to delete. */
-  readonly erasing = new Set<Seq>();
-  /** Those of which the answer was that it is: the newest task there was then. */
-  readonly erased = new Map<Seq, number>();
   /** Seqs ever made durable. */
   readonly numbers = new Set<number>();
   /** Something in this run may end or repeat a task against its script. */
@@ -85,6 +87,7 @@ export class Model {
 
   /** The queue was deleted, and made again. @param born what only the same commit knew of */
   forget(born: Iterable<Seq>): void {
+    this.forgets++;
     for (const seq of born) {
       this.numbers.add(seq);
       this.forgotten.set(seq, null);
