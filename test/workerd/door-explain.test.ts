@@ -69,6 +69,14 @@ describe("261 what is next", () => {
     expect(idsOf((await call("GET", "/queues/told/next?n=1")).body)).toEqual([urgent]);
   });
 
+  it("247 tells to what its age has raised a task", async () => {
+    await call("PUT", "/queues/told-age", { ageStepMs: 100 });
+    await call("POST", "/queues/told-age/pause");
+    await submit({ ...held, queue: "told-age", priority: 2 });
+    const raised = async () => Number((await call("GET", "/queues/told-age/next")).body.next?.[0]?.raisedTo);
+    await expect.poll(raised).toBeGreaterThan(2);
+  });
+
   it("199 asks for a queue that is there, and 1 to 100 of its tasks", async () => {
     expect(await call("GET", "/queues/told-never/next")).toMatchObject({
       status: 404,

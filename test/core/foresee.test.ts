@@ -1,0 +1,145 @@
+/** Looking ahead on a copy: what starts before a task, and that the original is as it was. */
+import { describe, expect, it } from "vitest";
+import { Fair } from "../../core/fair.ts";
+import { countAhead, Foresight, type ForesightOf } from "../../core/foresee.ts";
+import { type Seq, seqAt } from "../../core/ids.ts";
+import { type LaneKey, Lanes, WINDOW } from "../../core/lanes.ts";
+import { Limits } from "../../core/limits.ts";
+import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
+
+const NOW = Date.UTC(2026, 0, 1);
+const PLAIN: LaneKey = { priority: 5, type: "echo", version: 1, limitKey: null, fairnessKey: null, mode: "normal" };
+
+class Waiting {
+  readonly lanes = new Lanes();
+  #seq = seqAt(NOW) as number;
+
+  /** @returns the last of them */
+  wait(count: number, patch: Partial<LaneKey> = {}): Seq {
+    const key = { ...PLAIN, ...patch };
+    const lane = this.lanes.find(key) ?? this.lanes.add(this.lanes.size + 1, key);
+    for (let i = 0; i < count; i++) this.lanes.enqueue(lane, ++this.#seq as Seq);
+    return this.#seq as Seq;
+  }
+
+  /** All seqs of a lane follow each other, so its next window follows from its edge. */
+  ahead(
+    seq: Seq,
+    told: Partial<LaneKey> = {},
+    { rules = {}, soloRoom = 1, most, isWanted = () => true }: Looking = {},
+  ) {
+    const lanes = this.lanes.copy(16, isWanted);
+    const refill: ForesightOf["refill"] = (lane) =>
+      lanes.refill(
+        lane,
+        Array.from({ length: Math.min(WINDOW, lane.count) }, (_, i) => (lane.edge + 1 + i) as Seq),
+      );
+    const limits = rules.settings
+      ? new Limits({ ...DEFAULT_SETTINGS, ...rules.settings }, { shard: 0, lanes, running: [], levels: new Map() }, NOW)
+      : null;
+    const { fair = null, ageStepMs = null, now = NOW } = rules;
+    const foresight = new Foresight({
+      lanes,
+      rules: { knows: () => true, limits, fair, ageStepMs, now },
+      soloRoom,
+      refill,
+    });
+    return countAhead(foresight, { ...PLAIN, ...told, seq }, most);
+  }
+}
+
+interface Looking {
+  readonly rules?: {
+    readonly settings?: Partial<QueueSettings>;
+    readonly fair?: Fair;
+    readonly ageStepMs?: number;
+    readonly now?: number;
+  };
+  readonly soloRoom?: number;
+  readonly most?: number;
+  readonly isWanted?: (key: LaneKey) => boolean;
+}
+
+describe("276 what goes before a task", () => {
+  it("is counted by why it does: more urgent, older, and of its type or key", () => {
+    const waiting = new Waiting();
+    waiting.wait(3, { priority: 9, type: "other" });
+    waiting.wait(40, { limitKey: "a" });
+    const seq = waiting.wait(1, { limitKey: "b" });
+    waiting.wait(5);
+    expect(waiting.ahead(seq, { limitKey: "b" })).toEqual({
+      count: 43,
+      more: false,
+      moreUrgent: 3,
+      raised: 0,
+      older: 40,
+      byTurn: 0,
+      ofType: 40,
+      ofKey: 0,
+    });
+  });
+
+  it("is counted to a bound", () => {
+    const waiting = new Waiting();
+    waiting.wait(300);
+    const seq = waiting.wait(1);
+    expect(waiting.ahead(seq, {}, { most: 300 })).toMatchObject({ count: 300, more: false });
+    expect(waiting.ahead(seq, {}, { most: 299 })).toMatchObject({ count: 299, more: true });
+  });
+
+  it("is older where age has raised all as far as may be, or of a key whose turn it is", () => {
+    const waiting = new Waiting();
+    waiting.wait(2, { priority: 1 });
+    const seq = waiting.wait(1, { priority: 4 });
+    const later = { ageStepMs: 1_000, now: NOW + 4_000 };
+    expect(waiting.ahead(seq, { priority: 4 }, { rules: later })).toMatchObject({ count: 0 });
+    // By then all are at the highest priority, where the oldest goes first.
+    const last = { ageStepMs: 1_000, now: NOW + 60_000 };
+    expect(waiting.ahead(seq, { priority: 4 }, { rules: last })).toMatchObject({ count: 2, older: 2, raised: 0 });
+    const fair = new Waiting();
+    const second = fair.wait(2, { fairnessKey: "a" });
+    fair.wait(9, { fairnessKey: "b" });
+    expect(fair.ahead(second, { fairnessKey: "a" }, { rules: { fair: new Fair({}) } })).toMatchObject({
+      count: 2,
+      older: 1,
+      byTurn: 1,
+    });
+  });
+
+  it("is not known of one that its limits never let start; over its own kind it is", () => {
+    const waiting = new Waiting();
+    waiting.wait(9);
+    const seq = waiting.wait(4, { limitKey: "a" });
+    const rules = { settings: { keyLimits: { concurrency: 2 } } };
+    expect(waiting.ahead(seq, { limitKey: "a" }, { rules })).toBeNull();
+    const isWanted = ({ limitKey }: LaneKey) => limitKey === "a";
+    expect(waiting.ahead(seq, { limitKey: "a" }, { isWanted })).toMatchObject({ count: 3, ofKey: 3 });
+  });
+
+  it("starts one alone of those that must run alone, or none where another does", () => {
+    const waiting = new Waiting();
+    const first = waiting.wait(1, { mode: "solo" });
+    const second = waiting.wait(1, { mode: "solo" });
+    expect(waiting.ahead(first, { mode: "solo" })).toMatchObject({ count: 0 });
+    expect(waiting.ahead(second, { mode: "solo" })).toBeNull();
+    expect(waiting.ahead(first, { mode: "solo" }, { soloRoom: 0 })).toBeNull();
+  });
+});
+
+it("261 a copy of lanes and turns is apart from what it was copied from", () => {
+  const waiting = new Waiting();
+  const seq = waiting.wait(200, { fairnessKey: "a", limitKey: "k" });
+  const { lanes } = waiting;
+  const before = Array.from(lanes.all(), ({ count, window, next, edge, at }) => [count, [...window], next, edge, at]);
+  waiting.ahead(seq, { fairnessKey: "a", limitKey: "k" });
+  const after = Array.from(lanes.all(), ({ count, window, next, edge, at }) => [count, [...window], next, edge, at]);
+  expect(after).toEqual(before);
+  expect([lanes.queued, lanes.isClosed("k")]).toEqual([200, false]);
+  const fair = new Fair({ a: 2 });
+  fair.started({ priority: 5, fairnessKey: "a" });
+  const copy = fair.copy();
+  copy.started({ priority: 5, fairnessKey: "a" });
+  copy.started({ priority: 5, fairnessKey: "a" });
+  expect(fair.timeOf({ priority: 5, fairnessKey: "a" })).toBe(0.5);
+  expect(copy.timeOf({ priority: 5, fairnessKey: "a" })).toBe(1.5);
+});
