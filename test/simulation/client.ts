@@ -4,7 +4,6 @@
  */
 import type { Seq } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
-import { markOfRecord } from "../../core/mark.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Dedup, NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
@@ -21,6 +20,7 @@ import { drawScript, type Script } from "./script.ts";
 import type { Tally } from "./tally.ts";
 import { Life, type Timeline } from "./timeline.ts";
 import { must } from "./violation.ts";
+import { watchTask } from "./watch-task.ts";
 
 const MOST_TRIES = 5;
 const PAUSE_MS = 100;
@@ -138,7 +138,7 @@ export class Client {
     const seq = random.pick([first, ...others]);
     const isLong = random.chance(0.4);
     if (isLong && seq % 2 === 0) {
-      this.#watch(seq, null, 3);
+      watchTask(this.#life, this.#deps, seq);
       return;
     }
     tally.count(isLong ? "wait" : "read");
@@ -146,22 +146,6 @@ export class Client {
       ? network.call(this.#life, "wait", { v: 1, seq, waitMs: 5_000 })
       : network.call(this.#life, "read", { v: 1, seqs: [seq] });
     answer.catch(() => {});
-  }
-
-  /** As a stream of its events does: from what it was told on. */
-  #watch(seq: Seq, mark: string | null, times: number): void {
-    const { network, tally } = this.#deps;
-    network
-      .call(this.#life, "watch", { v: 1, seen: [[seq, mark]], waitMs: 5_000 })
-      .then((answer) => {
-        const [changed] = answer.ok ? answer.changed : [];
-        if (!changed) return;
-        tally.count("watched");
-        const told = changed.task && markOfRecord(changed.task);
-        must(told !== mark || told === null, () => `task ${seq} was told as ${told}, as it was seen`);
-        if (told !== null && times > 1) this.#watch(seq, told, times - 1);
-      })
-      .catch(() => {});
   }
 
   wake(): void {

@@ -28,10 +28,14 @@ describe("288 the events of a task", () => {
     expect((await events(id, "end")).status).toBe(204);
   });
 
-  it("of a task that is none are 404; a Last-Event-ID that is none and a query are 422", async () => {
+  it("of a task that is none are 404, past its retention 410; a Last-Event-ID that is none and a query are 422", async () => {
     expect(await call("GET", "/tasks/submissions/nowhere.0.03lfc9kckcq/events")).toMatchObject({
       status: 404,
       body: { code: "task-unknown" },
+    });
+    expect(await call("GET", "/tasks/submissions/default.0.00000000000/events")).toMatchObject({
+      status: 410,
+      body: { code: "task-expired-from-history" },
     });
     const id = await submitted({ type: "echo", payload: 1 });
     const path = `/tasks/submissions/${id}/events`;
