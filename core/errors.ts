@@ -36,6 +36,7 @@ export const ERRORS = {
   "queue-not-empty": { status: 409, retryable: false, title: "The queue still takes or holds tasks" },
   "result-expired": { status: 410, retryable: false, title: "The result is past its retention" },
   "task-expired-from-history": { status: 410, retryable: false, title: "The task is past its retention" },
+  "task-deleted": { status: 410, retryable: false, title: "The task's data was deleted" },
   "queue-full": { status: 503, retryable: true, title: "The queue is at its depth limit" },
   draining: { status: 503, retryable: true, title: "The queue takes no new tasks" },
   "too-many-keys": { status: 503, retryable: true, title: "The shard holds too many distinct lanes" },

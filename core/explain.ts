@@ -49,7 +49,7 @@ export function explainWaiting(facts: WaitingFacts): WaitingExplanation {
   if (facts.task.status === "BLOCKED")
     return { summary: "It waits for other tasks.", earliestStart: null, decidedBy: null, reasons };
   const unknown = bounded.find(({ until }) => until === "unknown")?.reason;
-  if (unknown) return { summary: `Waiting. ${unknown.detail}`, earliestStart: null, decidedBy: unknown.code, reasons };
+  if (unknown) return { summary: unknown.detail, earliestStart: null, decidedBy: unknown.code, reasons };
   let latest: { readonly at: number; readonly reason: Reason } | null = null;
   for (const { reason, until } of bounded)
     if (typeof until === "number" && until > (latest?.at ?? facts.now)) latest = { at: until, reason };
@@ -65,8 +65,7 @@ export function explainWaiting(facts: WaitingFacts): WaitingExplanation {
       decidedBy: "expires",
       reasons,
     };
-  const summary = `It starts at ${iso(latest.at)} at the earliest. ${latest.reason.detail}`;
-  return { summary, earliestStart: iso(latest.at), decidedBy: latest.reason.code, reasons };
+  return { summary: latest.reason.detail, earliestStart: iso(latest.at), decidedBy: latest.reason.code, reasons };
 }
 
 /** What holds back any task that waits, whether it is due or not. */

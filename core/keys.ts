@@ -2,6 +2,7 @@
  * Keys under which a submission may be repeated, as a shard keeps them (table `dedup`). Each kind has its own prefix,
  * so that no caller's key can be another kind's; the fires of schedules have `sched:` (directory/pending-fire.ts).
  */
+import type { Seq } from "./ids.ts";
 import { canonicalJson } from "./json.ts";
 import type { Dedup, Idempotency } from "./schema/rpc.ts";
 import type { SubmittedTask } from "./schema/submission.ts";
@@ -18,6 +19,11 @@ export function isCallersKey(text: string): boolean {
 
 export function idempotencyRow({ key }: Pick<Idempotency, "key">): string {
   return `idem:${key}`;
+}
+
+/** Not a key, but a mark that goes by itself like one: the task's data was deleted. */
+export function erasedRow(seq: Seq): string {
+  return `erased:${seq}`;
 }
 
 /**

@@ -16,6 +16,8 @@ import { readMessage } from "./live-feed/read-message.ts";
 import type { Attachment } from "./live-feed/subscriptions.ts";
 
 const POLL_EACH_MS = 1_000;
+/** After a look, however long it took. */
+const PAUSE_MS = 250;
 /** Messages of one socket that wait for those before them. */
 const MAX_BACKLOG = 100;
 const GOODBYE = 1000;
@@ -96,7 +98,7 @@ export class LiveFeed extends DurableObject<Env> {
       this.#failed("poll", error);
     }
     this.#isPolling = false;
-    const at = this.#hasNew ? now() : this.#polledAt + POLL_EACH_MS;
+    const at = this.#hasNew ? now() : Math.max(this.#polledAt + POLL_EACH_MS, now() + PAUSE_MS);
     this.#hasNew = this.#hasNew && this.#feed.isWatched;
     if (this.#feed.isWatched) this.#wakeAt(at);
   }

@@ -33,6 +33,7 @@ import { configure } from "./queue-shard/configure.ts";
 import { discardDead, groupDead, listDead } from "./queue-shard/dead-letters.ts";
 import { deadTicket } from "./queue-shard/dead-ticket.ts";
 import { drain } from "./queue-shard/drain.ts";
+import { erase } from "./queue-shard/erase.ts";
 import { explain } from "./queue-shard/explain.ts";
 import { next } from "./queue-shard/next.ts";
 import { open } from "./queue-shard/open.ts";
@@ -120,6 +121,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   change(request: ChangeRequest) {
     return this.#answer((shard) => change(shard, request));
+  }
+  erase(request: Parameters<ShardRpc["erase"]>[0]) {
+    return this.#answer((shard) => erase(shard, request));
   }
   purgeCache(request: Parameters<ShardRpc["purgeCache"]>[0]) {
     return this.#answer((shard) => purgeCache(shard, request));

@@ -9,6 +9,7 @@ import type { QueueEntry } from "../core/schema/directory-rpc.ts";
 import type { ReadAnswer } from "../core/schema/rpc.ts";
 import type { TaskRecord } from "../core/task.ts";
 import { fanOut } from "../durable-objects/stubs.ts";
+import { isDeleted } from "../history/tombstone.ts";
 import { ask, deadlineOf, publicCode, timeLeft } from "./ask.ts";
 import { findInHistory } from "./find-in-history.ts";
 import type { Reader } from "./reader.ts";
@@ -129,13 +130,13 @@ async function readShard(
   const answer = await readLive(reader, at, seqs, { deadline, waitMs, texts });
   if (!answer.ok) return seqs.map(() => missing(answer));
   const absent = seqs.filter((_, i) => !answer.tasks[i]);
-  if (absent.length === 0) return answer.tasks.flatMap((record) => (record ? [{ at, record }] : []));
+  if (absent.length === 0) return answer.tasks.flatMap((record) => (record ? [foundAt(at, record)] : []));
   const kept = await readKept(reader, { at, entry }, absent, {
     texts,
     deadline: waitMs > 0 ? deadlineOf(reader.ports) : deadline,
   });
   const left = kept.values();
-  return answer.tasks.flatMap((record) => (record ? [{ at, record }] : (left.next().value ?? [])));
+  return answer.tasks.flatMap((record) => (record ? [foundAt(at, record)] : (left.next().value ?? [])));
 }
 
 /** Tasks that their shard does not have: what D1 knows of them, or why they are nowhere. In order. */
@@ -149,7 +150,7 @@ export async function readKept(
   if (!kept.ok) return seqs.map(() => missing(kept));
   return seqs.map((seq, i) => {
     const record = kept.tasks[i];
-    return record ? { at, record } : nowhere(reader, entry, seq);
+    return record ? foundAt(at, record) : nowhere(reader, entry, seq);
   });
 }
 
@@ -171,6 +172,11 @@ async function readLive(
   return await ask(ports, log, { whom, ms: timeLeft(ports, deadline), lost: "unavailable" }, () =>
     ports.shard(at).read({ v: 1, seqs, texts }),
   );
+}
+
+/** A record, unless it is all that is left of a task whose data was deleted. */
+export function foundAt(at: ShardAddress, record: TaskRecord): Found | Missing {
+  return isDeleted(record) ? { code: "task-deleted", detail: "The data of the task was deleted." } : { at, record };
 }
 
 function nowhere({ ports }: Reader, { queue, settings }: QueueEntry, seq: Seq): Missing {

@@ -10,6 +10,7 @@ import * as bulk from "./routes/bulk.ts";
 import { compareTasks } from "./routes/compare.ts";
 import { cancelTask, patchTask, runTaskNow } from "./routes/control.ts";
 import * as dead from "./routes/dead-letters.ts";
+import { deleteTask } from "./routes/delete-task.ts";
 import { explainTask } from "./routes/explain.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { openLiveFeed } from "./routes/live-feed.ts";
@@ -39,6 +40,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/tasks/submissions", getSubmissions, "ids", "batch", "wait");
   on("GET", "/tasks/submissions/:id", getSubmission, "wait");
   on("PATCH", "/tasks/submissions/:id", patchTask);
+  on("DELETE", "/tasks/submissions/:id", deleteTask);
   on("POST", "/tasks/submissions/:id/cancel", cancelTask);
   on("POST", "/tasks/submissions/:id/run-now", runTaskNow);
   on("POST", "/tasks/submissions/:id/replay", replayTask);

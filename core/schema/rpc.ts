@@ -8,6 +8,7 @@ import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
 import type { BulkRpc } from "./bulk-rpc.ts";
 import type { CachePlace, CacheRpc, CacheUse } from "./cache-rpc.ts";
 import type { DeadLettersRpc } from "./dead-letters-rpc.ts";
+import type { EraseRpc } from "./erase-rpc.ts";
 import type { ExplainRpc } from "./explain-rpc.ts";
 import type { QueueSettings } from "./queue-settings.ts";
 import type { WatchRpc } from "./watch-rpc.ts";
@@ -319,7 +320,7 @@ export type PurgeAnswer = Answer<{
 }>;
 
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
-export interface ShardRpc extends DeadLettersRpc, BulkRpc, ExplainRpc, WatchRpc, CacheRpc {
+export interface ShardRpc extends DeadLettersRpc, BulkRpc, ExplainRpc, WatchRpc, CacheRpc, EraseRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   open(request: OpenRequest): Promise<OpenAnswer>;
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;

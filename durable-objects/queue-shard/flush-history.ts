@@ -7,18 +7,12 @@ import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
 import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
 import { type WriteOutcome, writeHistory } from "../../history/write.ts";
 import { armAlarm } from "./arm-alarm.ts";
-import { appendRows, backoffOf, FLUSH_AT_ENTRIES, FLUSH_DELAY_MS, keepRefused } from "./outbox.ts";
+import { erasedAmong } from "./erased-marks.ts";
+import { appendRows, backoffOf, FLUSH_AT_ENTRIES, FLUSH_DELAY_MS, keepRefused, takeFlushed } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
 
 const NEXT = "SELECT n, bytes FROM outbox WHERE refused IS NULL ORDER BY n LIMIT 1000";
-const BODIES = `SELECT count, bytes, body, payload, result FROM outbox
-  WHERE n >= ?1 AND n <= ?2 AND refused IS NULL ORDER BY n`;
-const FORGET = "DELETE FROM outbox WHERE n >= ?1 AND n <= ?2 AND refused IS NULL";
-
-interface FullRow extends HistoryBody {
-  readonly count: number;
-  readonly bytes: number;
-}
+const BODIES = "SELECT body, payload, result FROM outbox WHERE n >= ?1 AND n <= ?2 AND refused IS NULL ORDER BY n";
 
 type Written = Extract<WriteOutcome, { readonly ok: true }>;
 
@@ -47,7 +41,7 @@ async function flushOnce(shard: Shard): Promise<boolean> {
   const lo = part?.[0]?.n;
   const hi = part?.at(-1)?.n;
   if (lo === undefined || hi === undefined) return false;
-  const bodies = sql.all<FullRow>(BODIES, lo, hi);
+  const bodies = sql.all<HistoryBody>(BODIES, lo, hi);
   const database = ports.history(shard.memory.settings?.history ?? 0);
   if (!database) return postpone(shard, "no such history database is bound");
   const { forgotten } = shard;
@@ -59,17 +53,14 @@ async function flushOnce(shard: Shard): Promise<boolean> {
   return true;
 }
 
-function forget(shard: Shard, lo: number, hi: number, bodies: readonly FullRow[], { refused, left }: Written): void {
-  const { outbox } = shard.memory;
-  shard.sql.run(FORGET, lo, hi);
-  for (const row of bodies) {
-    outbox.rows--;
-    outbox.entries -= row.count;
-    outbox.bytes -= row.bytes;
-  }
+function forget(shard: Shard, lo: number, hi: number, bodies: readonly HistoryBody[], written: Written): void {
+  takeFlushed(shard, lo, hi);
+  const { refused, left } = written;
   if (refused.length === 0) return;
-  const unpacked = bodies.flatMap(unpackBody);
-  for (const one of refused) keepRefused(shard, unpacked, one);
+  const back = [...refused.map(({ seq }) => seq), ...left];
+  const erased = erasedAmong(shard, back);
+  const unpacked = bodies.flatMap(unpackBody).filter(([seq]) => !erased.has(seq));
+  for (const one of refused) if (!erased.has(one.seq)) keepRefused(shard, unpacked, one);
   const again = new Set(left);
   appendRows(
     shard,

@@ -7,6 +7,7 @@ import { type Seq, type TaskId, taskId } from "../../core/ids.ts";
 import { optionsText } from "../../core/make-task.ts";
 import { repeatedBy } from "../../core/replay.ts";
 import type { TaskRecord } from "../../core/task.ts";
+import { erasedAmong } from "./erased-marks.ts";
 import { appendHistory, findInOutbox } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
 import { optionsOf, payloadForHistory, recordOf, rowsOf, type TaskRow } from "./task-rows.ts";
@@ -15,6 +16,7 @@ const KEEP_IF_DEAD = "UPDATE task SET options = ?2, rev = rev + 1 WHERE seq = ?1
 
 /** Inside a transaction. @param read the task as its reader found it; `by` is of this shard */
 export function linkReplay(shard: Shard, read: TaskRecord, by: Seq, now: number): void {
+  if (erasedAmong(shard, [read.seq]).size > 0) return;
   const id = taskId(shard.address, by);
   const [row] = rowsOf(shard.sql, [read.seq]);
   if (row?.status === "FAILED") appendHistory(shard, [linkDead(shard, row, id)], now);

@@ -16,19 +16,34 @@ const APPEND = `INSERT INTO outbox (n, lo, hi, count, bytes, refused, body, payl
 const FIND = "SELECT body, payload, result FROM outbox WHERE lo <= ?2 AND hi >= ?1";
 const STILL_DEAD = "SELECT seq FROM task WHERE seq IN (SELECT value FROM json_each(?)) AND status = 'FAILED'";
 
+const FIND_ROWS = "SELECT n, body, payload, result FROM outbox WHERE lo <= ?2 AND hi >= ?1";
+const TAKE_ONE = "DELETE FROM outbox WHERE n = ? RETURNING count, bytes, refused";
+const TAKE_FLUSHED = "DELETE FROM outbox WHERE n >= ? AND n <= ? AND refused IS NULL RETURNING count, bytes, refused";
+
+interface TakenRow {
+  readonly count: number;
+  readonly bytes: number;
+  readonly refused: string | null;
+}
+
 /** How long finished tasks gather before they go to D1, and how many go at once without waiting. */
 export const FLUSH_DELAY_MS = 100;
 export const FLUSH_AT_ENTRIES = 2_000;
 
 /** Inside a transaction. */
 export function appendHistory(shard: Shard, records: readonly TaskRecord[], now: number): void {
-  const { memory } = shard;
-  const { outbox, historyFlush } = memory;
-  const keptMs = (memory.settings?.historyTtlSeconds ?? 0) * 1000;
-  appendRows(
+  const keptMs = (shard.memory.settings?.historyTtlSeconds ?? 0) * 1000;
+  sendHistory(
     shard,
     records.map((record) => rowOfRecord(record, (record.endedAt ?? now) + keptMs)),
+    now,
   );
+}
+
+/** Inside a transaction. */
+export function sendHistory(shard: Shard, rows: readonly HistoryRow[], now: number): void {
+  const { outbox, historyFlush } = shard.memory;
+  appendRows(shard, rows);
   const at = outbox.entries >= FLUSH_AT_ENTRIES ? now : now + FLUSH_DELAY_MS;
   if (historyFlush.failures === 0) historyFlush.at = Math.min(historyFlush.at ?? at, at);
 }
@@ -41,6 +56,34 @@ export function appendRows(shard: Shard, rows: readonly HistoryRow[]): void {
     outbox.rows++;
     outbox.entries += count;
     outbox.bytes += bytes;
+  }
+}
+
+/** Nothing of the task is left in any row; what else such a row had is in one of its own. Inside a transaction. */
+export function removeFromOutbox(shard: Shard, seq: Seq): void {
+  for (const row of shard.sql.all<HistoryBody & { readonly n: number }>(FIND_ROWS, seq, seq)) {
+    const rows = unpackBody(row);
+    const others = rows.filter(([other]) => other !== seq);
+    if (others.length === rows.length) continue;
+    uncount(shard, shard.sql.all<TakenRow>(TAKE_ONE, row.n));
+    appendRows(shard, others);
+  }
+}
+
+/** Deletes what D1 has taken, as far as it is still here. Inside a transaction. */
+export function takeFlushed(shard: Shard, lo: number, hi: number): void {
+  uncount(shard, shard.sql.all<TakenRow>(TAKE_FLUSHED, lo, hi));
+}
+
+function uncount({ memory: { outbox } }: Shard, rows: readonly TakenRow[]): void {
+  for (const { count, bytes, refused } of rows) {
+    if (refused !== null) {
+      outbox.refused--;
+      continue;
+    }
+    outbox.rows--;
+    outbox.entries -= count;
+    outbox.bytes -= bytes;
   }
 }
 

@@ -6,7 +6,7 @@ import { Problem } from "../../core/errors.ts";
 import type { Seq, TenantName } from "../../core/ids.ts";
 import type { ShardRpc, TaskAnswer } from "../../core/schema/rpc.ts";
 import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
-import { type Found, isFound, locate, type Missing, readKept } from "../../reads/find-tasks.ts";
+import { type Found, foundAt, isFound, locate, type Missing, readKept } from "../../reads/find-tasks.ts";
 import type { Door } from "../door.ts";
 
 export interface Change {
@@ -29,8 +29,7 @@ export async function changeTask(door: Door, tenant: TenantName, id: string, cha
   const first = await tell();
   const isAgain = !first.ok && first.code === "unavailable" && change.isRepeatable && ports.now() < deadline;
   const { task } = answered(isAgain ? await tell() : first);
-  if (task !== null) return { at, record: task };
-  const [kept] = await readKept(door, located, [seq], { texts: false, deadline });
+  const [kept] = task === null ? await readKept(door, located, [seq], { texts: false, deadline }) : [foundAt(at, task)];
   if (kept !== undefined && isFound(kept)) return kept;
   throw problemOf(kept ?? { code: "task-unknown", detail: id });
 }

@@ -16,6 +16,7 @@ import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { checkHandout } from "./check-advance.ts";
 import type { Leases } from "./check-leases.ts";
+import { checkStaysErased } from "./erasures.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { Model } from "./model.ts";
 import type { Method } from "./operations.ts";
@@ -106,7 +107,11 @@ function checkChange({ seq, rev, changes }: ChangeRequest, answer: TaskAnswer, n
 /** What the shard does not have, history must. */
 function checkRead(shard: Shard, seqs: readonly Seq[], answer: ReadAnswer, deps: AnswerDeps): void {
   if (!answer.ok) return;
-  for (const [i, seq] of seqs.entries()) if (answer.tasks[i] === null) checkKnown(shard, seq, deps);
+  for (const [i, seq] of seqs.entries()) {
+    const task = answer.tasks[i] ?? null;
+    if (task === null) checkKnown(shard, seq, deps);
+    else checkStaysErased(task, deps.model);
+  }
 }
 
 function checkKnown({ memory }: Shard, seq: Seq, { history, model }: AnswerDeps): void {

@@ -33,6 +33,8 @@ export function checkCached(record: TaskRecord, cachedFrom: TaskId, deps: Commit
       () =>
         `task ${seq} has the result of ${source.seq}, which ended ${record.createdAt - (ended.endedAt ?? 0)} ms before`,
     );
+  const erasedAt = model.erased.get(source.seq) ?? Number.POSITIVE_INFINITY;
+  must(seq <= erasedAt, () => `task ${seq} has the result of ${source.seq}, which was erased`);
   for (const { type, before, after } of model.purges)
     must(
       type !== record.type || source.seq > before || seq < after,

@@ -14,6 +14,7 @@ import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
 import { recordOfRow } from "../../history/record.ts";
 import { checkCached } from "./check-cached.ts";
 import { lifeOf } from "./draw-task.ts";
+import { checkStaysErased } from "./erasures.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { KnownTask, Model } from "./model.ts";
 import type { Script } from "./script.ts";
@@ -41,8 +42,10 @@ export function checkCommit({ moves, flushes, records }: Seen, deps: CommitDeps)
     else if (isReplacement(move)) replace(move, deps);
     else if (checkMove(move, deps)) ended.push(move);
   }
-  for (const record of records.flatMap(unpackBody).map(recordOfRow))
+  for (const record of records.flatMap(unpackBody).map(recordOfRow)) {
+    checkStaysErased(record, deps.model);
     if (record.links?.cachedFrom !== undefined) checkCached(record, record.links.cachedFrom, deps);
+  }
   for (const { seq, was } of ended) {
     const status = endOf(seq, deps);
     const now = deps.model.tasks.get(seq)?.status;
@@ -167,7 +170,8 @@ function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boo
   if (was !== "FAILED") return true;
   const age = deps.now === null ? Number.POSITIVE_INFINITY : deps.now - (ended_at ?? 0);
   const isPast =
-    age >= deps.settings.historyTtlSeconds * 1_000 || deps.model.discarded.has(seq) || deps.model.redriven.has(seq);
+    age >= deps.settings.historyTtlSeconds * 1_000 ||
+    [deps.model.discarded, deps.model.redriven, deps.model.erasing].some((those) => those.has(seq));
   must(isPast, () => `dead letter ${seq} was forgotten after ${age} ms`);
   return false;
 }

@@ -6,6 +6,7 @@ import type { Status } from "../../core/status.ts";
 import { NO_PAYLOAD } from "../../core/task.ts";
 import { timelineOf } from "../../core/timeline.ts";
 import type { HistoryRecord } from "../../history/record.ts";
+import { checkErased } from "./erasures.ts";
 import { type SimulatedHistory, UNWELCOME } from "./history-database.ts";
 import type { KnownTask, Model } from "./model.ts";
 import { predict } from "./script.ts";
@@ -24,6 +25,7 @@ export function checkEnd(
     const { seq, status } = task;
     must(status === "GONE" || status === "FAILED", () => `task ${seq} is stranded: ${status}`);
     const row = history.find(seq);
+    if (checkErased(seq, model, row)) continue;
     // What was changed and replaced at about the same time may have the one's note and the other's.
     const isMixed = task.replacedAfter !== null && model.edits.has(seq);
     if (isMixed && row === null) continue;

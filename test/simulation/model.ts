@@ -80,6 +80,10 @@ export class Model {
   readonly byId = new Map<number, KnownTask>();
   /** Answered purges of kept results: what came up to `before` answers nothing that came after `after`. */
   readonly purges: { readonly type: string; readonly before: number; readonly after: number }[] = [];
+  /** Tasks whose data somebody asked to delete. */
+  readonly erasing = new Set<Seq>();
+  /** Those of which the answer was that it is: the newest task there was then. */
+  readonly erased = new Map<Seq, number>();
   /** Seqs ever made durable. */
   readonly numbers = new Set<number>();
   /** Something in this run may end or repeat a task against its script. */

@@ -69,6 +69,7 @@ export class Network {
       countBulk: (request) => ask("countBulk", request),
       bulk: (request) => ask("bulk", request),
       change: (request) => ask("change", request),
+      erase: (request) => ask("erase", request),
       purgeCache: (request) => ask("purgeCache", request),
       configure: (request) => ask("configure", request),
       summary: (request) => ask("summary", request),

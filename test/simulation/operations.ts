@@ -10,6 +10,7 @@ import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
 import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
+import { erase } from "../../durable-objects/queue-shard/erase.ts";
 import { explain } from "../../durable-objects/queue-shard/explain.ts";
 import { next } from "../../durable-objects/queue-shard/next.ts";
 import { open } from "../../durable-objects/queue-shard/open.ts";
@@ -55,6 +56,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   bulk: (shard, request, respond) => respond(bulk(shard, request)),
   purge: (shard, request, respond) => respond(purge(shard, request)),
   change: (shard, request, respond) => respond(change(shard, request)),
+  erase: (shard, request, respond) => respond(erase(shard, request)),
   purgeCache: (shard, request, respond) => respond(purgeCache(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),
   summary: (shard, _request, respond) => respond({ v: 1, ok: true, summary: summarize(shard) }),

@@ -3,6 +3,7 @@ import { type ShardAddress, taskId } from "../../core/ids.ts";
 import { replayOf } from "../../core/replay.ts";
 import { isFinished } from "../../core/status.ts";
 import { NO_PAYLOAD, type TaskRecord } from "../../core/task.ts";
+import { isDeleted } from "../../history/tombstone.ts";
 import type { Client } from "./client.ts";
 import type { SimulatedHistory } from "./history-database.ts";
 import type { KnownTask, Model } from "./model.ts";
@@ -44,7 +45,7 @@ export class Replays {
       .call(this.#life, "read", { v: 1, seqs: [task.seq] })
       .then((answer) => {
         const record = answer.ok ? (answer.tasks[0] ?? history.find(task.seq)) : null;
-        if (record && isFinished(record.status)) this.#repeat(record);
+        if (record && isFinished(record.status) && !isDeleted(record)) this.#repeat(record);
       })
       .catch(() => {});
   }
@@ -64,7 +65,10 @@ export function checkReplays(address: ShardAddress, model: Model, history: Simul
   for (const { seq, options } of model.tasks.values()) {
     if (options.replayOf === undefined) continue;
     const row = history.find(seq);
-    must(row === null || row.links?.replayOf === options.replayOf, () => `D1 does not say what task ${seq} repeats`);
+    must(
+      row === null || isDeleted(row) || row.links?.replayOf === options.replayOf,
+      () => `D1 does not say what task ${seq} repeats`,
+    );
     const old = [...model.tasks.values()].find((task) => taskId(address, task.seq) === options.replayOf);
     if (!old && [...model.forgotten.keys()].some((one) => taskId(address, one) === options.replayOf)) continue;
     must(old !== undefined, () => `task ${seq} repeats ${options.replayOf}, which is nowhere`);

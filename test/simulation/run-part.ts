@@ -17,7 +17,7 @@ const DEEDS = [
   "known key, duplicate-task, replaced, submission repeated, replayed answer, key with another body",
   "EXPIRED, purged, discarded, cancel: CANCELLED, cancel: RUNNING, cancel: SUCCEEDED",
   "replay: SUCCEEDED, replay: FAILED, replay: CANCELLED, queue deleted",
-  "answered from the cache, results purged",
+  "answered from the cache, results purged, erased in the shard, erased in D1",
   "redriven, job: redrive, job: cancel, job: discard, job: draining",
   "SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
   "changed: SCHEDULED, changed: QUEUED, changed: RETRYING, task-running, rev-mismatch, QUEUED to SCHEDULED",

@@ -1,6 +1,7 @@
 /** Who does what to the queue, and how often: clients, operators, whoever deploys settings. */
 import { Control, type ControlDeps } from "./control.ts";
 import { drawPatch } from "./draw-settings.ts";
+import { type ErasureDeps, Erasures } from "./erasures.ts";
 import { Jobs, type JobsDeps } from "./jobs.ts";
 import type { Random } from "./random.ts";
 import { type ReplayDeps, Replays } from "./replays.ts";
@@ -16,13 +17,18 @@ const ACTS = {
   purge: 0.1,
   discard: 0.1,
   purgeCache: 0.3,
+  erase: 0.8,
   replay: 1,
   redrive: 1.5,
   job: 1,
   remake: 0.2,
 };
 
-export interface UsersDeps extends Omit<ControlDeps, "random">, Omit<ReplayDeps, "random">, Omit<JobsDeps, "random"> {
+export interface UsersDeps
+  extends Omit<ControlDeps, "random">,
+    Omit<ReplayDeps, "random">,
+    Omit<ErasureDeps, "random">,
+    Omit<JobsDeps, "random"> {
   /** A stream of chance of that name; "steps": the world's own. */
   readonly streamOf: (name: string) => Random;
 }
@@ -35,6 +41,7 @@ export class Users {
   constructor(deps: UsersDeps) {
     const { client, streamOf } = deps;
     const control = new Control({ ...deps, random: streamOf("control") });
+    const erasures = new Erasures({ ...deps, random: streamOf("erasures") });
     const replays = new Replays({ ...deps, random: streamOf("replays") });
     const jobs = new Jobs({ ...deps, random: streamOf("jobs") });
     this.#deps = deps;
@@ -48,6 +55,7 @@ export class Users {
       change: () => control.change(),
       purge: () => control.purge(),
       discard: () => control.discard(),
+      erase: () => erasures.erase(),
       purgeCache: () => control.purgeCache(),
       replay: () => replays.replay(),
       redrive: () => jobs.redrive(),

@@ -53,7 +53,7 @@ it("290 a client whose socket a SIGKILL took comes again and hears how all stand
   await client.expect(200, "POST", `/tasks/submissions/${id}/run-now`);
   await waitFor(() => after.statuses.get(id)?.at(-1) === "SUCCEEDED", { what: "it is told the end" });
   expect(await service.stop()).toBe(0);
-  // Not the 12 s after which a runtime is ended whatever it does.
+  // Not the 2 s after which a runtime is ended whatever it does.
   expect(Number(/^Stopped after (\d+) ms\.$/.exec(service.logs.err.at(-1) ?? "")?.[1])).toBeLessThan(2_000);
   await waitFor(() => after.isClosed, { what: "its socket is gone" });
 });

@@ -13,7 +13,7 @@ beforeAll(async () => {
   await call("POST", "/queues/compared-held/pause");
 });
 
-it("282 two tasks that have ended: by value, and their timings", async () => {
+it("E10 282 two tasks that have ended: by value, and their timings", async () => {
   const a = await submit({ type: "echo", payload: { n: 1, same: [1, { x: "y" }] }, queue: "compared", tags: ["t"] });
   const b = await submit({ type: "echo", payload: { same: [1, { x: "y" }], n: 2 }, queue: "compared", tags: ["t"] });
   for (const id of [a, b]) await call("GET", `/tasks/submissions/${id}?wait=20`);

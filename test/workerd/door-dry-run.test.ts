@@ -24,7 +24,7 @@ beforeAll(async () => {
   for (const queue of ["tried", "tried-many"]) await call("POST", `/queues/${queue}/pause`);
 });
 
-describe("283 a dry run", () => {
+describe("E10 283 a dry run", () => {
   it("tells queue, shard, status, what goes first and what would hold it back; and submits nothing", async () => {
     await submit(task);
     const { status, body, headers } = await attempt({ ...task, priority: 1 });

@@ -255,6 +255,7 @@ export class DirectoryWorld {
       bulk: (request) => call("bulk", () => bulk(target, request)),
       change: unasked,
       purgeCache: unasked,
+      erase: unasked,
       summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),
       deadTicket: unasked,
     };
