@@ -3,13 +3,13 @@
  * oldest, in portions of 1,000 rows that each read no more than those rows; the caller keeps the cursor between calls,
  * so no call scans the table and a long history only takes more calls. Repeating a portion changes nothing.
  */
-import type { HistoryDatabase, Ports } from "../core/ports.ts";
+import type { HistoryDatabase, HistoryStatement, Ports } from "../core/ports.ts";
 import { messageOf } from "./judge-error.ts";
 import type { Unavailable } from "./read.ts";
 import { within } from "./within.ts";
 
 export const PORTION_ROWS = 1_000;
-const PORTION_MS = 20_000;
+export const PORTION_MS = 20_000;
 
 /** The key of the last row walked. */
 export interface RetentionCursor {
@@ -42,11 +42,20 @@ const WITHIN = `(${KEY}) > (?1, ?2, ?3, ?4) AND (${KEY}) <= (?6, ?7, ?8, ?9)`;
 const FORGET = `DELETE FROM history WHERE ${WITHIN} AND ${GONE}`;
 const BLANK_RESULTS = `UPDATE history SET result = NULL WHERE ${WITHIN} AND ${BLANK}`;
 
-interface Look extends RetentionCursor {
+/** What a portion holds, and where it ends. */
+export interface Look {
+  readonly to: RetentionCursor;
   readonly walked: number;
+  /** Tasks and results past their time. */
   readonly gone: number;
   readonly blank: number;
+  /** Nothing is behind it. */
+  readonly isLast: boolean;
 }
+
+/** What the statements of a portion are bound to: the key before it, now, and its last key. */
+export type WalkRange = readonly [...from: WalkStart, tenant: string, seq: number, queue: string, shard: number];
+type WalkStart = readonly [tenant: string, seq: number, queue: string, shard: number, now: number];
 
 /**
  * Walks `portions` portions on from `cursor` (null: from the oldest). A database that does not answer is told, and the
@@ -80,26 +89,47 @@ async function walkPortion(
   cursor: RetentionCursor | null,
   now: number,
 ): Promise<Omit<Retained, "ok">> {
+  const { look, range } = await lookAhead(database, cursor, now);
+  if (!look || !range) return { cursor: null, walked: 0, deleted: 0, blanked: 0 };
+  const work = sweepPast(database, look, range);
+  const changes = work.length > 0 ? await database.batch(work) : [];
+  return {
+    cursor: look.isLast ? null : look.to,
+    walked: look.walked,
+    deleted: look.gone > 0 ? (changes[0]?.meta.changes ?? 0) : 0,
+    blanked: look.blank > 0 ? (changes.at(-1)?.meta.changes ?? 0) : 0,
+  };
+}
+
+type Ahead =
+  | { readonly look: Look; readonly range: WalkRange }
+  /** Nothing is there. */
+  | { readonly look: null; readonly range: null };
+
+/** The next portion after a key; null: from the oldest. */
+export async function lookAhead(
+  database: HistoryDatabase,
+  cursor: RetentionCursor | null,
+  now: number,
+): Promise<Ahead> {
   // Below every key: no tenant is named "".
   const from = cursor ?? { tenant: "", seq: 0, queue: "", shard: 0 };
-  const start = [from.tenant, from.seq, from.queue, from.shard, now] as const;
+  const start: WalkStart = [from.tenant, from.seq, from.queue, from.shard, now];
   const { results } = await database
     .prepare(LOOK)
     .bind(...start)
     .run();
-  const look = results[0] as Look | undefined;
-  if (!look) return { cursor: null, walked: 0, deleted: 0, blanked: 0 };
-  const range = [...start, look.tenant, look.seq, look.queue, look.shard] as const;
-  const work = [];
+  const found = results[0] as (RetentionCursor & Pick<Look, "walked" | "gone" | "blank">) | undefined;
+  if (!found) return { look: null, range: null };
+  const { tenant, seq, queue, shard, walked, gone, blank } = found;
+  const look = { to: { tenant, seq, queue, shard }, walked, gone, blank, isLast: walked < PORTION_ROWS };
+  return { look, range: [...start, tenant, seq, queue, shard] };
+}
+
+/** What is to be done about it: tasks that go, then results. */
+export function sweepPast(database: HistoryDatabase, look: Look, range: WalkRange): HistoryStatement[] {
+  const work: HistoryStatement[] = [];
   if (look.gone > 0) work.push(database.prepare(FORGET).bind(...range));
   if (look.blank > 0) work.push(database.prepare(BLANK_RESULTS).bind(...range));
-  const changes = work.length > 0 ? await database.batch(work) : [];
-  const forgotten = look.gone > 0 ? (changes[0]?.meta.changes ?? 0) : 0;
-  return {
-    cursor:
-      look.walked < PORTION_ROWS ? null : { tenant: look.tenant, seq: look.seq, queue: look.queue, shard: look.shard },
-    walked: look.walked,
-    deleted: forgotten,
-    blanked: look.blank > 0 ? (changes.at(-1)?.meta.changes ?? 0) : 0,
-  };
+  return work;
 }

@@ -186,8 +186,11 @@ function nowhere({ ports }: Reader, { queue, settings }: QueueEntry, seq: Seq): 
         code: "task-expired-from-history",
         detail: `${queue} keeps finished tasks for ${settings.historyTtlSeconds} s.`,
       }
-    : { code: "task-unknown", detail: "There is no such task." };
+    : { code: "task-unknown", detail: settings.historyMaxBytes === null ? NEVER : NEVER_OR_GONE };
 }
+
+const NEVER = "There is no such task.";
+const NEVER_OR_GONE = "There is no such task (any more): its queue keeps so many bytes (historyMaxBytes), the latest.";
 
 function unknown(id: string): Missing {
   return { code: "task-unknown", detail: id === "" ? "There is no such task." : `There is no task ${id}.` };

@@ -3,7 +3,8 @@
 import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { DrainAnswer } from "../core/schema/answer.ts";
-import { callWithin, rootDirectory } from "../durable-objects/stubs.ts";
+import { callWithin, directoryOf, fanOut, rootDirectory } from "../durable-objects/stubs.ts";
+import type { Quota } from "../history/quota.ts";
 import { walkRetention } from "../history/walk-retention.ts";
 
 /** What the local server sends before it stops (design, 5.8). */
@@ -11,6 +12,9 @@ export const DRAIN_CRON = "sluice:drain";
 
 /** A trigger has 15 minutes of wall time and comes again in one. */
 const PATIENCE_MS = 55_000;
+
+/** How long the lists of tenants and queues are waited for. */
+const LIST_MS = 10_000;
 
 /** How often a drain asks who is still running, and what sessions have, after their tasks' time, to hand them back. */
 const ASK_EACH_MS = 50;
@@ -50,9 +54,22 @@ async function retain(ports: Ports, log: Log): Promise<void> {
   for (let number = 0; ; number++) {
     const database = ports.history(number);
     if (!database) return;
-    const walked = await walkRetention(database, ports);
+    const walked = await walkRetention(database, ports, () => quotasOf(ports, number));
     if (walked?.ok === false) log("warn", "retention", { database: number, reason: walked.reason });
     else if (walked && walked.deleted + walked.blanked > 0)
       log("info", "retention", { database: number, deleted: walked.deleted, blanked: walked.blanked });
   }
+}
+
+/** Of queues that keep their record there; where a Directory is silent, this time of none. */
+async function quotasOf(ports: Ports, number: number): Promise<readonly Quota[]> {
+  const answer = await callWithin(ports, LIST_MS, () => rootDirectory(ports).listTenants({ v: 1 }));
+  const quotas = await fanOut(answer.ok ? answer.tenants : [], async (tenant) => {
+    const listed = await callWithin(ports, LIST_MS, () => directoryOf(ports, tenant).listQueues({ v: 1 }));
+    return (listed.ok ? listed.entries : []).flatMap(({ queue, settings }) => {
+      const { history, historyMaxBytes: maxBytes } = settings;
+      return history === number && maxBytes !== null ? [{ tenant, queue, maxBytes }] : [];
+    });
+  });
+  return quotas.flat();
 }

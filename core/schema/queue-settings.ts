@@ -104,6 +104,8 @@ const fields = {
     .int()
     .min(60)
     .max(3650 * DAY_S),
+  /** Bytes of payload, result and detail that the queue may have in D1; null: no limit. */
+  historyMaxBytes: z.int().min(MIB).max(1_000_000_000_000).nullable(),
   /** Dead letters that the queue may hold, and their bytes (payload, attempts, error); beyond it the oldest go. */
   deadLettersMax: z.int().min(1).max(10_000_000),
   deadLettersMaxBytes: z
@@ -158,6 +160,7 @@ export const DEFAULT_SETTINGS: QueueSettings = {
   maxCrashes: 6,
   resultTtlSeconds: 7 * DAY_S,
   historyTtlSeconds: 30 * DAY_S,
+  historyMaxBytes: null,
   deadLettersMax: 100_000,
   deadLettersMaxBytes: 1024 * MIB,
 };

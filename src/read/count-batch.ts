@@ -80,7 +80,8 @@ async function waitFor(door: Door, at: ShardAddress, first: Seq, count: number, 
 
 /** Whether a task of the batch may have ended long enough ago to be forgotten. */
 function mayHaveExpired({ settings }: QueueEntry, first: Seq, now: number): boolean {
-  return seqTime(first) - SEQ_AHEAD_MS < now - settings.historyTtlSeconds * 1_000;
+  // Where a queue's history is bounded by bytes, age says nothing.
+  return settings.historyMaxBytes !== null || seqTime(first) - SEQ_AHEAD_MS < now - settings.historyTtlSeconds * 1_000;
 }
 
 /** What history has that the shard has not. A FAILED task is in both while it is a dead letter. */

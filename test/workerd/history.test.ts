@@ -8,6 +8,7 @@ import { countHistory, readHistory } from "../../history/read.ts";
 import type { HistoryRow } from "../../history/record.ts";
 import { recordOfRow, rowOfRecord } from "../../history/record.ts";
 import { retainHistory } from "../../history/retention.ts";
+import { walkRetention } from "../../history/walk-retention.ts";
 import { writeHistory } from "../../history/write.ts";
 import { platformPorts } from "../../ports.ts";
 import { AT, DAY_MS, finished, laden, refusedRow, rowFor, seqOf, T0 } from "../support/node/history-rows.ts";
@@ -136,6 +137,21 @@ describe("history on D1", () => {
       .bind(at.queue)
       .run();
     expect(left.results).toEqual([{ tasks: 20, results: 10 }]);
+  });
+
+  it("294 a queue with more bytes than it may have loses its oldest tasks", async () => {
+    const at = freshShard();
+    await write(
+      at,
+      Array.from({ length: 20 }, (_, n) => rowFor(n)),
+    );
+    const quota = async () => [{ tenant: at.tenant, queue: at.queue, maxBytes: 500 }];
+    for (let i = 0; i < 20; i++) await walkRetention(d1, portsAt(T0), quota);
+    const { results } = await d1.prepare("SELECT seq FROM history WHERE queue = ?").bind(at.queue).run();
+    expect(results.length).toBeGreaterThan(2);
+    expect(results.at(-1)).toEqual({ seq: seqOf(19) });
+    expect(results[0]).toEqual({ seq: seqOf(20 - results.length) });
+    expect(results.length).toBeLessThan(15);
   });
 
   it("166 a database that was not migrated is unavailable, and no row's fault", async () => {
