@@ -120,6 +120,30 @@ describe("two history databases", () => {
   });
 });
 
+describe("294 historyMaxBytes", () => {
+  it("by PATCH, and the trigger keeps to it: the oldest tasks are 404, and `gone` in their batch", async () => {
+    await call("PUT", "/queues/bounded", { history: 1 });
+    const refused = await call("PATCH", "/queues/bounded", { historyMaxBytes: 1 });
+    expect(refused).toMatchObject({ status: 422, body: { errors: [{ pointer: "/historyMaxBytes" }] } });
+    expect((await call("PATCH", "/queues/bounded", { historyMaxBytes: 1_048_576 })).status).toBe(200);
+    const task = { type: "echo", payload: "x".repeat(200_000), queue: "bounded" };
+    const { body } = await call("POST", "/tasks/submissions", { tasks: [task, task, task, task, task] });
+    const look = () => call("GET", `/tasks/submissions?batch=${body.batch}&wait=20`);
+    await look();
+    await vi.waitFor(async () => {
+      expect((await call("GET", "/queues/bounded")).body.counts?.outboxRows).toBe(0);
+    }, PATIENCE);
+    for (let i = 0; i < 3; i++) {
+      await env.HISTORY_1.prepare("UPDATE retention_walk SET next_at = 0").run();
+      await runScheduled("* * * * *", platformPorts(env), () => {}, 0);
+    }
+    expect((await look()).body).toMatchObject({ finished: 2, gone: 3, counts: { SUCCEEDED: 2 } });
+    const [first, , , fourth] = body.ids ?? [];
+    expect(await result(String(first))).toMatchObject({ status: 404, body: { code: "task-unknown" } });
+    expect((await result(String(fourth))).status).toBe(200);
+  });
+});
+
 describe("286 a batch that is waited for", () => {
   const submitAll = async (tasks: readonly object[]) =>
     String((await call("POST", "/tasks/submissions", { tasks })).body.batch);
