@@ -5,33 +5,43 @@ import type { Standing } from "./limits.ts";
 import { iso } from "./task.ts";
 import { isFull, tellFull, tellNoFreeSlot, tellSolo, tellSpent, tokenTime, type Whose } from "./tell-reasons.ts";
 
-const NOBODY = { count: 0, more: false, ofType: 0, ofKey: 0 };
+const NOBODY = { count: 0, more: false, ofType: 0, ofKey: 0, sure: { all: 0, ofType: 0, ofKey: 0 } };
 
 export function queueReasons(facts: WaitingFacts): Bounded[] {
   const { concurrency, standings, task } = facts;
-  const { count, more, ofType, ofKey } = facts.ahead ?? NOBODY;
+  const { count, more, ofType, ofKey, sure } = facts.ahead ?? NOBODY;
   const { type, limitKey } = task;
   const found: Bounded[] = [];
   const { running, limit } = concurrency;
   if (isFull(running, limit, count))
     found.push({ reason: tellFull({ of: "queue" }, running, limit, count, more), until: "unknown" });
-  found.push(...limitReasons({ of: "queue" }, standings.queue, count, more));
-  found.push(...limitReasons({ of: "type", type }, standings.type, ofType, more));
-  if (limitKey !== null) found.push(...limitReasons({ of: "key", limitKey }, standings.key, ofKey, more));
+  found.push(...limitReasons({ of: "queue" }, standings.queue, { first: count, sure: sure.all, more }));
+  found.push(...limitReasons({ of: "type", type }, standings.type, { first: ofType, sure: sure.ofType, more }));
+  if (limitKey !== null)
+    found.push(...limitReasons({ of: "key", limitKey }, standings.key, { first: ofKey, sure: sure.ofKey, more }));
   if (task.mode === "solo") found.push(solo(facts, count));
   // Where no worker knows it, how many are here does not matter.
   if (facts.knownVersion >= task.version) found.push(...workerReasons(facts, count, found.length > 0));
   return [...found, ...aheadReasons(facts)];
 }
 
-function limitReasons(whose: Whose, standing: Standing | null, first: number, more: boolean): Bounded[] {
+interface First {
+  /** How many go first as things stand, and how many of these whatever happens. */
+  readonly first: number;
+  readonly sure: number;
+  readonly more: boolean;
+}
+
+function limitReasons(whose: Whose, standing: Standing | null, { first, sure, more }: First): Bounded[] {
   if (standing === null) return [];
-  const { running, concurrency } = standing;
+  const { running, concurrency, tokens } = standing;
   const found: Bounded[] = [];
   if (isFull(running, concurrency, first))
     found.push({ reason: tellFull(whose, running, concurrency, first, more), until: "unknown" });
   const at = tokenTime(standing, first);
-  if (at !== null) found.push({ reason: tellSpent(whose, standing, first, at), until: at });
+  // Of those that may yet be held back it is not known when they leave a token.
+  const until = sure >= tokens ? standing.tokenAt(sure) : "unknown";
+  if (at !== null) found.push({ reason: tellSpent(whose, standing, first, at), until });
   return found;
 }
 

@@ -9,8 +9,8 @@ interface AtConcurrency {
 }
 interface AtRate extends Rate {
   readonly nextTokenAt: string;
-  /** When the token comes that is this task's, with those that go before it. */
-  readonly until: string;
+  /** When the token comes that is this task's, once those have theirs that go first as things stand. */
+  readonly ownTokenAt: string;
 }
 
 type ReasonOf =
@@ -52,7 +52,7 @@ type ReasonOf =
       readonly unheeded: number;
     }
   /** Holds it back where there are as many as could be taken at once. */
-  | ({ readonly code: "ahead"; readonly among: Among } & Omit<Ahead, "ofType" | "ofKey">);
+  | ({ readonly code: "ahead"; readonly among: Among } & Omit<Ahead, "ofType" | "ofKey" | "sure">);
 
 /** Where a task's limitKey, type or solitude holds it back, only those count that wait for the same. */
 export type Among = "queue" | "type" | "limitKey" | "solo";

@@ -69,13 +69,17 @@ export interface Ahead {
   /** Of the same type, and of the same limitKey. */
   readonly ofType: number;
   readonly ofKey: number;
+  /** Of all, of those of its type, of those of its limitKey: how many go first whatever ends, comes due or ages meanwhile. */
+  readonly sure: { readonly all: number; readonly ofType: number; readonly ofKey: number };
 }
 
 export interface Sought {
   readonly seq: Seq;
   readonly priority: number;
   readonly type: string;
+  readonly version: number;
   readonly limitKey: string | null;
+  readonly fairnessKey: string | null;
 }
 
 /** How many tasks are started before one is sure to be far behind. A look takes some 10 ms by then. */
@@ -83,17 +87,41 @@ export const MOST_AHEAD = 10_000;
 
 /** What starts before a task; null where it does not come to start at all, as its limits stand. */
 export function countAhead(foresight: Foresight, sought: Sought, most = MOST_AHEAD): Ahead | null {
-  const own = agedPriority(sought.priority, sought.seq, foresight.rules);
+  const { rules } = foresight;
+  const own = agedPriority(sought.priority, sought.seq, rules);
   const counts = { moreUrgent: 0, raised: 0, older: 0, byTurn: 0, ofType: 0, ofKey: 0 };
+  const sure = { all: 0, ofType: 0, ofKey: 0 };
   for (let count = 0; ; count++) {
     const next = foresight.next();
-    if (next?.seq === sought.seq) return { count, more: false, ...counts };
+    if (next?.seq === sought.seq) return { count, more: false, ...counts, sure };
     if (next === null) return null;
-    if (count >= most) return { count, more: true, ...counts };
+    if (count >= most) return { count, more: true, ...counts, sure };
     const { key } = next.lane;
     if (foresight.priorityOf(next) > own) counts[key.priority > sought.priority ? "moreUrgent" : "raised"]++;
     else counts[next.seq < sought.seq ? "older" : "byTurn"]++;
-    if (key.type === sought.type) counts.ofType++;
-    if (key.limitKey !== null && key.limitKey === sought.limitKey) counts.ofKey++;
+    const isOfType = key.type === sought.type;
+    const isOfKey = key.limitKey !== null && key.limitKey === sought.limitKey;
+    if (isOfType) counts.ofType++;
+    if (isOfKey) counts.ofKey++;
+    if (!isSure(next, sought, rules)) continue;
+    sure.all++;
+    if (isOfType) sure.ofType++;
+    if (isOfKey) sure.ofKey++;
   }
+}
+
+/**
+ * Whether a task goes before another whatever happens to others: age may bring an older one before a more urgent, a turn
+ * is begun anew with a shard's memory, and what is of another type or limitKey may yet be held back by that.
+ */
+function isSure({ seq, lane: { key } }: Started, sought: Sought, rules: Foresight["rules"]): boolean {
+  const { fair, ageStepMs, limits, knows } = rules;
+  const isOlder = seq < sought.seq && key.priority >= sought.priority;
+  if (!isOlder && (ageStepMs !== null || key.priority <= sought.priority)) return false;
+  if (fair !== null && key.priority === sought.priority && key.fairnessKey !== sought.fairnessKey) return false;
+  if (key.mode === "solo") return false;
+  const isOfType = key.type === sought.type && key.version === sought.version;
+  // Whoever is thought to know any version is not known at all.
+  if (!isOfType && knows(key.type, Number.POSITIVE_INFINITY)) return false;
+  return limits !== null || (isOfType && key.limitKey === sought.limitKey);
 }

@@ -73,7 +73,7 @@ export function tellSpent(whose: Whose, standing: Standing, first: number, at: n
   const { limit = 0, periodMs = 0, burst = 0 } = standing.rate ?? {};
   const turn = first === 0 ? "the next token comes" : `after the ${first} that go first, the next token comes`;
   const detail = `${nameOf(whose)} may start ${limit} in ${periodMs} ms; ${turn} at ${iso(at)}.`;
-  const told = { detail, limit, periodMs, burst, nextTokenAt: iso(standing.tokenAt(0)), until: iso(at) };
+  const told = { detail, limit, periodMs, burst, nextTokenAt: iso(standing.tokenAt(0)), ownTokenAt: iso(at) };
   switch (whose.of) {
     case "queue":
       return { code: "queue-rate", ...told };

@@ -39,14 +39,21 @@ export function explain(shard: Shard, { seq }: Versioned & { readonly seq: Seq }
     };
   }
   const { error } = recordOf(row);
-  const waiting = { ...row, status, runAt: row.run_at, expiresAt: row.expires_at, limitKey: row.limit_key, error };
+  const waiting = {
+    ...row,
+    status,
+    runAt: row.run_at,
+    expiresAt: row.expires_at,
+    limitKey: row.limit_key,
+    fairnessKey: row.fairness_key,
+    error,
+  };
   return { v: 1, ok: true, explanation: { status, ...explainWait(shard, settings, waiting, now) } };
 }
 
 /** A task that waits, or would. */
 export interface Waiting extends Sought {
   readonly status: WaitingStatus;
-  readonly version: number;
   readonly mode: LaneMode;
   readonly runAt: number | null;
   readonly expiresAt: number | null;

@@ -76,9 +76,9 @@ function placesOf(shard: Shard, settings: QueueSettings, others: Others, now: nu
 
 function explainNew(shard: Shard, settings: QueueSettings, { seq, task }: Others[number], others: Others, now: number) {
   const { type, version, priority, runAt, expiresAt = null } = task;
-  const { mode, limitKey } = laneKeyFor(task);
+  const { mode, limitKey, fairnessKey } = laneKeyFor(task);
   const spared = { spent: 0, crashes: 0, error: null };
   const status = bornAs(task, now);
-  const waiting = { seq, type, version, priority, limitKey, mode, runAt, expiresAt, status, ...spared };
+  const waiting = { seq, type, version, priority, limitKey, fairnessKey, mode, runAt, expiresAt, status, ...spared };
   return explainWait(shard, settings, waiting, now, others);
 }

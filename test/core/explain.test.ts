@@ -34,7 +34,8 @@ const FACTS: WaitingFacts = {
 };
 const ahead = (count: number, more: Partial<WaitingFacts["ahead"]> = {}): WaitingFacts["ahead"] => {
   const none = { more: false, moreUrgent: 0, raised: 0, older: count, byTurn: 0, ofType: count, ofKey: count };
-  return { count, ...none, among: "queue", ...more };
+  const sure = { all: count, ofType: count, ofKey: count };
+  return { count, ...none, sure, among: "queue", ...more };
 };
 /** A token each `periodMs`, so many ready. */
 function rated(tokens: number, periodMs: number): Standing {
@@ -59,7 +60,7 @@ describe("276 the earliest start", () => {
     });
     expect(codesOf({ standings })).toEqual(["queue-rate", "type-rate", "key-rate"]);
     const two = explainWaiting({ ...FACTS, standings: { ...NONE, key: rated(1, 5_000) }, ahead: ahead(2) });
-    expect(two).toMatchObject({ earliestStart: iso(NOW + 10_000), reasons: [{ until: iso(NOW + 10_000) }, {}] });
+    expect(two).toMatchObject({ earliestStart: iso(NOW + 10_000), reasons: [{ ownTokenAt: iso(NOW + 10_000) }, {}] });
     expect(two.reasons[0]?.detail).toBe(
       "The limitKey a may start 1 in 5000 ms; after the 2 that go first, the next token comes at 2026-01-01T00:00:10.000Z.",
     );

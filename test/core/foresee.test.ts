@@ -40,7 +40,7 @@ class Waiting {
     const { fair = null, ageStepMs = null, now = NOW } = rules;
     const foresight = new Foresight({
       lanes,
-      rules: { knows: () => true, limits, fair, ageStepMs, now },
+      rules: { knows: (_type, version) => version <= 1, limits, fair, ageStepMs, now },
       soloRoom,
       refill,
     });
@@ -76,7 +76,23 @@ describe("276 what goes before a task", () => {
       byTurn: 0,
       ofType: 40,
       ofKey: 0,
+      sure: { all: 0, ofType: 0, ofKey: 0 },
     });
+  });
+
+  it("is sure of those that nothing else may hold back, and that neither age nor a turn may let it pass", () => {
+    const waiting = new Waiting();
+    waiting.wait(3, { priority: 9, type: "other" });
+    waiting.wait(4, { limitKey: "a" });
+    waiting.wait(2, { limitKey: "b", fairnessKey: "f" });
+    const seq = waiting.wait(1, { limitKey: "b" });
+    waiting.wait(1, { priority: 7 });
+    const settings = { rate: { limit: 1, periodMs: 1_000 } };
+    const sure = (rules: Looking["rules"]) =>
+      waiting.ahead(seq, { limitKey: "b" }, { rules: { settings, ...rules } })?.sure;
+    expect(sure({})).toEqual({ all: 10, ofType: 7, ofKey: 2 });
+    expect(sure({ ageStepMs: 1_000 })).toEqual({ all: 9, ofType: 6, ofKey: 2 });
+    expect(sure({ fair: new Fair({}) })).toMatchObject({ all: 8, ofKey: 0 });
   });
 
   it("is counted to a bound", () => {

@@ -40,7 +40,7 @@ it("262 sums up what holds back by its kind, type and key, with the first token 
     count,
   });
   const rate = (nextTokenAt: string): HeldBack => ({
-    reason: { code: "queue-rate", detail: "", limit: 1, periodMs: 1, burst: 1, nextTokenAt, until: nextTokenAt },
+    reason: { code: "queue-rate", detail: "", limit: 1, periodMs: 1, burst: 1, nextTokenAt, ownTokenAt: nextTokenAt },
     count: 1,
   });
   const room = (running: number, limit: number): HeldBack => ({

@@ -125,7 +125,7 @@ describe("276 a task that waits", () => {
     expect(waiting(world, seqs[3])).toMatchObject({
       earliestStart: iso(START + 30_000),
       reasons: [
-        { nextTokenAt: iso(START + 10_000), until: iso(START + 30_000) },
+        { nextTokenAt: iso(START + 10_000), ownTokenAt: iso(START + 30_000) },
         { code: "ahead", count: 2 },
       ],
     });

@@ -84,7 +84,7 @@ describe("262 what may not start now", () => {
     expect(before).toMatchObject({ queued: 18, mayStart: 6, notDue: 0, nextDueAt: null, heldByOthers: 0 });
     expect(before.heldBack).toMatchObject([
       { count: 4, reason: { code: "no-worker", type: "rare", known: null } },
-      { count: 3, reason: { code: "type-rate", type: "sleep", until: expect.stringContaining("00:00:10") } },
+      { count: 3, reason: { code: "type-rate", type: "sleep", ownTokenAt: expect.stringContaining("00:00:10") } },
       { count: 2, reason: { code: "no-worker", type: "echo", version: 9, known: 1 } },
       { count: 2, reason: { code: "key-concurrency", limitKey: "a", running: 0, limit: 1 } },
       { count: 1, reason: { code: "key-concurrency", limitKey: "b" } },
