@@ -9,10 +9,11 @@
  */
 import { z } from "zod";
 import { MAX_RESULT_BYTES, MIB, utf8Bytes } from "../../core/bytes.ts";
+import { parsePlainUrl } from "../../core/plain-url.ts";
 import { defineHandler } from "./define.ts";
 import { NonRetryableError } from "./errors.ts";
 import { encodeBody, fitBody } from "./http-fetch/encode-body.ts";
-import { followRedirects, MAX_REDIRECTS, parsePlainUrl, type Target } from "./http-fetch/follow-redirects.ts";
+import { followRedirects, MAX_REDIRECTS, MAX_URL_LENGTH, type Target } from "./http-fetch/follow-redirects.ts";
 import { readBody } from "./http-fetch/read-body.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
@@ -41,7 +42,7 @@ const payload = z
       .string()
       .max(8_192)
       .refine(
-        (text) => parsePlainUrl(text) !== null,
+        (text) => parsePlainUrl(text, MAX_URL_LENGTH) !== null,
         "an absolute http: or https: URL of at most 8192 characters, without user name or password",
       ),
     method: z.enum(METHODS).default("GET"),

@@ -3,10 +3,11 @@
  * following neither counts to five nor says which way it went. Credentials stay with the origin that they were given
  * for: Authorization (the standard), and Cookie and Proxy-Authorization as well, are dropped on the way to another.
  */
+import { parsePlainUrl } from "../../../core/plain-url.ts";
 import { NonRetryableError } from "../errors.ts";
 
 export const MAX_REDIRECTS = 5;
-const MAX_URL_LENGTH = 8_192;
+export const MAX_URL_LENGTH = 8_192;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** "Request-body-header names" of the standard: they describe a body that is not sent again. */
 const BODY_HEADERS = ["content-encoding", "content-language", "content-location", "content-type"];
@@ -56,16 +57,9 @@ async function request({ url, method, headers, body }: Target, signal: AbortSign
   }
 }
 
-/** The URL that a text is, if it is an http or https one that this handler requests; null for any other. */
-export function parsePlainUrl(text: string, base?: URL): URL | null {
-  const url = URL.parse(text, base);
-  if (url === null || !/^https?:$/.test(url.protocol) || url.href.length > MAX_URL_LENGTH) return null;
-  return url.username === "" && url.password === "" ? url : null;
-}
-
 /** What is requested next after a redirect of `status` to `location`. */
 export function nextTarget(from: Target, status: number, location: string): Target {
-  const url = parsePlainUrl(location, from.url);
+  const url = parsePlainUrl(location, MAX_URL_LENGTH, from.url);
   if (url === null)
     throw new NonRetryableError(`a redirect to what is not a plain http or https URL: ${location.slice(0, 200)}`);
   if (url.hash === "") url.hash = from.url.hash;
