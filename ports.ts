@@ -11,6 +11,7 @@ import { type HistoryDatabase, type Ports, type SocketHost, TICKET_QUEUES, type 
 import type { DirectoryRpc } from "./core/schema/directory-rpc.ts";
 import { logLevelOf } from "./core/schema/env.ts";
 import type { ShardRpc, Ticket } from "./core/schema/rpc.ts";
+import { signedHeaders } from "./core/webhook-message.ts";
 
 /** A class of objects by what is asked of it. (`DurableObjectNamespace<T>` rewrites answers: a tuple comes out as a list.) */
 export interface ObjectNamespace<T> {
@@ -90,6 +91,19 @@ export function platformPorts(env: Env, registry: Registry = REGISTRY): Ports {
     taskType(type) {
       const handler = registry.get(type);
       return handler ? handledType(handler) : null;
+    },
+    async sendWebhook(message, signal) {
+      const headers = await signedHeaders(message);
+      const response = await fetch(message.url, {
+        method: "POST",
+        headers,
+        body: message.body,
+        redirect: "manual",
+        signal,
+      });
+      // An unread body would hold its connection.
+      await response.body?.cancel().catch(() => {});
+      return response.status;
     },
     history: (database): HistoryDatabase | null => databases[`HISTORY_${database}`] ?? null,
     get boot() {

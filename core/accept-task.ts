@@ -9,6 +9,7 @@ import { QUEUE_NAME, TYPE_NAME } from "./ids.ts";
 import { isCallersKey } from "./keys.ts";
 import { parseTime } from "./parse-time.ts";
 import { isCapBelowBase } from "./retry.ts";
+import { isReceiverUrl, MAX_EVENTS } from "./schema/callback.ts";
 import { TASK_KEY } from "./schema/queue-settings.ts";
 import {
   MAX_CRASHES,
@@ -23,6 +24,7 @@ import {
   type SubmittedTask,
   type Unique,
 } from "./schema/submission.ts";
+import { isFinished, type Status } from "./status.ts";
 
 /**
  * Whether a value parsed from JSON is a submission with nothing wrong in it.
@@ -107,6 +109,9 @@ export function isAcceptable(raw: unknown, sameType?: string): raw is SubmittedT
       case "keepPayload":
         if (typeof value !== "boolean") return false;
         break;
+      case "callback":
+        if (!isCallback(value)) return false;
+        break;
       case "resultTtlSeconds":
         if (!isWhole(value, 0, MAX_RESULT_TTL_S)) return false;
         break;
@@ -167,6 +172,16 @@ function isUnique(value: unknown): value is Unique {
   if (onConflict !== undefined && onConflict !== "return" && onConflict !== "reject" && onConflict !== "replace")
     return false;
   return Object.keys(more).length === 0;
+}
+
+/** As CallbackSchema (schema/callback.ts). */
+function isCallback(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const { url, events, ...more } = value as Readonly<Record<string, unknown>>;
+  if (typeof url !== "string" || !isReceiverUrl(url) || Object.keys(more).length > 0) return false;
+  if (events === undefined) return true;
+  if (!Array.isArray(events) || events.length === 0 || events.length > MAX_EVENTS) return false;
+  return events.every((event) => isFinished(event as Status)) && new Set(events).size === events.length;
 }
 
 function areTags(value: unknown): boolean {

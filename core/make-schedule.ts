@@ -118,7 +118,16 @@ function readOptions(record: ScheduleRecord): TaskOptions {
   return record.options === null ? {} : (JSON.parse(record.options) as TaskOptions);
 }
 
-const OPTIONS = ["timeoutMs", "retry", "maxCrashes", "onCrash", "tags", "resultTtlSeconds", "keepPayload"] as const;
+const OPTIONS = [
+  "timeoutMs",
+  "retry",
+  "maxCrashes",
+  "onCrash",
+  "tags",
+  "resultTtlSeconds",
+  "keepPayload",
+  "callback",
+] as const;
 
 function tellsOptions(body: SchedulePatch): boolean {
   return OPTIONS.some((option) => body[option] !== undefined);
@@ -133,6 +142,7 @@ function toldOver(body: TaskOptionsTold, kept: TaskOptions): TaskOptionsTold {
     tags: body.tags ?? (kept.tags && [...kept.tags]),
     resultTtlSeconds: body.resultTtlSeconds ?? kept.resultTtlSeconds,
     keepPayload: body.keepPayload ?? kept.keepPayload,
+    callback: body.callback ?? kept.callback,
   };
 }
 

@@ -10,6 +10,7 @@ import { explainIssues } from "./explain-issues.ts";
 import { findJsonProblem, type JsonFault, MAX_JSON_DEPTH } from "./json.ts";
 import { parseTime } from "./parse-time.ts";
 import type { RetryPolicy } from "./retry.ts";
+import type { Callback } from "./schema/callback.ts";
 import type { NewTask, TaskOptions } from "./schema/rpc.ts";
 import {
   DEFAULT_PRIORITY,
@@ -161,12 +162,20 @@ function optionsOf(task: TaskOptionsTold, type: TaskType) {
     tags: task.tags !== undefined && task.tags.length > 0 ? task.tags : undefined,
     resultTtlSeconds: task.resultTtlSeconds,
     keepPayload: task.keepPayload,
+    callback: callbackOf(task.callback),
   };
+}
+
+/** Its fields in one order, so that equal ones are equal texts. */
+function callbackOf(told: SubmittedTask["callback"]): Callback | undefined {
+  if (told === undefined) return undefined;
+  const { url, events } = told;
+  return events === undefined ? { url } : { url, events };
 }
 
 export type TaskOptionsTold = Pick<
   SubmittedTask,
-  "timeoutMs" | "retry" | "maxCrashes" | "onCrash" | "tags" | "resultTtlSeconds" | "keepPayload"
+  "timeoutMs" | "retry" | "maxCrashes" | "onCrash" | "tags" | "resultTtlSeconds" | "keepPayload" | "callback"
 >;
 
 /** Text of the options, null where there are none; equal options are equal texts, because their order is fixed. */
@@ -185,7 +194,8 @@ function tellsNothing(task: TaskOptionsTold): boolean {
     task.maxCrashes === undefined &&
     task.onCrash === undefined &&
     task.resultTtlSeconds === undefined &&
-    task.keepPayload === undefined
+    task.keepPayload === undefined &&
+    task.callback === undefined
   );
 }
 

@@ -12,6 +12,8 @@ export interface AlarmReasons {
   readonly nextToken: number | null;
   readonly historyFlush: number | null;
   readonly noticeFlush: number | null;
+  /** A webhook delivery is due, or one under way should have been back. */
+  readonly deliveries: number | null;
   readonly retention: number | null;
 }
 

@@ -9,6 +9,7 @@ import type { Log } from "./log.ts";
 import type { TaskType } from "./make-task.ts";
 import type { DirectoryRpc } from "./schema/directory-rpc.ts";
 import type { ShardRpc, Ticket } from "./schema/rpc.ts";
+import type { WebhookMessage } from "./webhook-message.ts";
 
 /** What history asks of a database: D1's own shape, so that D1 needs no wrapping and node:sqlite a small one. */
 export interface HistoryDatabase {
@@ -56,6 +57,8 @@ export interface Ports {
   sendDeadLetters(ids: readonly TaskId[]): Promise<void>;
   /** A task type as this deployment's own handler has it; null: it has none for it. */
   taskType(type: string): TaskType | null;
+  /** Signs a message and posts it. @returns the status of the answer; redirects are not followed */
+  sendWebhook(message: WebhookMessage, signal: AbortSignal): Promise<number>;
   /** The history database of that number; null where none is bound. */
   history(database: number): HistoryDatabase | null;
   /** Set by local servers alone: names this run of the runtime, and switches sessions to waitUntil (design, 5.6). */

@@ -7,6 +7,7 @@ import type { AttemptError } from "./errors.ts";
 import type { QueueName, Seq } from "./ids.ts";
 import { type TaskId, taskId } from "./ids.ts";
 import type { Progress } from "./progress.ts";
+import type { Callback } from "./schema/callback.ts";
 import type { TaskOptions } from "./schema/rpc.ts";
 import type { FinishedStatus, Status } from "./status.ts";
 
@@ -102,6 +103,8 @@ interface TaskBase extends Omit<TaskLinks, "cachedFrom"> {
   /** It did not run: it has the kept result of `source`, an equal task. */
   readonly cached?: true;
   readonly source?: TaskId;
+  /** Who is told of its end. */
+  readonly callback?: Callback;
 }
 
 export interface AttemptView {
@@ -180,6 +183,7 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
     ...(record.startBy !== undefined && { expiresAt: iso(record.startBy) }),
     ...links,
     ...(cachedFrom !== undefined && { cached: true as const, source: cachedFrom }),
+    ...(record.options?.callback && { callback: record.options.callback }),
   };
   const endedAt = iso(record.endedAt ?? record.createdAt);
   const { status } = record;

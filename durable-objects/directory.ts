@@ -1,5 +1,5 @@
 /**
- * The Directory of a tenant (or `_root`): its queues, routes, schedules and operator events. A table of contents: each
+ * The Directory of a tenant (or `_root`): its queues, routes, schedules, webhooks and operator events. A table of contents: each
  * operation is a file of directory/, with its SQL on top.
  */
 import { DurableObject } from "cloudflare:workers";
@@ -20,11 +20,13 @@ import { listRoutes } from "./directory/list-routes.ts";
 import { lookup } from "./directory/lookup.ts";
 import { putRoute } from "./directory/put-route.ts";
 import { getSchedule, listSchedules, previewSchedule } from "./directory/read-schedules.ts";
+import { getWebhook, listWebhooks } from "./directory/read-webhooks.ts";
 import { listTenants, registerTenant } from "./directory/register-tenant.ts";
 import { events, report } from "./directory/report.ts";
 import { onAlarm } from "./directory/run-due.ts";
 import { runSchedule } from "./directory/run-schedule.ts";
 import { createSchedule, patchSchedule, pauseSchedule, putSchedule } from "./directory/save-schedule.ts";
+import { changeWebhook, createWebhook, deleteWebhook, webhookGone, webhookSecrets } from "./directory/save-webhook.ts";
 import { DirectoryState } from "./directory/state.ts";
 import { tick } from "./directory/tick.ts";
 import { durableSql } from "./sql/durable.ts";
@@ -124,6 +126,29 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   }
   cancelJob(request: Request<"cancelJob">) {
     return cancelJob(this.#state, request);
+  }
+
+  // Webhooks
+  createWebhook(request: Request<"createWebhook">) {
+    return createWebhook(this.#state, request);
+  }
+  getWebhook(request: Request<"getWebhook">) {
+    return getWebhook(this.#state, request);
+  }
+  listWebhooks(request: Request<"listWebhooks">) {
+    return listWebhooks(this.#state, request);
+  }
+  changeWebhook(request: Request<"changeWebhook">) {
+    return changeWebhook(this.#state, request);
+  }
+  deleteWebhook(request: Request<"deleteWebhook">) {
+    return deleteWebhook(this.#state, request);
+  }
+  webhookGone(request: Request<"webhookGone">) {
+    return webhookGone(this.#state, request);
+  }
+  webhookSecrets(request: Request<"webhookSecrets">) {
+    return webhookSecrets(this.#state, request);
   }
 
   // The whole: watchdog, shutdown, tenants, events

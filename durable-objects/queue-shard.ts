@@ -32,6 +32,7 @@ import { close } from "./queue-shard/close.ts";
 import { configure } from "./queue-shard/configure.ts";
 import { discardDead, groupDead, listDead } from "./queue-shard/dead-letters.ts";
 import { deadTicket } from "./queue-shard/dead-ticket.ts";
+import { listDeliveries, pingWebhook, redeliver } from "./queue-shard/deliveries.ts";
 import { drain } from "./queue-shard/drain.ts";
 import { erase } from "./queue-shard/erase.ts";
 import { explain } from "./queue-shard/explain.ts";
@@ -118,6 +119,15 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   bulk(request: Parameters<ShardRpc["bulk"]>[0]) {
     return this.#answer((shard) => bulk(shard, request));
+  }
+  listDeliveries(request: Parameters<ShardRpc["listDeliveries"]>[0]) {
+    return this.#answer((shard) => listDeliveries(shard, request));
+  }
+  redeliver(request: Parameters<ShardRpc["redeliver"]>[0]) {
+    return this.#answer((shard) => redeliver(shard, request));
+  }
+  pingWebhook(request: Parameters<ShardRpc["pingWebhook"]>[0]) {
+    return this.#answer((shard) => pingWebhook(shard, request));
   }
   change(request: ChangeRequest) {
     return this.#answer((shard) => change(shard, request));

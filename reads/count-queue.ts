@@ -19,6 +19,7 @@ const COUNTED = [
   "sessions",
   "outboxRows",
   "outboxBytes",
+  "pendingDeliveries",
 ] as const;
 
 export interface QueueCounts {
@@ -54,10 +55,11 @@ function sumUp(summaries: readonly ShardSummary[]): QueueCounts["counts"] {
     sessions: 0,
     outboxRows: 0,
     outboxBytes: 0,
+    pendingDeliveries: 0,
   };
   let oldest: number | null = null;
   for (const summary of summaries) {
-    for (const field of COUNTED) counts[field] += summary[field];
+    for (const field of COUNTED) counts[field] += summary[field] ?? 0;
     const { oldestQueuedAt } = summary;
     if (oldestQueuedAt !== null) oldest = Math.min(oldest ?? oldestQueuedAt, oldestQueuedAt);
   }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { MIB } from "../bytes.ts";
 import { MAX_SHARDS, TYPE_NAME } from "../ids.ts";
 import { CAP_BELOW_BASE, isCapBelowBase } from "../retry.ts";
+import type { Hooks } from "./webhooks-rpc.ts";
 
 const DAY_S = 86_400;
 /** A shard must be able to hold any dead letter: a payload, a log of attempts, an error. */
@@ -130,6 +131,8 @@ export type QueueSettings = Readonly<z.infer<typeof SettingsSchema>> & {
   readonly deleted: boolean;
   /** Raised when a deleted queue is made again: a shard that holds tasks of an earlier one forgets them first. */
   readonly generation: number;
+  /** Who is told of ends, and the secrets to sign that with: kept and sent along, never shown. Absent: nobody, none. */
+  readonly hooks?: Hooks;
 };
 
 export const DEFAULT_SETTINGS: QueueSettings = {

@@ -7,11 +7,13 @@ import type { TaskRecord } from "../task.ts";
 import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
 import type { BulkRpc } from "./bulk-rpc.ts";
 import type { CachePlace, CacheRpc, CacheUse } from "./cache-rpc.ts";
+import type { Callback } from "./callback.ts";
 import type { DeadLettersRpc } from "./dead-letters-rpc.ts";
 import type { EraseRpc } from "./erase-rpc.ts";
 import type { ExplainRpc } from "./explain-rpc.ts";
 import type { QueueSettings } from "./queue-settings.ts";
 import type { WatchRpc } from "./watch-rpc.ts";
+import type { DeliveriesRpc } from "./webhooks-rpc.ts";
 
 // ---------------------------------------------------------------------------------------------- submit
 
@@ -27,6 +29,8 @@ export interface TaskOptions {
   readonly keepPayload?: boolean;
   /** Where its result is kept for equal tasks. Written by the shard, of {@link NewTask.cache}. */
   readonly cache?: CachePlace;
+  /** Who is told of its end. */
+  readonly callback?: Callback;
   /** Never told by a caller: as {@link TaskLinks} has them. */
   readonly replayOf?: TaskId;
   readonly replayedBy?: readonly TaskId[];
@@ -291,6 +295,8 @@ export interface ShardSummary {
   readonly outboxBytes: number;
   /** Finished tasks that D1 does not take: the shard keeps them. */
   readonly refusedRows: number;
+  /** Webhook deliveries that are still to be sent. Absent: an older shard's answer, which has none. */
+  readonly pendingDeliveries?: number;
   /** Unix ms since when the task waits that has waited longest: its submission, or when it came due. null: none waits. */
   readonly oldestQueuedAt: number | null;
   /** Of `queued`: what no limit of its type or key holds back now, and since when the oldest of it waits. */
@@ -320,7 +326,7 @@ export type PurgeAnswer = Answer<{
 }>;
 
 /** A queue shard, as others call it. One method an operation; durable-objects/queue-shard/ has a file for each. */
-export interface ShardRpc extends DeadLettersRpc, BulkRpc, ExplainRpc, WatchRpc, CacheRpc, EraseRpc {
+export interface ShardRpc extends DeadLettersRpc, DeliveriesRpc, BulkRpc, ExplainRpc, WatchRpc, CacheRpc, EraseRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   open(request: OpenRequest): Promise<OpenAnswer>;
   advance(request: AdvanceRequest): Promise<AdvanceAnswer>;

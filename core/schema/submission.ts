@@ -8,6 +8,7 @@ import { exceedsBytes, MAX_TAGS_BYTES } from "../bytes.ts";
 import { MAX_BATCH, QUEUE_NAME, TYPE_NAME } from "../ids.ts";
 import { isCallersKey } from "../keys.ts";
 import { parseTime } from "../parse-time.ts";
+import { CallbackSchema } from "./callback.ts";
 import { RetrySchema, TASK_KEY } from "./queue-settings.ts";
 
 export const PRIORITY_NAMES = { low: 2, normal: 5, high: 7, critical: 9 } as const;
@@ -71,6 +72,7 @@ export const taskOptionFields = {
   tags: TagsSchema.optional(),
   resultTtlSeconds: z.int().min(0).max(MAX_RESULT_TTL_S).optional(),
   keepPayload: z.boolean().optional(),
+  callback: CallbackSchema.optional(),
 };
 
 export const MAX_WINDOW_S = 30 * 86_400;

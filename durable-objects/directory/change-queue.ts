@@ -15,6 +15,7 @@ import {
   type QueuePatch,
   type QueueSettings,
 } from "../../core/schema/queue-settings.ts";
+import type { Hooks } from "../../core/schema/webhooks-rpc.ts";
 import { noteEvent } from "./note-event.ts";
 import { write } from "./perform.ts";
 import { outstanding, oweSettings, type Push, sendSettings } from "./push-settings.ts";
@@ -60,6 +61,9 @@ const CONTROLS = {
   resume: { paused: false, draining: false },
 } as const satisfies Record<QueueAction, Partial<QueueSettings>>;
 
+/** As an entry has it that nobody is told of. */
+const NO_HOOKS: Hooks = { signing: [], webhooks: [] };
+
 type Change = Answer<{ readonly entry: QueueEntry; readonly pushes: readonly Push[] }>;
 
 async function changeAndPush(state: DirectoryState, change: () => Change): Promise<Answer<ChangeAnswer>> {
@@ -81,10 +85,11 @@ function keepChange(state: DirectoryState, found: QueueEntry, settings: QueueSet
 /** PUT: a field that is not named gets its default; what is fixed, and what is no field, stays. */
 function replaced(found: QueueEntry | null, patch: QueuePatch): QueueSettings {
   if (!found) return { ...DEFAULT_SETTINGS, ...named(patch) };
-  const { keyShards, history, paused, draining, generation, version } = found.settings;
+  const { keyShards, history, paused, draining, generation, version, hooks = NO_HOOKS } = found.settings;
   // Where autoscale has the number of shards, it is not the caller's to put back.
   const { shards } = patch.autoscale ? found.settings : DEFAULT_SETTINGS;
-  return { ...DEFAULT_SETTINGS, shards, keyShards, history, paused, draining, generation, version, ...named(patch) };
+  const kept = { shards, keyShards, history, paused, draining, generation, version, hooks };
+  return { ...DEFAULT_SETTINGS, ...kept, ...named(patch) };
 }
 
 /** PATCH: `retry` is merged too. */

@@ -17,6 +17,7 @@ import { type DirectoryState, done, refuse } from "./state.ts";
 
 const ROUTED = "SELECT type AS name FROM route WHERE queue = ? ORDER BY type LIMIT 3";
 const SCHEDULED = "SELECT id AS name FROM schedule WHERE queue = ? ORDER BY id LIMIT 3";
+const NO_WEBHOOKS = "DELETE FROM webhook WHERE queue = ?";
 
 /** Refused: `queue-unknown`, `queue-in-use`, `queue-not-empty`; `unavailable` where a shard does not answer. */
 export async function deleteQueue(
@@ -41,6 +42,7 @@ export async function deleteQueue(
     if (!force && entry.settings.version !== found.entry.settings.version) return stillTakes(queue);
     const { settings, createdAt } = entry;
     const left = saveQueue(state, queue, { ...settings, deleted: true, version: settings.version + 1 }, createdAt);
+    state.sql.run(NO_WEBHOOKS, queue);
     noteEvent(state, "queue-deleted", force ? `${queue}, with what it held` : queue);
     return done({ pushes: oweSettings(state, left) });
   });
@@ -78,14 +80,16 @@ async function whyNotEmpty(state: DirectoryState, entry: QueueEntry): Promise<Re
     "dead letters": 0,
     "finished tasks on their way to history": 0,
     "finished tasks that history refused": 0,
+    "webhook deliveries to be sent": 0,
   };
   for (const answer of await summarizeShards(state, entry)) {
     if (!answer.ok) return refuse("unavailable", `A shard of ${queue} does not answer: ${answer.detail}`);
-    const { depth, deadLetters, outboxRows, refusedRows } = answer.summary;
+    const { depth, deadLetters, outboxRows, refusedRows, pendingDeliveries = 0 } = answer.summary;
     held["unfinished tasks"] += depth;
     held["dead letters"] += deadLetters;
     held["finished tasks on their way to history"] += outboxRows;
     held["finished tasks that history refused"] += refusedRows;
+    held["webhook deliveries to be sent"] += pendingDeliveries;
   }
   const left = Object.entries(held).filter(([, count]) => count > 0);
   if (left.length === 0) return null;

@@ -129,4 +129,24 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       "CREATE INDEX job_part_due ON job_part (try_at) WHERE try_at IS NOT NULL",
     ],
   },
+  {
+    id: "202-webhooks",
+    statements: [
+      `CREATE TABLE webhook (
+        id TEXT PRIMARY KEY,
+        queue TEXT NOT NULL,
+        url TEXT NOT NULL,
+        events TEXT,
+        description TEXT,
+        disabled INTEGER NOT NULL CHECK (disabled IN (0, 1)),
+        disabled_reason TEXT,
+        secrets TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        updated_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID`,
+      "CREATE INDEX webhook_queue ON webhook (queue)",
+      // JSON text of the secrets that tasks' own callbacks are signed with; NULL: none yet.
+      "ALTER TABLE directory ADD COLUMN signing TEXT",
+    ],
+  },
 ];

@@ -14,6 +14,7 @@ const EXPECTED: ReadonlySet<OperatorEvent["kind"]> = new Set([
   "queue-purged",
   "queue-scaled",
   "job-ended",
+  "webhook-changed",
 ]);
 
 export const EVENTS_KEPT = 1_000;

@@ -2,11 +2,17 @@
 import { DEFAULT_QUEUE, type QueueName, type ShardAddress, type TenantName } from "../../core/ids.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { Hook, WebhookSecret } from "../../core/schema/webhooks-rpc.ts";
 import { noteEvent } from "./note-event.ts";
+import { ensureSigning } from "./signing-secrets.ts";
 import type { DirectoryState } from "./state.ts";
 
-const FIND = "SELECT name, settings, shards_ever, created_at FROM queue WHERE name = ?";
-const LIST = "SELECT name, settings, shards_ever, created_at FROM queue ORDER BY name";
+const COLUMNS = `name, settings, shards_ever, created_at, (SELECT signing FROM directory) AS signing,
+  (SELECT json_group_array(json_array(id, url, json(events), disabled, json(secrets))) FROM webhook
+    WHERE webhook.queue = queue.name) AS webhooks`;
+const FIND = `SELECT ${COLUMNS} FROM queue WHERE name = ?`;
+const LIST = `SELECT ${COLUMNS} FROM queue ORDER BY name`;
+const ANY = "SELECT 1 AS one FROM queue LIMIT 1";
 const SHORT_LEASES = `SELECT name FROM queue WHERE json_extract(settings, '$.leaseMs') <= ?1
   AND coalesce(json_extract(settings, '$.deleted'), 0) = 0 ORDER BY name LIMIT ?2`;
 const IS_ROUTED = "SELECT 1 AS one FROM route WHERE queue = ? LIMIT 1";
@@ -20,7 +26,18 @@ interface QueueRow {
   readonly settings: string;
   readonly shards_ever: number;
   readonly created_at: number;
+  readonly signing: string | null;
+  /** JSON text of {@link StoredHook}s. */
+  readonly webhooks: string;
 }
+
+type StoredHook = readonly [
+  id: string,
+  url: string,
+  events: Hook["events"],
+  disabled: 0 | 1,
+  secrets: readonly WebhookSecret[],
+];
 
 export function findQueue(state: DirectoryState, name: QueueName): QueueEntry | null {
   const kept = findKept(state, name);
@@ -77,6 +94,8 @@ export function findOrMakeQueue(state: DirectoryState, name: QueueName): QueueEn
  */
 export function makeQueue(state: DirectoryState, name: QueueName, settings: QueueSettings): QueueEntry {
   noteEvent(state, "queue-created", name);
+  // With the first one; a tenant that had others before there were secrets gets it, and its shards, by the tick.
+  if (state.sql.all(ANY).length === 0) ensureSigning(state);
   const left = findKept(state, name)?.settings;
   const fresh = left ? { ...settings, version: left.version + 1, generation: left.generation + 1 } : settings;
   return saveQueue(state, name, fresh, state.ports.now());
@@ -89,7 +108,9 @@ export function saveQueue(
   settings: QueueSettings,
   createdAt: number,
 ): QueueEntry {
-  state.sql.run(SAVE, name, JSON.stringify(settings), Math.max(settings.shards, settings.keyShards), createdAt);
+  // What its shards are told of webhooks stands in tables of its own.
+  const { hooks: _, ...kept } = settings;
+  state.sql.run(SAVE, name, JSON.stringify(kept), Math.max(settings.shards, settings.keyShards), createdAt);
   if (settings.autoscale && !settings.deleted) state.sql.run(LOOK, name, state.ports.now());
   else state.sql.run(NO_LOOK, name);
   const saved = findKept(state, name);
@@ -97,12 +118,21 @@ export function saveQueue(
   return saved;
 }
 
+/** Its settings again, newer: to be pushed for what they bring along. Inside a transaction. */
+export function renewQueue(state: DirectoryState, { queue, settings, createdAt }: QueueEntry): QueueEntry {
+  return saveQueue(state, queue, { ...settings, version: settings.version + 1 }, createdAt);
+}
+
 /** Settings that were kept before a field existed get its default. */
 function toEntry(row: QueueRow): QueueEntry {
   const kept = JSON.parse(row.settings) as QueueSettings;
+  const webhooks = (JSON.parse(row.webhooks) as StoredHook[]).map(([id, url, events, disabled, secrets]): Hook => {
+    return { id, url, events, disabled: disabled === 1, secrets };
+  });
+  const signing = row.signing === null ? [] : (JSON.parse(row.signing) as WebhookSecret[]);
   return {
     queue: row.name,
-    settings: { ...DEFAULT_SETTINGS, ...kept },
+    settings: { ...DEFAULT_SETTINGS, ...kept, hooks: { signing, webhooks } },
     shardsEver: row.shards_ever,
     createdAt: row.created_at,
   };

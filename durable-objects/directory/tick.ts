@@ -10,6 +10,8 @@ import { read, write } from "./perform.ts";
 import { allShards } from "./queue-entry.ts";
 import { listTenants } from "./register-tenant.ts";
 import { runDue } from "./run-due.ts";
+import { webhookSecrets } from "./save-webhook.ts";
+import { signingSecrets } from "./signing-secrets.ts";
 import { type DirectoryState, done } from "./state.ts";
 
 const WOKEN = "SELECT woken_boot FROM directory";
@@ -25,6 +27,7 @@ export async function tick(state: DirectoryState): Promise<Answer<object>> {
   }
   runDue(state);
   await checkAlarm(state);
+  await signCallbacks(state);
   await wakeShards(state);
   return done({});
 }
@@ -39,6 +42,12 @@ export async function eachTenant<T>(
   const { ports } = state;
   const askOne = (tenant: TenantName) => callWithin(ports, TENANT_WITHIN_MS, () => ask(directoryOf(ports, tenant)));
   return done({ answers: await fanOut(listed.tenants, askOne) });
+}
+
+/** A tenant from before there were callbacks gets its secret, and its shards with it. */
+async function signCallbacks(state: DirectoryState): Promise<void> {
+  const known = read(state, done({ isMissing: false }), () => done({ isMissing: signingSecrets(state).length === 0 }));
+  if (known.ok && known.isMissing) await webhookSecrets(state, { id: null, rotate: false });
 }
 
 /** Once a boot, and again at the next tick where not all have answered. */

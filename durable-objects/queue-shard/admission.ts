@@ -110,6 +110,9 @@ export class Admission {
     if (this.#shard.memory.outbox.bytes > MAX_OUTBOX_BYTES)
       return refuse("history-backlog", "history has not taken the last gigabyte of finished tasks", 30_000);
 
+    if (this.#shard.memory.deliveries.bytes > MAX_OUTBOX_BYTES)
+      return refuse("webhook-backlog", "receivers of webhooks have not taken the last gigabyte of deliveries", 30_000);
+
     const share = shareOf(settings.depthLimit, settings, this.#shard.address.shard);
     const limit = settings.draining ? 0 : share;
     const full = settings.draining

@@ -1,7 +1,7 @@
 /**
  * The one alarm: all local timed work in one synchronous transaction, the next alarm armed, and only then at most one
- * flush a sink, not awaited (an alarm that awaits D1 holds the next one back: measured). Never throws: the platform
- * forgets an alarm that failed six times.
+ * flush a sink and a few deliveries, not awaited (an alarm that awaits D1 holds the next one back: measured). Never
+ * throws: the platform forgets an alarm that failed six times.
  */
 import { afterOperation } from "./after.ts";
 import { queueDueTasks } from "./due.ts";
@@ -10,6 +10,7 @@ import { flushHistory } from "./flush-history.ts";
 import { flushNotices } from "./notices.ts";
 import { endHungAttempts, rescueLostSessions } from "./rescue.ts";
 import { forgetExpired } from "./retention.ts";
+import { sendDelivery, takeDueDeliveries } from "./send-deliveries.ts";
 import type { Shard } from "./shard.ts";
 import { tellWaiters } from "./wait.ts";
 
@@ -33,8 +34,11 @@ export function doDueWork(shard: Shard): void {
   });
   tellWaiters(shard, ended);
   const flushes = takeDueFlushes(shard, now);
+  shard.outbound.sentInARow = 0;
+  const deliveries = takeDueDeliveries(shard, now);
   afterOperation(shard, now);
   for (const flush of flushes) shard.host.keepAlive(flush(shard));
+  for (const one of deliveries) shard.host.keepAlive(sendDelivery(shard, one));
 }
 
 /** Those that are to start now; marked as under way, so that the alarm is not armed for them again. */

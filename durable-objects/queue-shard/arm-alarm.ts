@@ -1,6 +1,7 @@
 /** Sets the one alarm, only where it moves earlier or none is set: each setAlarm is billed as a row. */
 import { nextAlarm } from "../../core/next-alarm.ts";
 import { hasTooManyDead } from "./dead-rows.ts";
+import { deliveriesForgottenAt } from "./forget-deliveries.ts";
 import { CACHE_LAG_MS } from "./retention.ts";
 import type { FlushSink, Shard } from "./shard.ts";
 
@@ -29,6 +30,7 @@ export function armAlarm(shard: Shard, now: number): void {
       nextToken,
       historyFlush: flushAt(shard, "history", memory.historyFlush.at, now),
       noticeFlush: flushAt(shard, "dead-letters", memory.noticeFlush.at, now),
+      deliveries: deliveriesAt(shard, now),
       retention: retentionAt(shard),
     },
     now,
@@ -38,7 +40,7 @@ export function armAlarm(shard: Shard, now: number): void {
   shard.host.setAlarm(next);
 }
 
-/** A flush under way dies with its object: somebody must wake the next one. Longer than one call of a flush takes. */
+/** A flush or delivery under way dies with its object: somebody must wake the next one. Longer than one call takes. */
 const FLUSH_GUARD_MS = 30_000;
 
 function flushAt(shard: Shard, sink: FlushSink, at: number | null, now: number): number | null {
@@ -48,7 +50,15 @@ function flushAt(shard: Shard, sink: FlushSink, at: number | null, now: number):
   return guard > now ? guard : now + FLUSH_GUARD_MS;
 }
 
-/** When the oldest dead letter, dedup key or kept result is to go (Unix ms); 0: there are too many dead letters now. */
+function deliveriesAt({ memory, outbound }: Shard, now: number): number | null {
+  const { next } = memory.deliveries;
+  let guard: number | null = null;
+  for (const { since } of outbound.inFlight.values()) guard = earlier(guard, since);
+  if (guard === null) return next;
+  return earlier(next, guard + FLUSH_GUARD_MS > now ? guard + FLUSH_GUARD_MS : now + FLUSH_GUARD_MS);
+}
+
+/** When the oldest dead letter, dedup key, delivery or kept result is to go (Unix ms); 0: there are too many dead letters now. */
 export function retentionAt(shard: Shard): number | null {
   const { memory } = shard;
   if (hasTooManyDead(shard)) return 0;
@@ -58,7 +68,8 @@ export function retentionAt(shard: Shard): number | null {
       : memory.dead.oldest + memory.settings.historyTtlSeconds * 1000;
   const { nextExpiry } = memory.cache;
   const cacheAt = nextExpiry === null ? null : nextExpiry + CACHE_LAG_MS;
-  return earlier(earlier(deadAt, memory.dedupExpiry), cacheAt);
+  const deliveryAt = deliveriesForgottenAt(memory.deliveries);
+  return earlier(earlier(deadAt, memory.dedupExpiry), earlier(cacheAt, deliveryAt));
 }
 
 function earlier(a: number | null, b: number | null): number | null {

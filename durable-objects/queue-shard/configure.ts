@@ -34,6 +34,9 @@ export function isAnotherQueue({ memory }: Shard, { deleted, generation }: Queue
 export function adoptSettings(shard: Shard, settings: QueueSettings): void {
   const { memory } = shard;
   shard.sql.run(KEEP_SETTINGS, memory.seqReserved, JSON.stringify(settings));
+  const { deliveries } = memory;
+  // A secret may have come that they wait for, or who they are for may be gone.
+  if (deliveries.pending > 0) deliveries.next = shard.ports.now();
   const before = memory.settings?.fair;
   memory.settings = withDefaults(settings);
   countLimits(memory, shard.address.shard, shard.ports.now());

@@ -8,9 +8,9 @@ import type { LaneMode } from "../../core/lanes.ts";
 import type { Attempt, TaskRecord } from "../../core/task.ts";
 import { dropClaim } from "./claim.ts";
 import { deadBytes, noteDead } from "./dead-rows.ts";
+import { endTasks } from "./end-tasks.ts";
 import type { Session } from "./memory.ts";
 import { appendNotice } from "./notices.ts";
-import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
 import {
   type Ending,
@@ -118,7 +118,7 @@ function afterRun(session: Session, row: TaskRow, leaving: Leaving): TaskRow {
 function end(shard: Shard, session: Session, row: TaskRow, ending: Ending, now: number): TaskRecord {
   shard.sql.run(DELETE_IF_HELD, row.seq, session.id);
   const record = endedRecord(row, ending, now);
-  appendHistory(shard, [record], now);
+  endTasks(shard, [record], now);
   return record;
 }
 
@@ -126,7 +126,7 @@ function end(shard: Shard, session: Session, row: TaskRow, ending: Ending, now: 
 function bury(shard: Shard, row: TaskRow, now: number): TaskRecord {
   noteDead(shard, row);
   const record = recordOf({ ...row, payload: payloadForHistory(row) });
-  appendHistory(shard, [record], now);
+  endTasks(shard, [record], now);
   appendNotice(shard, "dead-letters", row.seq, now);
   return record;
 }

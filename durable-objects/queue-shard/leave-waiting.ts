@@ -1,6 +1,6 @@
 /** Tasks end while they wait (SCHEDULED, BLOCKED, QUEUED, RETRYING): their rows go, history gets what they were. */
 import type { TaskRecord } from "../../core/task.ts";
-import { appendHistory } from "./outbox.ts";
+import { endTasks } from "./end-tasks.ts";
 import type { Shard } from "./shard.ts";
 import { type Ending, endedRecord, type TaskRow } from "./task-rows.ts";
 import { quitWaiting } from "./waiting.ts";
@@ -18,6 +18,6 @@ export function leaveWaiting(
   shard.sql.run(DELETE_IF_WAITING, JSON.stringify(rows.map(({ seq }) => seq)));
   quitWaiting(shard, rows);
   const ended = rows.map((row) => endedRecord(row, endingOf(row), now));
-  appendHistory(shard, ended, now);
+  endTasks(shard, ended, now);
   return ended;
 }

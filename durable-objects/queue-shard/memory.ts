@@ -14,6 +14,7 @@ import type { Level } from "../../core/token-bucket.ts";
 import type { Sql } from "../sql/sql.ts";
 import { loadLevels } from "./bucket-rows.ts";
 import { type CacheState, loadCache } from "./cache-rows.ts";
+import { type Deliveries, loadDeliveries, noDeliveries } from "./delivery-rows.ts";
 
 /** A worker's stay at this shard. */
 export interface Session {
@@ -86,6 +87,7 @@ export interface Memory {
   /** When each sink is to be flushed (Unix ms), and how often it failed in a row. */
   historyFlush: { at: number | null; failures: number };
   noticeFlush: { at: number | null; failures: number };
+  deliveries: Deliveries;
   tickets: Map<string, OpenTicket>;
   /** Tickets unheeded or fruitless in a row. */
   unheeded: number;
@@ -125,6 +127,7 @@ export function emptyMemory(): Memory {
     cache: { rows: 0, bytes: 0, nextExpiry: null },
     historyFlush: { at: null, failures: 0 },
     noticeFlush: { at: null, failures: 0 },
+    deliveries: noDeliveries(),
     tickets: new Map(),
     unheeded: 0,
     probesHeldUntil: null,
@@ -233,6 +236,7 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   memory.dedupExpiry = sql.all<{ next: number | null }>(DEDUP)[0]?.next ?? null;
   memory.cache = loadCache(sql);
   memory.levels = loadLevels(sql);
+  memory.deliveries = loadDeliveries(sql);
   return memory;
 }
 

@@ -159,4 +159,30 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
       ) WITHOUT ROWID`,
     ],
   },
+  {
+    id: "205-callbacks",
+    statements: [
+      // `seq` NULL: a ping. `webhook` NULL: the task's own callback, whose `url` it has. Numbers rise with time.
+      `CREATE TABLE delivery (
+        n INTEGER PRIMARY KEY,
+        event TEXT NOT NULL,
+        seq INTEGER,
+        webhook TEXT,
+        url TEXT,
+        receiver TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('pending', 'delivered', 'failed')),
+        next_at INTEGER,
+        tries INTEGER NOT NULL DEFAULT 0,
+        sent INTEGER NOT NULL DEFAULT 0,
+        attempts TEXT,
+        created_at INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        CHECK ((status = 'pending') = (next_at IS NOT NULL)),
+        CHECK ((webhook IS NULL) = (url IS NOT NULL))
+      )`,
+      // All that a look for work needs, so that it reads no body.
+      "CREATE INDEX delivery_due ON delivery (receiver, next_at, bytes) WHERE status = 'pending'",
+    ],
+  },
 ];

@@ -1,10 +1,11 @@
 /**
- * What a shard forgets: dead letters past the queue's history time or too many of them, dedup keys and kept results past
- * theirs; in bounded batches.
+ * What a shard forgets: dead letters past the queue's history time or too many of them, dedup keys, deliveries and kept
+ * results past theirs; in bounded batches.
  */
 import { FIRST_LOOK_MS, LAST_LOOK_MS } from "../../core/keys.ts";
 import { forgetPastResults } from "./cache-rows.ts";
 import { forgetPastDead, trimDead } from "./dead-rows.ts";
+import { forgetDeliveries } from "./forget-deliveries.ts";
 import type { Shard } from "./shard.ts";
 
 /** Results past their time answer nobody, and lie here so much longer (ms), so that many go by one alarm. */
@@ -23,6 +24,7 @@ export function forgetExpired(shard: Shard, now: number): void {
   const { memory, sql } = shard;
   forgetPastDead(shard, now);
   trimDead(shard);
+  forgetDeliveries(shard, now);
   if (memory.dedupExpiry !== null && memory.dedupExpiry <= now) {
     const keys = JSON.stringify(sql.all<{ key: string }>(PAST_KEYS, now).map(({ key }) => key));
     sql.run(KEEP_HELD, now, keys);

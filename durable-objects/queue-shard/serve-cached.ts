@@ -9,7 +9,7 @@ import type { NewTask } from "../../core/schema/rpc.ts";
 import { bornAs } from "../../core/submit-answer.ts";
 import { NO_PAYLOAD, type TaskRecord } from "../../core/task.ts";
 import { type CacheHead, findHeads, idOf, resultOf } from "./cache-rows.ts";
-import { appendHistory } from "./outbox.ts";
+import { endTasks } from "./end-tasks.ts";
 import type { Shard, Submitted } from "./shard.ts";
 import { NO_OPTIONS, toldOf } from "./task-rows.ts";
 
@@ -66,7 +66,7 @@ export class CacheLookup {
 export function recordCached(shard: Shard, cached: readonly CachedTask[], now: number): void {
   if (cached.length === 0) return;
   const defaultTtl = shard.memory.settings?.resultTtlSeconds ?? 0;
-  appendHistory(
+  endTasks(
     shard,
     cached.map((one) => recordOf(one, defaultTtl, now)),
     now,

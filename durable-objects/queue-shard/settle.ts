@@ -12,9 +12,9 @@ import type { Outcome } from "../../core/schema/rpc.ts";
 import { type Attempt, NO_PAYLOAD, type TaskRecord } from "../../core/task.ts";
 import { type Keepable, keepResults } from "./cache-rows.ts";
 import { dropClaim } from "./claim.ts";
+import { endTasks } from "./end-tasks.ts";
 import { leaveRunning } from "./leave-running.ts";
 import type { Session } from "./memory.ts";
-import { appendHistory } from "./outbox.ts";
 import type { Shard } from "./shard.ts";
 import {
   attemptsOf,
@@ -144,7 +144,7 @@ function settleSucceeded(
     dropClaim(memory, session, seq, now);
   }
   if (records.length !== outcomes.size) throw new Error("a session's claims and its tasks' rows disagree");
-  appendHistory(shard, records, now);
+  endTasks(shard, records, now);
   if (kept.length > 0) keepResults(shard, kept, now);
   ended.push(...records);
 }

@@ -20,6 +20,7 @@ import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
 import { beginTurns, countLimits, loadMemory, type Memory } from "./memory.ts";
 import { SHARD_MIGRATIONS } from "./migrations.ts";
+import { Outbound } from "./send-deliveries.ts";
 
 /** What the object that hosts a shard lends it. */
 export interface ShardHost {
@@ -81,6 +82,7 @@ export class Shard {
   stopWatchLook: (() => void) | null = null;
   /** Flushes under way, at most one a sink, and since when (Unix ms). */
   readonly flushing = new Map<FlushSink, number>();
+  readonly outbound = new Outbound();
   /** Local shutdown: every session is told to stop. */
   draining = false;
   /** Dead letters that had to go and were not told yet, and when they are (Unix ms). */

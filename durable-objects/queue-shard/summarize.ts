@@ -22,6 +22,7 @@ export function summarize(shard: Shard): ShardSummary {
     outboxRows: memory.outbox.rows,
     outboxBytes: memory.outbox.bytes,
     refusedRows: memory.outbox.refused,
+    pendingDeliveries: memory.deliveries.pending,
     oldestQueuedAt,
     ...(memory.limits === null
       ? { ready: memory.lanes.queued, oldestReadyAt: oldestQueuedAt }

@@ -81,6 +81,6 @@ function changed(door: Door, { entry, shards }: ChangeAnswer): Response {
 }
 
 function queueView({ queue, settings, createdAt }: QueueEntry) {
-  const { version, paused, draining, deleted: _, generation: __, ...rest } = settings;
+  const { version, paused, draining, deleted: _, generation: __, hooks: ___, ...rest } = settings;
   return { queue, paused, draining, version, settings: rest, createdAt: iso(createdAt) };
 }

@@ -102,6 +102,7 @@ describe("135 the one alarm", () => {
     nextToken: null,
     historyFlush: null,
     noticeFlush: null,
+    deliveries: null,
     retention: null,
   };
   it("is the earliest of its reasons, whichever that is; never in the past; none without a reason", () => {

@@ -44,7 +44,7 @@ export function checkCached(record: TaskRecord, cachedFrom: TaskId, deps: Commit
     seq,
     generation: generationOf(deps.gate),
     script,
-    options: {},
+    options: record.options ?? {},
     replacedAfter: null,
     bornAt: now ?? 0,
     expiresAt: null,

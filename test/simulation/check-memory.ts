@@ -9,7 +9,8 @@ import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { must } from "./violation.ts";
 
-const LAST = `SELECT (SELECT coalesce(max(n), 0) FROM outbox) AS outbox, (SELECT coalesce(max(n), 0) FROM notice) AS notice`;
+const LAST = `SELECT (SELECT coalesce(max(n), 0) FROM outbox) AS outbox, (SELECT coalesce(max(n), 0) FROM notice) AS notice,
+  (SELECT coalesce(max(n), 0) FROM delivery) AS delivery`;
 const RUNNING =
   "SELECT group_concat(seq || ' ' || session) AS held FROM (SELECT seq, session FROM task WHERE status = 'RUNNING' ORDER BY seq)";
 /** In the order of the index, so that nothing is sorted. */
@@ -22,13 +23,15 @@ const ASTRAY = `SELECT seq FROM task JOIN lane ON lane = no WHERE status = 'QUEU
 /** What the tables say. Read once for all steps that write nothing. */
 export interface Tables {
   readonly fresh: Memory;
-  readonly last: { readonly outbox: number; readonly notice: number };
+  readonly last: { readonly outbox: number; readonly notice: number; readonly delivery: number };
   /** "seq session", by commas. */
   readonly running: string;
   readonly waiting: readonly WaitingLane[];
   /** Tasks in a lane that is not theirs. */
   readonly astray: readonly number[];
 }
+
+const NO_ROWS: Tables["last"] = { outbox: 0, notice: 0, delivery: 0 };
 
 interface WaitingLane {
   readonly lane: number;
@@ -38,17 +41,17 @@ interface WaitingLane {
 
 export function readTables(sql: Sql, boot: string | null): Tables {
   const fresh = loadMemory(sql, boot);
-  if (!fresh.hasTables) return { fresh, last: { outbox: 0, notice: 0 }, running: "", waiting: [], astray: [] };
+  if (!fresh.hasTables) return { fresh, last: NO_ROWS, running: "", waiting: [], astray: [] };
   return {
     fresh,
-    last: sql.all<Tables["last"]>(LAST)[0] ?? { outbox: 0, notice: 0 },
+    last: sql.all<Tables["last"]>(LAST)[0] ?? NO_ROWS,
     running: sql.all<{ held: string | null }>(RUNNING)[0]?.held ?? "",
     waiting: sql.all<WaitingLane>(WAITING),
     astray: sql.all<{ seq: number }>(ASTRAY).map(({ seq }) => seq),
   };
 }
 
-export function checkMemory({ memory }: Shard, tables: Tables, hasSteppedClock: boolean): void {
+export function checkMemory({ memory, outbound }: Shard, tables: Tables, hasSteppedClock: boolean): void {
   const { fresh, last } = tables;
   same("hasTables", memory.hasTables, fresh.hasTables);
   if (!fresh.hasTables) return;
@@ -66,6 +69,13 @@ export function checkMemory({ memory }: Shard, tables: Tables, hasSteppedClock: 
   for (const name of ["rows", "bytes"] as const) same(`cache.${name}`, memory.cache[name], fresh.cache[name]);
   atMost("cache.nextExpiry", memory.cache.nextExpiry, fresh.cache.nextExpiry);
   same("notices", memory.notices.count, fresh.notices.count);
+  for (const name of ["pending", "bytes", "done"] as const)
+    same(`deliveries.${name}`, memory.deliveries[name], fresh.deliveries[name]);
+  atMost("deliveries.oldestDone", memory.deliveries.oldestDone, fresh.deliveries.oldestDone);
+  for (const { deliveries } of [memory, fresh])
+    must(deliveries.last >= last.delivery, () => `delivery ${last.delivery} would be numbered again`);
+  // Of those under way somebody looks when they are back.
+  if (outbound.inFlight.size === 0) atMost("deliveries.next", memory.deliveries.next, fresh.deliveries.next);
   same("blocked", memory.blocked, fresh.blocked);
   same("running", memory.running, fresh.running);
   // A clock that steps back shifts them in memory alone.

@@ -49,6 +49,10 @@ function checkAlarm(host: Host, shard: Shard, hasSteppedClock: boolean): void {
     must(alarm !== null && alarm <= Math.max(memory.due.next, now), () => "a task is due before the alarm rings");
   if (memory.expiryHint !== null && !host.isHurt)
     must(alarm !== null && alarm <= Math.max(memory.expiryHint, now), () => "a task expires before the alarm rings");
+  const { next, pending } = memory.deliveries;
+  must(pending === 0 || alarm !== null || host.isHurt, () => `no alarm is set, but there are ${pending} deliveries`);
+  if (next !== null && !host.isHurt)
+    must(alarm !== null && alarm <= Math.max(next, now), () => "a delivery is due before the alarm rings");
   const cancelEnd = earliestCancel(shard);
   if (cancelEnd !== null && !host.isHurt)
     must(

@@ -7,6 +7,7 @@ import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Dedup, NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
+import { drawCallback } from "./draw-hooks.ts";
 import { LIMIT_KEYS } from "./draw-settings.ts";
 import { drawCache, drawKey, drawOptions, isLasting } from "./draw-task.ts";
 import type { Faults } from "./faults.ts";
@@ -32,6 +33,8 @@ const LARGE_BATCH = 150;
 export interface ClientDeps {
   readonly timeline: Timeline;
   readonly random: Random;
+  /** Of callbacks alone: all else is drawn as it was before there were any. */
+  readonly callbacks: Random;
   readonly faults: Faults;
   readonly tally: Tally;
   readonly network: Network;
@@ -275,7 +278,7 @@ export class Client {
       payload: this.drawPayload(keys),
       runAt: random.chance(0.15) ? this.#deps.now() + random.between(-1_000, 60_000) : null,
       ...(random.chance(0.12) && { expiresAt: this.#deps.now() + random.between(50, 30_000) }),
-      options: random.chance(0.3) ? this.#drawOptions(keys.cache !== undefined) : null,
+      options: this.#drawOptions(keys.cache !== undefined),
       ...(random.chance(this.#limited) && { limitKey: random.pick(LIMIT_KEYS) }),
       ...(random.chance(this.#limited) && { fairnessKey: random.pick(LIMIT_KEYS) }),
       ...keys,
@@ -283,9 +286,12 @@ export class Client {
   }
 
   /** A task that is answered at once is known by the payload of its record alone. */
-  #drawOptions(isCached: boolean): string {
-    const options = drawOptions(this.#deps.random);
-    return JSON.stringify(isCached ? { ...options, keepPayload: undefined } : options);
+  #drawOptions(isCached: boolean): string | null {
+    const { random, callbacks } = this.#deps;
+    const options = random.chance(0.3) ? drawOptions(random) : null;
+    const callback = drawCallback(callbacks);
+    if (!options && !callback) return null;
+    return JSON.stringify({ ...options, ...(callback && { callback }), ...(isCached && { keepPayload: undefined }) });
   }
 
   /** One that no other task has. */

@@ -1,12 +1,14 @@
 /** Who cancels tasks and changes them while they wait: mostly those that have not ended. */
-import type { Seq } from "../../core/ids.ts";
+import { parseTaskId, type Seq } from "../../core/ids.ts";
 import type { TaskAnswer, TaskChanges } from "../../core/schema/rpc.ts";
 import { isFinished, WAITING } from "../../core/status.ts";
+import { placeOfDelivery } from "../../core/webhook-message.ts";
 import { TYPES } from "./handlers.ts";
 import { SIMULATED } from "./host.ts";
 import type { KnownTask, Model } from "./model.ts";
 import type { Network } from "./network.ts";
 import type { Random } from "./random.ts";
+import type { Receivers } from "./receivers.ts";
 import type { Tally } from "./tally.ts";
 import { Life } from "./timeline.ts";
 import { must } from "./violation.ts";
@@ -16,6 +18,7 @@ export interface ControlDeps {
   readonly tally: Tally;
   readonly network: Network;
   readonly model: Model;
+  readonly receivers: Receivers;
   /** The shard's clock. */
   readonly now: () => number;
 }
@@ -45,6 +48,22 @@ export class Control {
         tally.count(`cancel: ${status}`);
         if (status === "RUNNING") model.stopping.add(seq);
         else must(!isLive(model, seq), () => `task ${seq} is ${status}, the cancellation was told, but it lives`);
+      })
+      .catch(() => {});
+  }
+
+  /** What a receiver has had comes again, under the same id. */
+  redeliver(): void {
+    const { network, random, receivers, tally } = this.#deps;
+    const [first, ...others] = receivers.letters.keys();
+    if (first === undefined) return;
+    const n = parseTaskId(placeOfDelivery(random.pick([first, ...others])))?.seq;
+    if (n === undefined) return;
+    network
+      .call(this.#life, "redeliver", { v: 1, n })
+      .then((answer) => {
+        if (answer.ok) tally.count(`redeliver: ${answer.delivery.status}`);
+        else must(answer.code === "delivery-unknown" || answer.detail.includes(SIMULATED), () => answer.detail);
       })
       .catch(() => {});
   }

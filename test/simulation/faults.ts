@@ -27,6 +27,9 @@ export const FAULTS = {
   "d1-refuses": 0.3,
   "d1-answer-lost": 0.3,
   "d1-down": 0.02,
+  "receiver-refuses": 0.4,
+  "receiver-hangs": 0.2,
+  "receiver-answer-lost": 0.3,
   /** A task that D1 does not take, whatever comes with it. */
   "d1-bad-row": 0.04,
   "clock-step": 0.012,

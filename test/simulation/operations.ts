@@ -9,6 +9,7 @@ import { close } from "../../durable-objects/queue-shard/close.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
 import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
+import { listDeliveries, pingWebhook, redeliver } from "../../durable-objects/queue-shard/deliveries.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { erase } from "../../durable-objects/queue-shard/erase.ts";
 import { explain } from "../../durable-objects/queue-shard/explain.ts";
@@ -54,6 +55,9 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   redriveDead: (shard, request, respond) => respond(redriveDead(shard, request)),
   countBulk: (shard, request, respond) => respond(countBulk(shard, request)),
   bulk: (shard, request, respond) => respond(bulk(shard, request)),
+  listDeliveries: (shard, request, respond) => respond(listDeliveries(shard, request)),
+  redeliver: (shard, request, respond) => respond(redeliver(shard, request)),
+  pingWebhook: (shard, request, respond) => respond(pingWebhook(shard, request)),
   purge: (shard, request, respond) => respond(purge(shard, request)),
   change: (shard, request, respond) => respond(change(shard, request)),
   erase: (shard, request, respond) => respond(erase(shard, request)),

@@ -19,6 +19,7 @@ const DEEDS = [
   "replay: SUCCEEDED, replay: FAILED, replay: CANCELLED, queue deleted",
   "answered from the cache, results purged, erased in the shard, erased in D1",
   "redriven, job: redrive, job: cancel, job: discard, job: draining",
+  "webhook, webhook taken again, redeliver: pending",
   "SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
   "changed: SCHEDULED, changed: QUEUED, changed: RETRYING, task-running, rev-mismatch, QUEUED to SCHEDULED",
   "NEW to QUEUED, NEW to SCHEDULED, SCHEDULED to QUEUED, RETRYING to QUEUED, QUEUED to RUNNING, RUNNING to QUEUED",

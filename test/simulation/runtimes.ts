@@ -165,6 +165,7 @@ export class Runtimes {
       ticketBacklog: async () => broker.backlog,
       sendDeadLetters: notHere,
       taskType: notHere,
+      sendWebhook: notHere,
       history: notHere,
       boot: boot(),
     };

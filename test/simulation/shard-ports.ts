@@ -5,6 +5,7 @@ import type { Broker } from "./broker.ts";
 import { type SimulatedHistory, UNWELCOME } from "./history-database.ts";
 import { type Host, SIMULATED } from "./host.ts";
 import type { Random } from "./random.ts";
+import type { Receivers } from "./receivers.ts";
 import type { Tally } from "./tally.ts";
 import type { Life, Timeline } from "./timeline.ts";
 import { must } from "./violation.ts";
@@ -15,6 +16,7 @@ export interface ShardPortsDeps {
   readonly tally: Tally;
   readonly broker: Broker;
   readonly history: SimulatedHistory;
+  readonly receivers: Receivers;
   readonly host: () => Host;
   /** The object's clock, Unix ms. */
   readonly now: () => number;
@@ -23,7 +25,7 @@ export interface ShardPortsDeps {
 }
 
 export function shardPorts(deps: ShardPortsDeps): (life: Life) => Ports {
-  const { timeline, random, tally, broker, history, host, now, boot } = deps;
+  const { timeline, random, tally, broker, history, receivers, host, now, boot } = deps;
   let tickets = 0;
   const notHere = () => {
     throw new Error("a shard does not ask for that");
@@ -53,6 +55,8 @@ export function shardPorts(deps: ShardPortsDeps): (life: Life) => Ports {
         }),
       ),
     taskType: () => null,
+    sendWebhook: (message) =>
+      new Promise((resolve, reject) => release(() => receivers.post(message, life).then(resolve, reject))),
     history: () => history.seenBy(life, release),
     get boot() {
       return boot();

@@ -22,6 +22,7 @@ const ACTS = {
   redrive: 1.5,
   job: 1,
   remake: 0.2,
+  redeliver: 0.3,
 };
 
 export interface UsersDeps
@@ -60,6 +61,7 @@ export class Users {
       replay: () => replays.replay(),
       redrive: () => jobs.redrive(),
       job: () => jobs.begin(),
+      redeliver: () => control.redeliver(),
       remake: () => client.change({ generation: client.settings.generation + 1 }),
     };
   }

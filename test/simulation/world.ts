@@ -6,6 +6,7 @@
 import type { QueueName, Seq, ShardAddress, TenantName } from "../../core/ids.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { AdvanceRequest } from "../../core/schema/rpc.ts";
+import type { Hooks } from "../../core/schema/webhooks-rpc.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { Broker } from "./broker.ts";
@@ -16,10 +17,12 @@ import { checkCommit } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
 import { checkAlone, checkOnce, isHeld, Leases } from "./check-leases.ts";
 import { RateCheck } from "./check-rates.ts";
+import { checkTold } from "./check-told.ts";
 import { TurnCheck } from "./check-turn.ts";
 import { checkWatchers } from "./check-watch.ts";
 import { Client } from "./client.ts";
 import { databaseFor } from "./databases.ts";
+import { drawHooks } from "./draw-hooks.ts";
 import { drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { SimulatedHistory } from "./history-database.ts";
@@ -27,6 +30,7 @@ import { Host } from "./host.ts";
 import { type Execution, Model, type Stay } from "./model.ts";
 import { Network } from "./network.ts";
 import { Random } from "./random.ts";
+import { Receivers } from "./receivers.ts";
 import { checkReplays } from "./replays.ts";
 import { Runtimes } from "./runtimes.ts";
 import type { Script } from "./script.ts";
@@ -58,6 +62,7 @@ export class World {
   readonly #random: Random;
   readonly #tally: Tally;
   readonly #history: SimulatedHistory;
+  readonly #receivers: Receivers;
   readonly #client: Client;
   readonly #users: Users;
   readonly #chaos: Chaos;
@@ -68,6 +73,7 @@ export class World {
   readonly #rates = new RateCheck();
   readonly #deadLetters = new Set<number>();
   readonly #settings: QueueSettings;
+  readonly #hooks: Hooks;
   /** What had been written when the tables were last looked at; -1: a rollback came since. */
   #writes = -1;
   #calmTurns = 0;
@@ -82,8 +88,10 @@ export class World {
     const isLocal = streamOf("mode").chance(0.35);
     const mayCrash = !faults.isGentle && streamOf("crashes").chance(0.8);
     model.isDisturbed = mayCrash || !faults.isOrderly;
-    this.#settings = drawSettings(streamOf("settings"));
+    this.#hooks = drawHooks(streamOf("hooks"));
+    this.#settings = { ...drawSettings(streamOf("settings")), hooks: this.#hooks };
     this.#history = new SimulatedHistory(timeline, faults, streamOf("d1"));
+    this.#receivers = new Receivers({ timeline, faults, tally, model, random: streamOf("receivers") });
     this.#broker = new Broker(timeline, faults, streamOf("queues"), tally);
     const network = new Network(timeline, faults, streamOf("network"), tally, () => this.host);
     const runtimes = new Runtimes({
@@ -114,6 +122,7 @@ export class World {
         random: streamOf("jitter"),
         broker: this.#broker,
         history: this.#history,
+        receivers: this.#receivers,
         host: () => this.host,
         now: () => this.#now(),
         boot: () => this.#chaos.boot,
@@ -141,6 +150,7 @@ export class World {
       network,
       model,
       random: streamOf("client"),
+      callbacks: streamOf("callbacks"),
       now: () => this.#now(),
       hasSteppedClock: () => this.#chaos.hasSteppedClock,
       mayCrash,
@@ -151,6 +161,7 @@ export class World {
       history: this.#history,
       model,
       network,
+      receivers: this.#receivers,
       tally,
       timeline,
       now: () => this.#now(),
@@ -199,12 +210,14 @@ export class World {
   get isDone(): boolean {
     const memory = this.host.shard?.memory;
     if (!memory) return this.host.gate.alarm === null && this.model.tasks.size === 0;
-    return depthOf(memory) + memory.outbox.rows + memory.notices.count + memory.sessions.size === 0;
+    const { deliveries, notices, outbox, sessions } = memory;
+    return depthOf(memory) + outbox.rows + notices.count + deliveries.pending + sessions.size === 0;
   }
 
   checkEnd(): void {
     checkEnd(this.model, this.#history, this.#settings, this.#deadLetters, this.#chaos.hasSteppedClock);
     checkReplays(this.address, this.model, this.#history);
+    checkTold(this.model, this.#history, this.#receivers, this.#hooks);
   }
 
   #begin(seq: Seq, attempt: number, stay: Stay, script: Script): { execution: Execution; run: number } {

@@ -34,6 +34,7 @@ describe("queues", () => {
         scheduled: 1,
         running: 0,
         deadLetters: 0,
+        pendingDeliveries: 0,
         oldestQueuedAt: expect.stringMatching(/Z$/),
       },
       shards: { asked: 1, answered: 1 },

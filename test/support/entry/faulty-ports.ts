@@ -22,6 +22,7 @@ export function faultyPorts(real: Ports, scope: string): Ports {
     directory: (tenant) => real.directory(tenant),
     liveFeed: (tenant) => real.liveFeed(tenant),
     ticketBacklog: (queue) => real.ticketBacklog(queue),
+    sendWebhook: (message, signal) => real.sendWebhook(message, signal),
     sendDeadLetters: (ids) => real.sendDeadLetters(ids),
     taskType: (type) => real.taskType(type),
     shard: (address) => faultyShard(real.shard(address), address.queue),

@@ -32,6 +32,7 @@ export interface QueueCounts {
   readonly deadLetters: number;
   readonly sessions: number;
   readonly outboxRows: number;
+  readonly pendingDeliveries: number;
 }
 
 /** As `GET /tasks/{id}` answers. */

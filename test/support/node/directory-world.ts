@@ -91,6 +91,7 @@ export class DirectoryWorld {
       ticketBacklog: async () => 0,
       sendDeadLetters: async () => {},
       taskType: () => null,
+      sendWebhook: async () => 200,
       history: (database) => (database < this.historyDatabases ? NO_DATABASE : null),
       get boot() {
         return world.boot;
@@ -253,6 +254,9 @@ export class DirectoryWorld {
       redriveDead: unasked,
       countBulk: (request) => call("countBulk", () => countBulk(target, request)),
       bulk: (request) => call("bulk", () => bulk(target, request)),
+      listDeliveries: unasked,
+      redeliver: unasked,
+      pingWebhook: unasked,
       change: unasked,
       purgeCache: unasked,
       erase: unasked,

@@ -5,6 +5,7 @@
 import type { QueueName, ShardAddress, TenantName } from "../../../core/ids.ts";
 import type { TaskType } from "../../../core/make-task.ts";
 import type { HistoryDatabase, Ports, TicketQueue } from "../../../core/ports.ts";
+import type { DirectoryRpc } from "../../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type {
   AdvanceAnswer,
@@ -15,6 +16,7 @@ import type {
   SubmitRequest,
   Ticket,
 } from "../../../core/schema/rpc.ts";
+import type { WebhookMessage } from "../../../core/webhook-message.ts";
 import { advance } from "../../../durable-objects/queue-shard/advance.ts";
 import { onAlarm } from "../../../durable-objects/queue-shard/alarm.ts";
 import { open } from "../../../durable-objects/queue-shard/open.ts";
@@ -31,6 +33,11 @@ export interface ShardWorld {
   readonly tickets: { readonly queue: TicketQueue; readonly ticket: Ticket }[];
   readonly alarms: number[];
   readonly deadLetters: string[];
+  /** What was sent to receivers of webhooks, and how they answer: a status, or no answer (it rejects, or hangs). */
+  readonly posts: WebhookMessage[];
+  receive: (message: WebhookMessage) => Promise<number>;
+  /** What was told to the Directory. */
+  readonly told: object[];
   boot: string | null;
   /** Handlers that the deployment has. */
   readonly types: Map<string, TaskType>;
@@ -47,6 +54,12 @@ export interface ShardWorld {
   advance(request: Partial<AdvanceRequest> & Pick<AdvanceRequest, "session" | "turn">): AdvanceAnswer | null;
   readonly late: AdvanceAnswer[];
 }
+
+const NO_DIRECTORY = new Proxy({} as DirectoryRpc, {
+  get(_target, method) {
+    throw new Error(`a shard does not ask the Directory for ${String(method)}`);
+  },
+});
 
 interface Timer {
   readonly at: number;
@@ -74,7 +87,15 @@ export function makeWorld(settings: Partial<QueueSettings> = {}): ShardWorld {
       throw new Error("a shard calls no shard");
     },
     directory: () => {
-      throw new Error("a shard calls no directory");
+      const tell = async (request: object) => {
+        world.told.push(request);
+        return { v: 1, ok: true } as const;
+      };
+      return { ...NO_DIRECTORY, report: tell, webhookGone: tell };
+    },
+    sendWebhook(message) {
+      world.posts.push(message);
+      return world.receive(message);
     },
     liveFeed: () => {
       throw new Error("a shard calls no live feed");
@@ -104,6 +125,9 @@ export function makeWorld(settings: Partial<QueueSettings> = {}): ShardWorld {
     tickets: [],
     alarms: [],
     deadLetters: [],
+    posts: [],
+    receive: async () => 200,
+    told: [],
     boot: null,
     types: new Map(),
     history: null,
