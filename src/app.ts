@@ -11,6 +11,7 @@ import { compareTasks } from "./routes/compare.ts";
 import { cancelTask, patchTask, runTaskNow } from "./routes/control.ts";
 import * as dead from "./routes/dead-letters.ts";
 import { deleteTask } from "./routes/delete-task.ts";
+import * as deliveries from "./routes/deliveries.ts";
 import { explainTask } from "./routes/explain.ts";
 import { live, ready, started } from "./routes/health.ts";
 import { openLiveFeed } from "./routes/live-feed.ts";
@@ -25,6 +26,7 @@ import { submitTasks } from "./routes/submissions.ts";
 import { streamTaskEvents } from "./routes/task-events.ts";
 import { getResult, getSubmission, getSubmissions, getTimeline } from "./routes/tasks.ts";
 import { deleteType, getType, listTypes, putType } from "./routes/types.ts";
+import * as webhooks from "./routes/webhooks.ts";
 
 export function createApp(door: Door): Hono<DoorBindings> {
   const app = new Hono<DoorBindings>();
@@ -91,6 +93,20 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/dead-letters/:id", dead.getDeadLetter);
   on("DELETE", "/dead-letters/:id", dead.discardDeadLetter);
   on("POST", "/dead-letters/:id/redrive", dead.redriveDeadLetter);
+
+  on("GET", "/webhooks/deliveries", deliveries.listDeliveries, "queue", "webhook", "task", "status", "limit", "cursor");
+  on("GET", "/webhooks/deliveries/:id", deliveries.getDelivery);
+  on("POST", "/webhooks/deliveries/:id/redeliver", deliveries.redeliver);
+  on("GET", "/webhooks/signing-secret", webhooks.getSigningSecret);
+  on("POST", "/webhooks/signing-secret/rotate", webhooks.rotateSigningSecret);
+  on("GET", "/webhooks", webhooks.listWebhooks, "queue", "limit", "cursor");
+  on("POST", "/webhooks", webhooks.createWebhook);
+  on("GET", "/webhooks/:id", webhooks.getWebhook);
+  on("PATCH", "/webhooks/:id", webhooks.patchWebhook);
+  on("DELETE", "/webhooks/:id", webhooks.deleteWebhook);
+  on("GET", "/webhooks/:id/secret", webhooks.getSecret);
+  on("POST", "/webhooks/:id/rotate-secret", webhooks.rotateSecret);
+  on("POST", "/webhooks/:id/test", webhooks.testWebhook);
 
   probe("/health/live", live);
   probe("/health/ready", ready);
