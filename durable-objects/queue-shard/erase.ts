@@ -1,6 +1,6 @@
 /**
  * Deletes what the shard has of a finished task: its dead letter, its record on the way to history, its result that was
- * kept for others. In the record's place goes a tombstone, in the same transaction: so history is told by the shard
+ * kept for others, what was told or is to be told of its end. In the record's place goes a tombstone, in the same transaction: so history is told by the shard
  * itself, whatever becomes of who asked. Safe to repeat.
  */
 import type { EraseAnswer, EraseRequest } from "../../core/schema/erase-rpc.ts";
@@ -10,6 +10,7 @@ import { afterOperation } from "./after.ts";
 import { forgetResultOf } from "./cache-rows.ts";
 import { dropDead } from "./dead-rows.ts";
 import { markErased } from "./erased-marks.ts";
+import { forgetDeliveriesOf } from "./forget-deliveries.ts";
 import { removeFromOutbox, sendHistory } from "./outbox.ts";
 import { readOne } from "./read.ts";
 import { refuse, type Shard } from "./shard.ts";
@@ -24,6 +25,7 @@ export function erase(shard: Shard, { seq }: EraseRequest): EraseAnswer {
   shard.transact(() => {
     markErased(shard, seq, now);
     forgetResultOf(shard, seq);
+    forgetDeliveriesOf(shard, seq);
     if (known === null || isDeleted(known)) return;
     dropDead(shard, [seq]);
     removeFromOutbox(shard, seq);

@@ -1,6 +1,6 @@
 /** Deliveries that are done are kept for a week, and no more than the latest 10,000 or so; pending ones as long as they are. */
 import { type Seq, seqAt, seqTime } from "../../core/ids.ts";
-import type { Deliveries } from "./delivery-rows.ts";
+import type { Deliveries, DeliveryRow } from "./delivery-rows.ts";
 import type { Shard } from "./shard.ts";
 
 const KEEP_MS = 7 * 86_400_000;
@@ -12,6 +12,7 @@ const MOST = 1_000;
 
 const FORGET = `DELETE FROM delivery WHERE n IN
   (SELECT n FROM delivery WHERE status <> 'pending' AND n <= ?1 ORDER BY n LIMIT ?2) RETURNING n`;
+const FORGET_OF = "DELETE FROM delivery WHERE seq = ? RETURNING status, bytes";
 const OLDEST = "SELECT n FROM delivery WHERE status <> 'pending' ORDER BY n LIMIT 1";
 
 /** When some are too many or past their time (Unix ms). */
@@ -29,4 +30,16 @@ export function forgetDeliveries({ memory, sql }: Shard, now: number): void {
   const upTo = isTooMany ? Number.MAX_SAFE_INTEGER : seqAt(now - KEEP_MS);
   deliveries.done -= sql.all(FORGET, upTo, MOST).length;
   deliveries.oldestDone = sql.all<{ n: number }>(OLDEST)[0]?.n ?? null;
+}
+
+/** What is told of a task goes, be it sent or not. Inside a transaction. */
+export function forgetDeliveriesOf({ memory, sql }: Shard, seq: Seq): void {
+  const { deliveries } = memory;
+  for (const { status, bytes } of sql.all<Pick<DeliveryRow, "status" | "bytes">>(FORGET_OF, seq)) {
+    if (status !== "pending") deliveries.done--;
+    else {
+      deliveries.pending--;
+      deliveries.bytes -= bytes;
+    }
+  }
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { WebhookMessage } from "../../core/webhook-message.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { listDeliveries, pingWebhook, redeliver } from "../../durable-objects/queue-shard/deliveries.ts";
+import { erase } from "../../durable-objects/queue-shard/erase.ts";
 import { KEEP_DONE } from "../../durable-objects/queue-shard/forget-deliveries.ts";
 import { summarize } from "../../durable-objects/queue-shard/summarize.ts";
 import { calledBack, deliveriesOf, hook, hooksWorld, passIn, succeedAll } from "../support/node/hooks.ts";
@@ -220,6 +221,23 @@ describe("298 deliveries are read and repeated", () => {
     expect(world.shard.memory.deliveries).toMatchObject({ pending: 0, done: done + 1 });
     await passIn(world, 70 * HOUR, HOUR);
     expect(world.shard.memory.deliveries).toMatchObject({ pending: 0, done: 0, oldestDone: null });
+  });
+
+  it("226 gone with the data of their task, sent or not", async () => {
+    const world = hooksWorld();
+    world.receive = async (message) => (hostOf(message) === "away.example" ? 503 : 200);
+    const tasks = [calledBack("https://away.example/"), calledBack(URL), calledBack("https://away.example/")];
+    const seqs = accept(world, ...tasks);
+    succeedAll(world);
+    await passIn(world, 1_000);
+    for (const seq of seqs.slice(0, 2)) expect(erase(world.shard, { v: 1, seq }).ok).toBe(true);
+    expect(deliveriesOf(world).map(({ seq }) => seq)).toEqual([seqs[2]]);
+    expect(world.shard.memory.deliveries).toMatchObject({ pending: 1, done: 0 });
+    const sent = world.posts.length;
+    await passIn(world, 10_000);
+    expect(world.posts.length).toBe(sent + 1);
+    world.evict();
+    expect(world.shard.memory.deliveries).toMatchObject({ pending: 1, done: 0 });
   });
 
   it("no number is given again: not after the queue was deleted, not after all rows are gone", async () => {
