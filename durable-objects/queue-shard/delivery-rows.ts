@@ -1,11 +1,13 @@
 /**
- * Webhook deliveries as they are kept: one row each, from the end that it tells of until past its time. `receiver` says
- * which ones wait for the same other side: a webhook, or the host of tasks' own callbacks.
+ * Webhook deliveries as they are kept: one row each, from the end that it tells of until past its time, numbered by the
+ * counter of tasks, which gives no number twice. `receiver` says which ones wait for the same other side: a webhook, or
+ * the host of tasks' own callbacks.
  */
 import { utf8Bytes } from "../../core/bytes.ts";
-import { nextSeq, type Seq } from "../../core/ids.ts";
+import type { Seq } from "../../core/ids.ts";
 import type { DeliveryAttempt, DeliveryRecord, DeliveryStatus } from "../../core/schema/webhooks-rpc.ts";
 import type { Sql } from "../sql/sql.ts";
+import { takeNumber } from "./reserve-seq.ts";
 import type { Shard } from "./shard.ts";
 
 const APPEND = `INSERT INTO delivery (n, event, seq, webhook, url, receiver, status, next_at, created_at, bytes, body)
@@ -13,16 +15,12 @@ const APPEND = `INSERT INTO delivery (n, event, seq, webhook, url, receiver, sta
 const PENDING = `SELECT count(*) AS pending, coalesce(sum(bytes), 0) AS bytes, min(next_at) AS next FROM delivery
   WHERE status = 'pending'`;
 const DONE = "SELECT count(*) AS done, min(n) AS oldestDone FROM delivery WHERE status <> 'pending'";
-const LAST =
-  "SELECT max(coalesce((SELECT max(n) FROM delivery), 0), coalesce(max(seq_reserved), 0)) AS last FROM shard";
 
 /** What a receiver's name begins with that is the host of callbacks; any other is a webhook's id. */
 export const HOST = "//";
 
 /** Memory's picture of them. */
 export interface Deliveries {
-  /** The highest number ever given. */
-  last: number;
   pending: number;
   /** Of the pending ones' bodies. */
   bytes: number;
@@ -56,17 +54,13 @@ export const DELIVERY_COLUMNS = `n, event, seq, webhook, url, receiver, status, 
   bytes`;
 
 export function noDeliveries(): Deliveries {
-  return { last: 0, pending: 0, bytes: 0, next: null, done: 0, oldestDone: null };
+  return { pending: 0, bytes: 0, next: null, done: 0, oldestDone: null };
 }
 
-/** A number is not given again though the rows are gone: what is reserved for tasks counts as well. */
 export function loadDeliveries(sql: Sql): Deliveries {
-  const loaded = {
-    ...noDeliveries(),
-    ...sql.all<Partial<Deliveries>>(PENDING)[0],
-    ...sql.all<Partial<Deliveries>>(DONE)[0],
-  };
-  return { ...loaded, ...sql.all<Pick<Deliveries, "last">>(LAST)[0] };
+  const [pending] = sql.all<Partial<Deliveries>>(PENDING);
+  const [done] = sql.all<Partial<Deliveries>>(DONE);
+  return { ...noDeliveries(), ...pending, ...done };
 }
 
 export type NewDelivery = Pick<DeliveryRow, "event" | "seq" | "webhook" | "url" | "receiver" | "body"> & {
@@ -78,10 +72,9 @@ export type NewDelivery = Pick<DeliveryRow, "event" | "seq" | "webhook" | "url" 
 export function appendDelivery(shard: Shard, told: NewDelivery): Seq {
   const { deliveries } = shard.memory;
   const { event, seq, webhook, url, receiver, body, createdAt, nextAt } = told;
-  const n = nextSeq(deliveries.last, createdAt);
+  const n = takeNumber(shard, createdAt) as Seq;
   const bytes = utf8Bytes(body);
   shard.sql.run(APPEND, n, event, seq, webhook, url, receiver, nextAt, createdAt, bytes, body);
-  deliveries.last = n;
   becomePending(deliveries, bytes, nextAt);
   return n;
 }

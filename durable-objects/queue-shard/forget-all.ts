@@ -17,12 +17,9 @@ const TABLES = [
   "bulk",
   "delivery",
 ];
-/** A delivery's number is its id: the next ones begin above it. */
-const KEEP_MARK = "UPDATE shard SET seq_reserved = max(seq_reserved, ?)";
 
 /** Inside a transaction. Memory is what is left afterwards. */
 export function forgetAll(shard: Shard): void {
-  shard.sql.run(KEEP_MARK, shard.memory.deliveries.last);
   for (const table of TABLES) shard.sql.run(`DELETE FROM ${table}`);
   shard.forgotten++;
   shard.reload();

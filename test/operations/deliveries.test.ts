@@ -254,5 +254,14 @@ describe("298 deliveries are read and repeated", () => {
     world.submit([calledBack(URL)], { settingsVersion: 2 });
     succeedAll(world);
     expect(nth(deliveriesOf(world), 0).n).toBeGreaterThan(n);
+    // The number of the latest, and so the mark, with the data of its task (seed 39).
+    for (let last = 0; last < 3; last++) {
+      const latest = nth(deliveriesOf(world), 0);
+      erase(world.shard, { v: 1, seq: latest.seq ?? (0 as never) });
+      world.evict();
+      world.submit([calledBack(URL)], { settingsVersion: 2 });
+      succeedAll(world);
+      expect(nth(deliveriesOf(world), 0).n).toBeGreaterThan(latest.n);
+    }
   });
 });
