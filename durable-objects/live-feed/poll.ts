@@ -26,22 +26,31 @@ const MAX_KEPT = 100;
 /** @param onlyNew what somebody has begun to watch since the last look */
 export async function poll(feed: Feed, onlyNew: boolean): Promise<void> {
   const isDue = ({ wasAsked }: { readonly wasAsked: boolean }) => !onlyNew || !wasAsked;
-  const shards = new Map<string, WatchedTask[]>();
-  for (const task of feed.tasks.values()) {
-    if (!isDue(task)) continue;
-    task.wasAsked = true;
-    const { queue, shard } = task.at;
-    const name = `${queue}.${shard}`;
-    const group = shards.get(name);
-    if (group && group.length < MAX_WATCHED) group.push(task);
-    else shards.set(group ? `${name} ${shards.size}` : name, [task]);
-  }
+  const tasks = [...feed.tasks.values()].filter(isDue);
+  for (const task of tasks) task.wasAsked = true;
   const queues = [...feed.queues].filter(([, watched]) => isDue(watched));
   for (const [, watched] of queues) watched.wasAsked = true;
   await Promise.all([
-    fanOut([...shards.values()], (tasks) => pollShard(feed, tasks)),
+    fanOut(callsFor(tasks), (some) => pollShard(feed, some)),
     fanOut(queues, ([queue]) => pollQueue(feed, queue)),
   ]);
+}
+
+/** By shard, a thousand at most together. */
+function callsFor(tasks: readonly WatchedTask[]): WatchedTask[][] {
+  const calls: WatchedTask[][] = [];
+  const open = new Map<string, WatchedTask[]>();
+  for (const task of tasks) {
+    const name = `${task.at.queue}.${task.at.shard}`;
+    let call = open.get(name);
+    if (call === undefined || call.length >= MAX_WATCHED) {
+      call = [];
+      open.set(name, call);
+      calls.push(call);
+    }
+    call.push(task);
+  }
+  return calls;
 }
 
 /** Tasks of one shard, a thousand at most. */

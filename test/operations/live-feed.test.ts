@@ -112,6 +112,15 @@ it("290 a thousand tasks of a shard are one call, also of many sockets, and one 
   expect([one.heard(), other.heard()]).toEqual([["RUNNING"], ["RUNNING"]]);
 });
 
+it("290 three thousand tasks of a shard are three calls", async () => {
+  const ids = idsOf(accept(world, ...many(3_000)));
+  for (const from of [0, 1_000, 2_000]) await new Socket().say({ subscribe: { ids: ids.slice(from, from + 1_000) } });
+  await poll(feed, false);
+  calls.length = 0;
+  await poll(feed, false);
+  expect(calls.map(({ seen }) => seen.length)).toEqual([1_000, 1_000, 1_000]);
+});
+
 it("290 who comes later is told what is known, with no call; what is new is looked at by itself", async () => {
   const [known, fresh] = idsOf(accept(world, {}, {}));
   await new Socket().say({ subscribe: { ids: [known] } });
