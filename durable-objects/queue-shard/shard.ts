@@ -77,6 +77,8 @@ export class Shard {
   readonly parked = new Map<number, ParkedPoll>();
   readonly waiters = new Map<Seq, Set<TaskWaiter>>();
   readonly watchers = new Set<Watcher>();
+  /** The same by what they watch. */
+  readonly watchersOf = new Map<Seq, Set<Watcher>>();
   /** When it was last looked whether what they watch has changed (Unix ms); and what stops the look that is due. */
   watchedAt = 0;
   stopWatchLook: (() => void) | null = null;

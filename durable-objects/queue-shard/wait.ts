@@ -6,6 +6,7 @@ import { isFinished } from "../../core/status.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { read } from "./read.ts";
 import type { Shard, TaskWaiter } from "./shard.ts";
+import { tellWatchersOfEnd } from "./watch.ts";
 
 /** Answers at once where the task has ended or is not here; else when it ends, or after `waitMs` with what it is then. */
 export function wait(
@@ -50,6 +51,7 @@ export function tellIdleWaiters(shard: Shard): void {
 
 /** After the commit that ended them. */
 export function tellWaiters(shard: Shard, ended: readonly TaskRecord[]): void {
+  if (shard.watchers.size > 0) tellWatchersOfEnd(shard, ended);
   if (shard.waiters.size === 0) return;
   for (const record of ended) tell(shard, record.seq, { v: 1, ok: true, tasks: [record] });
 }

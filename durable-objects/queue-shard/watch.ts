@@ -8,6 +8,7 @@ import type { Seq } from "../../core/ids.ts";
 import { markOf, markOfRecord } from "../../core/mark.ts";
 import { type Changed, MAX_WATCHED, type WatchAnswer, type WatchRequest } from "../../core/schema/watch-rpc.ts";
 import type { Status } from "../../core/status.ts";
+import type { TaskRecord } from "../../core/task.ts";
 import { MAX_READ, read } from "./read.ts";
 import { failure, refuse, type Shard, type Watcher } from "./shard.ts";
 
@@ -27,7 +28,8 @@ export function watch(shard: Shard, request: WatchRequest, respond: (answer: Wat
     respond(refuse("invalid-request", `at most ${MAX_WATCHED} tasks a call`));
     return;
   }
-  const changed = changedOf(shard, seen, standingOf(shard, seen));
+  const differing = differingOf(seen, standingOf(shard, seen));
+  const changed = changedOf(differing, tasksOf(shard, new Set(differing.map(([seq]) => seq))));
   if (changed.length > 0 || waitMs <= 0 || shard.draining) respond(tell(shard, changed));
   else if (shard.watchers.size >= MAX_WATCHERS) respond(refuse("overloaded", "too many watch this shard"));
   else {
@@ -37,7 +39,24 @@ export function watch(shard: Shard, request: WatchRequest, respond: (answer: Wat
       stopTimer: shard.ports.later(Math.min(waitMs, MAX_WAIT_MS), () => answer(shard, watcher, tell(shard, []))),
     };
     shard.watchers.add(watcher);
+    for (const [seq] of seen) {
+      const others = shard.watchersOf.get(seq);
+      if (others) others.add(watcher);
+      else shard.watchersOf.set(seq, new Set([watcher]));
+    }
   }
+}
+
+/**
+ * Of tasks that have ended, at once: by the next look history may have taken them, and each that watches would ask there
+ * (a thousand streams whose tasks ended together took 7 s, most of it D1's).
+ */
+export function tellWatchersOfEnd(shard: Shard, ended: readonly TaskRecord[]): void {
+  for (const record of ended)
+    for (const watcher of shard.watchersOf.get(record.seq) ?? []) {
+      const task = { ...record, payload: "null", result: null };
+      answer(shard, watcher, tell(shard, [{ seq: record.seq, task }]));
+    }
 }
 
 /** Something may have changed: looks soon, unless a look is due already. Never throws. */
@@ -58,13 +77,30 @@ function look(shard: Shard): void {
   shard.watchedAt = shard.ports.now();
   try {
     const standing = standingOf(shard, Array.from(shard.watchers, ({ seen }) => seen).flat());
-    for (const watcher of [...shard.watchers]) {
-      const changed = changedOf(shard, watcher.seen, standing);
-      if (changed.length > 0) answer(shard, watcher, tell(shard, changed));
+    const due = new Map<Watcher, WatchRequest["seen"]>();
+    const wanted = new Set<Seq>();
+    for (const watcher of shard.watchers) {
+      const differing = differingOf(watcher.seen, standing);
+      if (differing.length === 0) continue;
+      if (wanted.size + differing.length > MAX_READ) answerDue(shard, due, wanted);
+      due.set(watcher, differing);
+      for (const [seq] of differing) wanted.add(seq);
     }
+    answerDue(shard, due, wanted);
   } catch (error) {
     for (const watcher of [...shard.watchers]) answer(shard, watcher, failure(error));
   }
+}
+
+/** A hundred tasks at a time: what is on its way to history is unpacked whole for each question. */
+function answerDue(shard: Shard, due: Map<Watcher, WatchRequest["seen"]>, wanted: Set<Seq>): void {
+  const tasks = tasksOf(shard, wanted);
+  for (const [watcher, differing] of due) {
+    const changed = changedOf(differing, tasks);
+    if (changed.length > 0) answer(shard, watcher, tell(shard, changed));
+  }
+  due.clear();
+  wanted.clear();
 }
 
 function distance({ watchers }: Shard): number {
@@ -74,7 +110,12 @@ function distance({ watchers }: Shard): number {
 }
 
 function answer(shard: Shard, watcher: Watcher, told: WatchAnswer): void {
-  shard.watchers.delete(watcher);
+  if (!shard.watchers.delete(watcher)) return;
+  for (const [seq] of watcher.seen) {
+    const others = shard.watchersOf.get(seq);
+    others?.delete(watcher);
+    if (others?.size === 0) shard.watchersOf.delete(seq);
+  }
   watcher.stopTimer();
   if (shard.watchers.size === 0) {
     shard.stopWatchLook?.();
@@ -100,14 +141,23 @@ function standingOf(shard: Shard, seen: WatchRequest["seen"]): Map<Seq, string> 
   return marks;
 }
 
-/** Those that differ, the first hundred: an answer of more may be larger than RPC carries. What has no row is looked for among what history has yet to take. */
-function changedOf(shard: Shard, seen: WatchRequest["seen"], standing: ReadonlyMap<Seq, string>): Changed[] {
-  const differing = seen.filter(([seq, mark]) => (standing.get(seq) ?? "") !== mark).slice(0, MAX_READ);
-  if (differing.length === 0) return [];
-  const found = read(shard, { v: 1, seqs: differing.map(([seq]) => seq), texts: false });
+/** The first hundred of those that differ: an answer of more may be larger than RPC carries. */
+function differingOf(seen: WatchRequest["seen"], standing: ReadonlyMap<Seq, string>): WatchRequest["seen"] {
+  return seen.filter(([seq, mark]) => (standing.get(seq) ?? "") !== mark).slice(0, MAX_READ);
+}
+
+/** Also those that have no row, and wait for history to take them. @param seqs a hundred at most */
+function tasksOf(shard: Shard, seqs: ReadonlySet<Seq>): Map<Seq, TaskRecord | null> {
+  if (seqs.size === 0) return new Map();
+  const list = [...seqs];
+  const found = read(shard, { v: 1, seqs: list, texts: false });
   if (!found.ok) throw new Error(found.detail);
-  return differing.flatMap(([seq, mark], i) => {
-    const task = found.tasks[i] ?? null;
+  return new Map(list.map((seq, i) => [seq, found.tasks[i] ?? null]));
+}
+
+function changedOf(differing: WatchRequest["seen"], tasks: ReadonlyMap<Seq, TaskRecord | null>): Changed[] {
+  return differing.flatMap(([seq, mark]) => {
+    const task = tasks.get(seq) ?? null;
     return task === null || markOfRecord(task) !== mark ? [{ seq, task }] : [];
   });
 }

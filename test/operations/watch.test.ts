@@ -79,6 +79,28 @@ it("288 each change of a task is told: begun, further, to be cancelled, ended", 
   ]);
 });
 
+it("288 an end is told at once, whole but for payload and result, to each that watches, and to nobody else", () => {
+  const world = makeWorld();
+  const seqs = accept(world, {}, {});
+  const hand = new WorkerHand(world, { want: 2 });
+  const seen = seqs.map((seq) => [seq, markAt(world, seq)] as const);
+  const [both, first, second] = [
+    watching(world, seen),
+    watching(world, seen.slice(0, 1)),
+    watching(world, seen.slice(1)),
+  ];
+  hand.say({ outcomes: [succeeded(world, nth(hand.tasks, 0), '"r"')] });
+  expect([both, first].map((answers) => answers.map(statuses))).toEqual([[["SUCCEEDED"]], [["SUCCEEDED"]]]);
+  expect(first[0]?.changed[0]?.task).toMatchObject({
+    result: null,
+    payload: "null",
+    attempts: [{ outcome: "succeeded" }],
+  });
+  world.passTo(world.now + 1_000);
+  expect([second, both.length]).toEqual([[], 1]);
+  expect([...world.shard.watchersOf.keys()]).toEqual(seqs.slice(1));
+});
+
 it("288 while nobody watches nothing is looked at; with watchers, a thousand operations within 100 ms are one look", () => {
   const world = makeWorld({ depthLimit: 100_000 });
   const seq = nth(accept(world, {}), 0);
