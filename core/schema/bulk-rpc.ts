@@ -40,6 +40,8 @@ export interface CountBulkRequest extends Versioned {
   readonly work: BulkWork;
   /** Only what had ended, or was submitted, by then; null: by now. */
   readonly asOf: number | null;
+  /** As in {@link BulkRequest}; absent: whichever the queue is. */
+  readonly generation?: number;
 }
 export type CountBulkAnswer = Answer<{
   readonly matched: number;
@@ -51,7 +53,7 @@ export interface BulkRequest extends Versioned {
   /** Names the job; with `portion` (1, 2, 3 …) the call: the same again gets the answer that it got. */
   readonly job: string;
   readonly portion: number;
-  /** Of the queue when the job began: one that was deleted and made again is another. */
+  /** Of the queue when the job began. What a shard holds of an earlier one is not meant, of a later one neither. */
   readonly generation: number;
   readonly work: BulkWork;
   readonly asOf: number | null;

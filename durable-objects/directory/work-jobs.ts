@@ -94,14 +94,15 @@ async function askPortion(state: DirectoryState, due: DuePortion): Promise<void>
   const { job, part, work, most } = due;
   const { ports } = state;
   const shard = addressOf(state, job.queue, part.shard);
-  const { asOf } = job;
+  const { asOf, generation } = job;
   if (part.matched === null || part.up_to === null) {
-    const counted = await callWithin(ports, ANSWER_WITHIN_MS, () => ports.shard(shard).countBulk({ v: 1, work, asOf }));
+    const counted = await callWithin(ports, ANSWER_WITHIN_MS, () =>
+      ports.shard(shard).countBulk({ v: 1, work, asOf, generation }),
+    );
     write(state, () => done({ kept: keepCount(state, due, counted) }));
     return;
   }
   const upTo = part.up_to;
-  const { generation } = job;
   const place = { job: job.id, portion: part.portion, generation, upTo, after: placeOf(part), most };
   const answer = await callWithin(ports, ANSWER_WITHIN_MS, () =>
     ports.shard(shard).bulk({ v: 1, work, asOf, ...place }),

@@ -25,9 +25,9 @@ export const MOST_BULK = 1_000;
 const KEPT_MS = 86_400_000;
 
 /** Changes nothing, but that what dies from now on ends after what was counted. */
-export function countBulk(shard: Shard, { work, asOf }: CountBulkRequest): CountBulkAnswer {
+export function countBulk(shard: Shard, { work, asOf, generation = 0 }: CountBulkRequest): CountBulkAnswer {
   const { memory } = shard;
-  if (!memory.hasTables) return { v: 1, ok: true, matched: 0, upTo: 0 };
+  if (!memory.settings || memory.settings.generation < generation) return { v: 1, ok: true, matched: 0, upTo: 0 };
   if (work.action === "cancel")
     return { v: 1, ok: true, matched: countLive(shard, work.filter, asOf), upTo: memory.lastSeq };
   const upTo = asOf ?? Math.max(shard.ports.now(), newestEnd(shard));
@@ -35,13 +35,10 @@ export function countBulk(shard: Shard, { work, asOf }: CountBulkRequest): Count
 }
 
 export function bulk(shard: Shard, request: BulkRequest): Answer<BulkPortion> {
-  if (!shard.memory.hasTables) return { v: 1, ok: true, ...NOTHING_LEFT };
   const { job, portion, work, generation } = request;
-  if (shard.memory.settings?.generation !== generation)
-    return refuse(
-      "queue-unknown",
-      "the queue of the job was deleted, or this shard does not know yet that it was made",
-    );
+  const held = shard.memory.settings;
+  if (!held || held.generation < generation) return { v: 1, ok: true, ...NOTHING_LEFT };
+  if (held.generation > generation) return refuse("queue-unknown", "the queue of the job was deleted");
   const [kept] = shard.sql.all<{ portion: number; answer: string }>(FIND, job);
   if (kept?.portion === portion) return { v: 1, ok: true, ...(JSON.parse(kept.answer) as BulkPortion) };
   if (kept && kept.portion > portion) return refuse("stale-turn", `portion ${kept.portion} of the job was asked for`);
