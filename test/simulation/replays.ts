@@ -75,8 +75,6 @@ export function checkReplays(address: ShardAddress, model: Model, history: Simul
     // A replay that was read before the redrive, and came after it, is told by `replayOf` alone.
     const became = model.redriven.get(old.seq);
     if (became !== undefined && became !== seq) continue;
-    // Nothing is brought back of a task whose deletion was asked for, done or not.
-    if (model.erasing.has(old.seq)) continue;
     const told = history.find(old.seq);
     // Of one whose data is being deleted a shard tells nothing more, though D1 may have refused to delete it.
     if (model.erasing.has(old.seq)) continue;
