@@ -102,7 +102,8 @@ function aheadOf(task: Waiting, whole: Foresight, look: (looked: Looked) => Fore
   const inQueue = countAhead(whole, task);
   if (inQueue) return { ...inQueue, among: "queue" };
   const [among, isWanted] = whoWaitsToo(task, whole);
-  const ahead = countAhead(look({ isWanted, isUnlimited: true, isForAnyWorker: true }), task);
+  const isForAnyWorker = !whole.rules.knows(task.type, task.version);
+  const ahead = countAhead(look({ isWanted, isUnlimited: true, isForAnyWorker }), task);
   return ahead && { ...ahead, among };
 }
 

@@ -176,6 +176,15 @@ describe("276 a task that waits", () => {
     expect(codesOf(world, seqs[3])).toEqual(["no-worker"]);
   });
 
+  it("counts none before it that no worker knows, though it has the same limitKey", () => {
+    const world = makeWorld({ keyLimits: { concurrency: 1 } });
+    const limitKey = "a";
+    const seqs = accept(world, { limitKey, type: "rare" }, { limitKey }, { limitKey });
+    new WorkerHand(world, { want: 1 });
+    expect(waiting(world, seqs[2]).reasons).toMatchObject([{ code: "key-concurrency", running: 1, limit: 1 }]);
+    expect(codesOf(world, seqs[0])).toEqual(["no-worker", "key-concurrency"]);
+  });
+
   it("finds every slot taken, or too many before it", () => {
     const world = makeWorld({ slots: 2, maxSessions: 2 });
     const seqs = accept(world, ...many(6));
