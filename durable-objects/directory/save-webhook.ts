@@ -16,7 +16,7 @@ import type {
 import { makeSecret, rotateSecrets, secretsAt } from "../../core/webhook-secrets.ts";
 import { noteEvent } from "./note-event.ts";
 import { write } from "./perform.ts";
-import { oweSettings, type Push, sendSettings } from "./push-settings.ts";
+import { outstanding, oweSettings, type Push, sendSettings } from "./push-settings.ts";
 import { allQueues, findOrMakeQueue, findQueue, renewQueue } from "./queue-entry.ts";
 import { ensureSigning, keepSigning, signingSecrets } from "./signing-secrets.ts";
 import { type DirectoryState, done, refuse } from "./state.ts";
@@ -57,7 +57,11 @@ export async function changeWebhook(
     const found = findWebhook(state, id);
     if (!found) return unknownWebhook(id);
     const reason = changes.disabled === undefined ? {} : { disabledReason: null };
-    webhook = { ...found.webhook, ...changes, ...reason, updatedAt: state.ports.now() };
+    webhook = { ...found.webhook, ...changes, ...reason };
+    // Nothing new: nothing is written, and shards that have not answered yet are asked again.
+    if (JSON.stringify(webhook) === JSON.stringify(found.webhook))
+      return done({ pushes: outstanding(state, webhook.queue) });
+    webhook = { ...webhook, updatedAt: state.ports.now() };
     return keep(state, { ...found, webhook }, "changed");
   });
   const told = await tell(state, changed);

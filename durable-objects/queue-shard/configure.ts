@@ -3,6 +3,7 @@
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { type QueueSettings, withDefaults } from "../../core/schema/queue-settings.ts";
 import { afterOperation } from "./after.ts";
+import { AT_ONCE } from "./delivery-rows.ts";
 import { forgetAll } from "./forget-all.ts";
 import { beginTurns, countLimits } from "./memory.ts";
 import type { Shard } from "./shard.ts";
@@ -36,7 +37,7 @@ export function adoptSettings(shard: Shard, settings: QueueSettings): void {
   shard.sql.run(KEEP_SETTINGS, memory.seqReserved, JSON.stringify(settings));
   const { deliveries } = memory;
   // A secret may have come that they wait for, or who they are for may be gone.
-  if (deliveries.pending > 0) deliveries.next = shard.ports.now();
+  if (deliveries.pending > 0) deliveries.next = AT_ONCE;
   const before = memory.settings?.fair;
   memory.settings = withDefaults(settings);
   countLimits(memory, shard.address.shard, shard.ports.now());

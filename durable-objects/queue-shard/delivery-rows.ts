@@ -19,6 +19,9 @@ const DONE = "SELECT count(*) AS done, min(n) AS oldestDone FROM delivery WHERE 
 /** What a receiver's name begins with that is the host of callbacks; any other is a webhook's id. */
 export const HOST = "//";
 
+/** In the place of the moment when to look: now. */
+export const AT_ONCE = 0;
+
 /** Memory's picture of them. */
 export interface Deliveries {
   pending: number;

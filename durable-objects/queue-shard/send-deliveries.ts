@@ -9,7 +9,7 @@ import type { DeliveryAttempt, Hook } from "../../core/schema/webhooks-rpc.ts";
 import { deliveryId, type WebhookMessage } from "../../core/webhook-message.ts";
 import { secretsAt } from "../../core/webhook-secrets.ts";
 import { armAlarm } from "./arm-alarm.ts";
-import { becomeDone, DELIVERY_COLUMNS, type DeliveryRow, HOST, logAttempt } from "./delivery-rows.ts";
+import { AT_ONCE, becomeDone, DELIVERY_COLUMNS, type DeliveryRow, HOST, logAttempt } from "./delivery-rows.ts";
 import { reportFailure } from "./report-webhooks.ts";
 import type { Shard } from "./shard.ts";
 
@@ -117,7 +117,7 @@ function beginRound(shard: Shard, now: number): number | null {
     .slice(0, MOST_RECEIVERS)
     .filter(isDue)
     .map(({ receiver }) => receiver);
-  if (found.length > MOST_RECEIVERS) return now;
+  if (found.length > MOST_RECEIVERS) return AT_ONCE;
   return found.find((receiver) => !isDue(receiver))?.next ?? null;
 }
 
@@ -130,7 +130,7 @@ interface Found {
 function takeOf(shard: Shard, receiver: string, now: number): Found {
   const { outbound } = shard;
   const unsent = whyUnsent(shard, receiver);
-  if (unsent !== null && endUnsent(shard, receiver, unsent, now)) return { taken: [], next: now };
+  if (unsent !== null && endUnsent(shard, receiver, unsent, now)) return { taken: [], next: AT_ONCE };
   const room = outbound.roomFor(receiver);
   if (room <= 0) return { taken: [], next: null };
   const rows = shard.sql.all<DeliveryRow>(OF_RECEIVER, receiver, outbound.inFlight.size + room);
@@ -205,7 +205,7 @@ export async function sendDelivery(shard: Shard, { row, message }: Sending): Pro
 
 function sendNext(shard: Shard, now: number): void {
   const { deliveries } = shard.memory;
-  if (deliveries.pending > 0) deliveries.next = now;
+  if (deliveries.pending > 0) deliveries.next = AT_ONCE;
   const taken = shard.outbound.sentInARow < MOST_IN_A_ROW ? takeDueDeliveries(shard, now) : [];
   armAlarm(shard, now);
   for (const one of taken) shard.host.keepAlive(sendDelivery(shard, one));

@@ -58,6 +58,9 @@ describe("297 webhooks", () => {
     world.faults.clear();
     await world.pass(2_000);
     expect(hooksAt(world, 1)?.webhooks).toMatchObject([{ url: "https://b.example", events: null }]);
+    const { version } = world.shard("a", 0).memory.settings ?? {};
+    await changeWebhook(world.directory(), { id: webhook.id, changes: { url: "https://b.example" } });
+    expect(world.shard("a", 0).memory.settings?.version).toBe(version);
     await deleteWebhook(world.directory(), { id: webhook.id });
     for (const shard of [0, 1]) expect(hooksAt(world, shard)?.webhooks).toEqual([]);
     expect(await deleteWebhook(world.directory(), { id: webhook.id })).toMatchObject({ code: "webhook-unknown" });

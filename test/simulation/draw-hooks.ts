@@ -8,13 +8,20 @@ const SECRET = { secret: "whsec_c2ltdWxhdGlvbg==", until: null };
 
 export const WEBHOOK_URL = "https://queue.example/hook";
 
+/** Until the calm some have no secret for callbacks yet. */
 export function drawHooks(random: Random): Hooks {
-  if (random.chance(0.6)) return { signing: [SECRET], webhooks: [] };
+  const signing = random.chance(0.2) ? [] : [SECRET];
+  if (random.chance(0.6)) return { signing, webhooks: [] };
   const events = random.chance(0.5) ? null : [random.pick(FINISHED)];
   return {
-    signing: [SECRET],
+    signing,
     webhooks: [{ id: "wh_1", url: WEBHOOK_URL, events, disabled: false, secrets: [SECRET] }],
   };
+}
+
+/** With the secret that they may have lacked. */
+export function signed(hooks: Hooks): Hooks {
+  return { ...hooks, signing: [SECRET] };
 }
 
 /** Of four hosts, so that one may be slow and the others not. */

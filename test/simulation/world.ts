@@ -22,7 +22,7 @@ import { TurnCheck } from "./check-turn.ts";
 import { checkWatchers } from "./check-watch.ts";
 import { Client } from "./client.ts";
 import { databaseFor } from "./databases.ts";
-import { drawHooks } from "./draw-hooks.ts";
+import { drawHooks, signed } from "./draw-hooks.ts";
 import { drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { SimulatedHistory } from "./history-database.ts";
@@ -203,7 +203,13 @@ export class World {
     this.faults.isCalm = true;
     this.#note("CALM");
     this.#chaos.end();
-    this.#client.change({ paused: false, draining: false, concurrency: null, depthLimit: 10_000 });
+    this.#client.change({
+      paused: false,
+      draining: false,
+      concurrency: null,
+      depthLimit: 10_000,
+      hooks: signed(this.#hooks),
+    });
   }
 
   /** Every task has ended and has been told. */
