@@ -34,12 +34,15 @@ export function isAnotherQueue({ memory }: Shard, { deleted, generation }: Queue
 /** Inside a transaction. */
 export function adoptSettings(shard: Shard, settings: QueueSettings): void {
   const { memory } = shard;
-  shard.sql.run(KEEP_SETTINGS, memory.seqReserved, JSON.stringify(settings));
+  // A Directory from before there were webhooks says nothing of them, which is no word that they are gone.
+  const { hooks = memory.settings?.hooks } = settings;
+  const kept = hooks ? { ...settings, hooks } : settings;
+  shard.sql.run(KEEP_SETTINGS, memory.seqReserved, JSON.stringify(kept));
   const { deliveries } = memory;
   // A secret may have come that they wait for, or who they are for may be gone.
   if (deliveries.pending > 0) deliveries.next = AT_ONCE;
   const before = memory.settings?.fair;
-  memory.settings = withDefaults(settings);
+  memory.settings = withDefaults(kept);
   countLimits(memory, shard.address.shard, shard.ports.now());
   if (JSON.stringify(before) !== JSON.stringify(memory.settings.fair)) beginTurns(memory);
 }

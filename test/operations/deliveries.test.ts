@@ -1,5 +1,6 @@
 /** Deliveries: tried by the policy, at least once, none held up by another; read, sent again, forgotten. */
 import { describe, expect, it } from "vitest";
+import { DEFAULT_SETTINGS } from "../../core/schema/queue-settings.ts";
 import type { WebhookMessage } from "../../core/webhook-message.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { listDeliveries, pingWebhook, redeliver } from "../../durable-objects/queue-shard/deliveries.ts";
@@ -123,6 +124,17 @@ describe("296 nobody is held up by a receiver that is slow or away", () => {
 });
 
 describe("297 a webhook that is gone", () => {
+  it("is not taken for gone because a Directory of an earlier version does not know of webhooks", async () => {
+    const world = hooksWorld([hook()]);
+    end(world, {});
+    const { hooks: _, ...settings } = world.shard.memory.settings ?? DEFAULT_SETTINGS;
+    configure(world.shard, { v: 1, settings: { ...settings, version: 2, slots: 3 } });
+    world.evict();
+    await passIn(world, 1_000);
+    expect(world.shard.memory.settings).toMatchObject({ slots: 3, hooks: { webhooks: [{ id: "wh_1" }] } });
+    expect(deliveriesOf(world)).toMatchObject([{ status: "delivered" }]);
+  });
+
   it("deleted or disabled: what waits for it ends at once as failed and tells why; pings go to a disabled one", async () => {
     const world = hooksWorld([hook(), hook({ id: "wh_2" })]);
     world.receive = async () => 503;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import { OVERLAP_MS } from "../../core/webhook-secrets.ts";
-import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
+import { changeQueue, controlQueue } from "../../durable-objects/directory/change-queue.ts";
 import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
 import { lookup } from "../../durable-objects/directory/lookup.ts";
 import { listWebhooks } from "../../durable-objects/directory/read-webhooks.ts";
@@ -14,6 +14,7 @@ import {
   webhookSecrets,
 } from "../../durable-objects/directory/save-webhook.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
+import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 
 const queue = "a" as QueueName;
@@ -90,6 +91,21 @@ describe("297 webhooks", () => {
     await deleteQueue(world.directory(), { queue, force: true });
     const left = await listWebhooks(world.directory(), { queue: null, after: null, limit: 100 });
     expect(left).toMatchObject({ webhooks: [{ queue: "default" }] });
+  });
+
+  it("298 a queue with deliveries to be sent is not empty", async () => {
+    const world = await withQueue(1);
+    await create(world);
+    const task = { type: "echo", version: 1, priority: 5, payload: "1", runAt: null, options: null };
+    const settings = world.shard("a", 0).memory.settings;
+    if (!settings) throw new Error("no settings");
+    const request = { v: 1, settingsVersion: settings.version, atomic: true, tasks: [task] } as const;
+    const answer = await world.ports.shard({ ...world.shard("a", 0).address }).submit(request);
+    cancel(world.shard("a", 0), { v: 1, seq: answer.ok ? (answer.seqs[0] ?? (0 as never)) : (0 as never) });
+    await controlQueue(world.directory(), { queue, action: "drain" });
+    const refused = await deleteQueue(world.directory(), { queue, force: false });
+    expect(refused).toMatchObject({ code: "queue-not-empty" });
+    expect(!refused.ok && refused.detail).toContain("1 webhook deliveries to be sent");
   });
 
   it("a receiver that says 410 is disabled once, an operator is told why, and whoever enables it again ends that", async () => {
