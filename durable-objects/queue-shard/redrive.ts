@@ -76,8 +76,8 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
   let refusal: BulkRefusal | null = null;
   let last = shard.memory.lastSeq;
   for (const row of rows) {
-    const id = taskId(address, row.seq);
-    const task = redriveTask(recordOf(row), id, edit, ports.taskType(row.type), now);
+    const record = recordOf(row);
+    const task = redriveTask(record, taskId(address, row.seq), edit, ports.taskType(row.type), now);
     if (isFault(task)) {
       const { pointer, detail } = task.errors[0] ?? { pointer: "", detail: task.detail };
       failures.push({ seq: row.seq, code: task.code, pointer, detail });
@@ -90,8 +90,7 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
     last = nextSeq(last, now);
     planned.push({ seq: last as Seq, task });
     gone.push(row);
-    const kept = recordOf({ ...row, payload: payloadForHistory(row) });
-    records.push(repeatedBy(kept, taskId(address, last as Seq)));
+    records.push(repeatedBy({ ...record, payload: payloadForHistory(row) }, taskId(address, last as Seq)));
   }
   if (planned.length > 0) {
     reserveSeq(shard, now, last);

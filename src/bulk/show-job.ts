@@ -3,8 +3,28 @@ import type { BulkWork, Job, JobPart } from "../../core/schema/bulk-rpc.ts";
 import type { RedriveEdit } from "../../core/schema/dead-letters-rpc.ts";
 import { iso } from "../../core/task.ts";
 
+/** With each failure that is kept, and each shard. */
 export function jobView(job: Job) {
-  const { id, queue, work, ids, asOf, rate, status, parts, failures, refusal, createdAt, endedAt } = job;
+  const { failures, parts, work } = job;
+  return {
+    ...jobSummary(job),
+    failures,
+    shards: parts.map((part) => ({
+      shard: part.shard,
+      matched: part.matched,
+      done: part.done,
+      ...(work.action === "cancel" && { stopping: part.stopping }),
+      skipped: skippedOf(part),
+      failed: part.failed,
+      ended: part.ended,
+      refusal: part.refusal,
+    })),
+  };
+}
+
+/** As the list has it. */
+export function jobSummary(job: Job) {
+  const { id, queue, work, ids, asOf, rate, status, parts, refusal, createdAt, endedAt } = job;
   const isCounted = parts.every(({ matched }) => matched !== null);
   const sum = (of: (part: JobPart) => number) => parts.reduce((total, part) => total + of(part), 0);
   const last = refusal ?? parts.find((part) => part.refusal !== null)?.refusal ?? null;
@@ -27,17 +47,6 @@ export function jobView(job: Job) {
     startedAt: iso(createdAt),
     endedAt: endedAt === null ? null : iso(endedAt),
     refusal: last,
-    failures,
-    shards: parts.map((part) => ({
-      shard: part.shard,
-      matched: part.matched,
-      done: part.done,
-      ...(work.action === "cancel" && { stopping: part.stopping }),
-      skipped: skippedOf(part),
-      failed: part.failed,
-      ended: part.ended,
-      refusal: part.refusal,
-    })),
   };
 }
 

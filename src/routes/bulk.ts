@@ -9,7 +9,7 @@ import { iso } from "../../core/task.ts";
 import { askDirectory } from "../ask-directory.ts";
 import { askEach, shardsOf } from "../bulk/ask-shards.ts";
 import { asOfOf, readWork, type Work } from "../bulk/read-work.ts";
-import { jobView } from "../bulk/show-job.ts";
+import { jobSummary, jobView } from "../bulk/show-job.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
@@ -33,7 +33,7 @@ export async function getJob(door: Door, c: Ctx): Promise<Response> {
 /** The newest first. */
 export async function listJobs(door: Door, c: Ctx): Promise<Response> {
   const { jobs } = await askDirectory(door, c, (directory) => directory.listJobs({ v: 1 }));
-  return json({ jobs: jobs.map(jobView) });
+  return json({ jobs: jobs.map(jobSummary) });
 }
 
 export async function cancelJob(door: Door, c: Ctx): Promise<Response> {

@@ -95,6 +95,8 @@ export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
   const { at, record } = await changeTask(door, c.env.tenant, c.req.param("id") ?? "", {
     isRepeatable: true,
     make: (shard, seq) => shard.redriveDead({ v: 1, seq, ...(edit && { edit }) }),
+  }).catch((thrown) => {
+    throw thrown instanceof Problem && NOWHERE.has(thrown.code) ? notDead(c) : thrown;
   });
   const id = record.links?.replayedBy?.at(-1);
   if (record.status !== "FAILED" || id === undefined) throw notDead(c);
@@ -102,6 +104,8 @@ export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
   const view = { id, queue: at.queue, replayOf: taskId(at, record.seq) };
   return json(view, 202, { location: `/tasks/submissions/${id}` });
 }
+
+const NOWHERE: ReadonlySet<string> = new Set(["task-unknown", "task-expired-from-history"]);
 
 /** Those of a filter, as many as a request has time for; `more` says that the same call again goes on. */
 export async function discardDeadLetters(door: Door, c: Ctx): Promise<Response> {

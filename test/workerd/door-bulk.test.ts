@@ -47,6 +47,8 @@ describe("one dead letter", () => {
     });
     await vi.waitFor(async () => expect((await call("GET", `/queues/${QUEUE}`)).body.counts?.outboxRows).toBe(0));
     expect((await call("POST", `/dead-letters/${id}/redrive`, {})).body.id).toBe(body.id);
+    for (const id of ["nonsense", "bulk.0.06aa9ng0000", "none.0.06aa9ng0000"])
+      expect((await call("POST", `/dead-letters/${id}/redrive`)).body.code).toBe("dead-letter-unknown");
     const { body: next } = await call("POST", `/dead-letters/${body.id}/redrive`, { edit: { payload: { times: 0 } } });
     expect((await call("GET", `/tasks/submissions/${next.id}?wait=20`)).body.status).toBe("SUCCEEDED");
     expect((await call("POST", `/dead-letters/${next.id}/redrive`)).body.code).toBe("dead-letter-unknown");
