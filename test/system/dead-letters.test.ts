@@ -81,7 +81,7 @@ describe("10,000 failures of three causes", () => {
 });
 
 describe("SIGKILL in the middle", () => {
-  it("269 274 of a redrive and of a cancellation doubles nothing, leaves nothing, and the counts are exact", async () => {
+  it("E9 269 274 of a redrive and of a cancellation doubles nothing, leaves nothing, and the counts are exact", async () => {
     const ids = await die("redriven", Array(4_000).fill("no"));
     await client.pause("redriven");
     await client.putQueue("cancelled", { depthLimit: 20_000, shards: 2 });
