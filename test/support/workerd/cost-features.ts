@@ -206,6 +206,16 @@ export const FEATURES: readonly Feature[] = [
     },
   },
   {
+    name: "`callback` or a webhook: taken at once, later forgotten",
+    settings: { hooks: { signing: [{ secret: "whsec_c2lnbmluZw==", until: null }], webhooks: [] } },
+    async run(bench) {
+      bench.submit(() => options({ callback: { url: "https://receiver.example/ended" } }));
+      bench.runAll();
+      await bench.flush();
+      bench.pass(8 * 24 * HOUR_MS);
+    },
+  },
+  {
     name: "changed once while it waits (PATCH)",
     run(bench) {
       for (const seq of bench.submit()) change(bench.world.shard, { v: 1, seq, rev: null, changes: { priority: 7 } });

@@ -77,13 +77,13 @@ export class CostBench {
     await walkRetention(history, shard.ports);
   }
 
-  /** Until D1 has everything. */
+  /** Until D1 has everything, and receivers have. */
   async flush(): Promise<void> {
     const { world } = this;
     do {
       this.pass(1_000);
       await Promise.all(world.background.splice(0));
-    } while (world.shard.memory.outbox.rows > 0);
+    } while (world.shard.memory.outbox.rows + world.shard.memory.deliveries.pending > 0);
   }
 }
 
