@@ -3,6 +3,7 @@
  * same operations under seeded faults. `workerd`: real objects, queues and D1. `system`: the whole service over HTTP,
  * killed and started again, one file at a time and after the others, because it measures time and takes both cores.
  */
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { Response } from "miniflare";
@@ -58,7 +59,7 @@ export default defineConfig({
           name: "workerd",
           include: ["test/workerd/**/*.test.ts"],
           setupFiles: ["test/support/workerd/apply-migrations.ts"],
-          provide: { migrations: await readD1Migrations("migrations") },
+          provide: { migrations: await readD1Migrations("migrations"), costPage: readFileSync("docs/cost.md", "utf8") },
           testTimeout: 30_000,
           hookTimeout: 30_000,
           maxWorkers: WORKERS,
