@@ -68,7 +68,7 @@ export interface BulkRequest extends Versioned {
 export interface BulkFailure {
   readonly seq: Seq;
   readonly code: ErrorCode;
-  /** JSON Pointer into the edit, to where it does not fit. */
+  /** JSON Pointer into what was asked for, to where it does not fit: `/edit/payload/to`. */
   readonly pointer: string;
   readonly detail: string;
 }

@@ -89,9 +89,13 @@ export const DiscardSchema = z.strictObject({ ...about, filter: DeadFilterSchema
 export const RedriveSchema = z.strictObject({ ...paced, filter: DeadFilterSchema, edit: EditSchema.optional() });
 
 /** POST /tasks/bulk. `filter` must stand there, be it empty: nobody means all by leaving it out. */
-export const BulkSchema = z.discriminatedUnion("action", [
-  z.strictObject({ action: z.literal("cancel"), ...paced, filter: LiveFilterSchema }),
-  z.strictObject({ action: z.literal("discard"), ...paced, filter: DeadFilterSchema }),
-  RedriveSchema.extend({ action: z.literal("redrive") }),
-]);
+export const BulkSchema = z.discriminatedUnion(
+  "action",
+  [
+    z.strictObject({ action: z.literal("cancel"), ...paced, filter: LiveFilterSchema }),
+    z.strictObject({ action: z.literal("discard"), ...paced, filter: DeadFilterSchema }),
+    RedriveSchema.extend({ action: z.literal("redrive") }),
+  ],
+  { error: "must be cancel, discard or redrive" },
+);
 export type BulkTold = z.infer<typeof BulkSchema>;

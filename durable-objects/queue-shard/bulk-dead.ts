@@ -19,7 +19,7 @@ const NEWEST = "SELECT max(ended_at) AS at FROM task WHERE status = 'FAILED'";
 
 const LOOKED_AT = 20_000;
 /** Failures that an answer names. */
-const MOST_TOLD = 20;
+const MOST_TOLD = 100;
 /** So many take 25 ms (node:sqlite), as a thousand discarded do: nothing else moves meanwhile. */
 const MOST_REDRIVEN = 500;
 const BEGINNING: BulkPlace = { endedAt: 0, seq: 0 };

@@ -35,7 +35,7 @@ export function redriveDead(shard: Shard, { seq, edit = {} }: RedriveRequest): T
   const now = shard.ports.now();
   const { records, failures, refusal: full } = shard.transact(() => redriveRows(shard, [row], edit, now));
   const [failure] = failures;
-  if (failure) return { ...refuse(failure.code, failure.detail), pointer: `/edit${failure.pointer}` };
+  if (failure) return { ...refuse(failure.code, failure.detail), pointer: failure.pointer };
   if (full) return refuse(full.code, full.detail, ASK_AGAIN_MS);
   afterOperation(shard, now);
   return { v: 1, ok: true, task: records[0] ?? null };
@@ -80,7 +80,7 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
     const task = redriveTask(record, taskId(address, row.seq), edit, ports.taskType(row.type), now);
     if (isFault(task)) {
       const { pointer, detail } = task.errors[0] ?? { pointer: "", detail: task.detail };
-      failures.push({ seq: row.seq, code: task.code, pointer, detail });
+      failures.push({ seq: row.seq, code: task.code, pointer: `/edit${pointer}`, detail });
       continue;
     }
     if (!mayHaveLane(shard, task, newLanes)) {

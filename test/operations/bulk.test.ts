@@ -183,7 +183,7 @@ describe("270 redriving by filter", () => {
     const work: BulkWork = { action: "redrive", filter: {}, edit: { payloadPatch: '{"n":null}' } };
     const [portion] = walk(world, work);
     expect(portion).toMatchObject({ done: 20, failed: 10, more: false });
-    expect(portion?.failures[0]).toMatchObject({ code: "payload-invalid", pointer: "/payloadPatch/to" });
+    expect(portion?.failures[0]).toMatchObject({ code: "payload-invalid", pointer: "/edit/payloadPatch/to" });
     expect(world.shard.memory.dead.count).toBe(10);
   });
 });

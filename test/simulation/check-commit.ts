@@ -60,10 +60,12 @@ export function checkCommit({ moves, flushes, records }: Seen, deps: CommitDeps)
 
 /**
  * A row goes by success, which a run has, because somebody said so, or because its time to begin was over; one that
- * failed, where it was redriven or discarded in the same commit.
+ * failed, where it was redriven, discarded or one too many in the same commit.
  */
-function mayBeGone(seq: Seq, was: Status | "NEW", status: string | null, { model, now }: CommitDeps): boolean {
-  if (status === "FAILED") return model.redriven.has(seq) || model.discarded.has(seq);
+function mayBeGone(seq: Seq, was: Status | "NEW", status: string | null, deps: CommitDeps): boolean {
+  const { model, now, settings } = deps;
+  if (status === "FAILED")
+    return model.redriven.has(seq) || model.discarded.has(seq) || settings.deadLettersMax < MANY_DEAD;
   if (status === "SUCCEEDED") return was === "RUNNING";
   if (status === "CANCELLED") return model.asked.has(seq);
   const expiresAt = model.tasks.get(seq)?.expiresAt ?? Number.POSITIVE_INFINITY;
@@ -171,9 +173,20 @@ function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boo
   const age = deps.now === null ? Number.POSITIVE_INFINITY : deps.now - (ended_at ?? 0);
   const isPast =
     age >= deps.settings.historyTtlSeconds * 1_000 ||
-    [deps.model.discarded, deps.model.redriven, deps.model.erasing].some((those) => those.has(seq));
+    [deps.model.discarded, deps.model.redriven, deps.model.erasing].some((those) => those.has(seq)) ||
+    isOneTooMany(deps);
   must(isPast, () => `dead letter ${seq} was forgotten after ${age} ms`);
   return false;
+}
+
+const MANY_DEAD = 100;
+
+/** A dead letter goes with the death of another, where that is more than the queue may hold. */
+function isOneTooMany({ model, settings, tally }: CommitDeps): boolean {
+  const others = [...model.tasks.values()].filter(({ status }) => status === "FAILED").length;
+  if (others < settings.deadLettersMax) return false;
+  tally.count("one dead letter too many");
+  return true;
 }
 
 /** How the task ended, as outbox or D1 tell it; null: neither knows. */

@@ -4,6 +4,7 @@
  */
 import type { Lane } from "../../core/lanes.ts";
 import { deadlineOf } from "../../core/lease.ts";
+import { deadShareOf } from "../../core/schema/queue-settings.ts";
 import { loadMemory, type Memory, type Session, storeClaims } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
@@ -60,6 +61,8 @@ export function checkMemory({ memory, outbound }: Shard, tables: Tables, hasStep
   for (const name of ["count", "next"] as const) same(`due.${name}`, memory.due[name], fresh.due[name]);
   atMost("expiryHint", memory.expiryHint, fresh.expiryHint);
   for (const name of ["count", "oldest", "bytes"] as const) same(`dead.${name}`, memory.dead[name], fresh.dead[name]);
+  const most = memory.settings && deadShareOf(memory.settings);
+  must(most === null || fresh.dead.count <= most.count, () => `${fresh.dead.count} dead letters of ${most?.count}`);
   for (const name of ["rows", "entries", "bytes", "refused"] as const)
     same(`outbox.${name}`, memory.outbox[name], fresh.outbox[name]);
   for (const { outbox } of [memory, fresh])

@@ -27,6 +27,7 @@ export function drawSettings(random: Random): QueueSettings {
     maxCrashes: random.between(2, 6),
     // Down to the shortest: dead letters are forgotten while the run goes on.
     historyTtlSeconds: random.pick([60, 3_600, 30 * 86_400]),
+    deadLettersMax: random.chance(0.2) ? random.between(1, 4) : DEFAULT_SETTINGS.deadLettersMax,
   };
 }
 

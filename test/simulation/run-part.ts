@@ -18,7 +18,7 @@ const DEEDS = [
   "EXPIRED, purged, discarded, cancel: CANCELLED, cancel: RUNNING, cancel: SUCCEEDED",
   "replay: SUCCEEDED, replay: FAILED, replay: CANCELLED, queue deleted",
   "answered from the cache, results purged, erased in the shard, erased in D1",
-  "redriven, job: redrive, job: cancel, job: discard, job: draining",
+  "redriven, job: redrive, job: cancel, job: discard, job: draining, one dead letter too many",
   "webhook, webhook taken again, redeliver: pending",
   "SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
   "changed: SCHEDULED, changed: QUEUED, changed: RETRYING, task-running, rev-mismatch, QUEUED to SCHEDULED",
