@@ -117,6 +117,14 @@ describe("245 turns", () => {
     expect(queue.starts(7)).toEqual(["a", "a", "a", "b", "", "a", "b"]);
   });
 
+  it("a key that is ahead of the others is not forgotten, however many keys there are", () => {
+    const fair = new Fair({ far: 0.01 });
+    const at = (fairnessKey: string) => ({ priority: 5, fairnessKey });
+    fair.started(at("far"));
+    for (let i = 0; i < 5_000; i++) fair.started(at(`once ${i}`));
+    expect(fair.timeOf(at("far"))).toBe(100);
+  });
+
   it("keys by the ten thousand come and go, and shares stay", () => {
     const queue = new Queue({ fair: new Fair({ a: 2 }) });
     queue.wait(60_000, { fairnessKey: "a" });

@@ -134,6 +134,18 @@ describe("which lane is next", () => {
     expect(pick({ paused: true })).toBeNull();
   });
 
+  it("238 none of a limitKey that is closed, of whatever priority and type, until it is open again", () => {
+    const lanes = new Lanes();
+    const kinds = [{ priority: 5 }, { priority: 9 }, { priority: 9, type: "sleep" }, { priority: 1 }];
+    for (const [i, patch] of kinds.entries()) lanes.add(i + 1, key({ ...patch, limitKey: "a" }), 1, (i + 1) as Seq);
+    lanes.add(9, key({ priority: 0, limitKey: "b" }), 1, 9 as Seq);
+    const pick = () => pickLane(runnableBands(lanes, ANY), true, lanes, ANY)?.no;
+    lanes.close("a");
+    expect(pick()).toBe(9);
+    lanes.open("a");
+    expect(pick()).toBe(2);
+  });
+
   it("130 a careful one only into a free slot, and it holds nobody back", () => {
     const pick = lanesOf([1, { mode: "careful", priority: 9 }], [2, {}]);
     expect(pick({}, true)).toBe(1);

@@ -67,6 +67,19 @@ describe("257 a queue is deleted", () => {
     expect(await remove(world)).toMatchObject({ code: "queue-not-empty" });
   });
 
+  it("not where it was resumed while its shards were asked: it may have got something since", async () => {
+    const world = await made();
+    await drain(world);
+    world.faultOfCall = ({ method }) => {
+      if (method !== "summary") return null;
+      world.faultOfCall = () => null;
+      void controlQueue(world.directory(), { queue, action: "resume" });
+      return null;
+    };
+    expect(await remove(world)).toMatchObject({ code: "queue-not-empty", detail: expect.stringContaining("drain") });
+    expect(await find(world)).toMatchObject({ settings: { draining: false, deleted: false } });
+  });
+
   it("not while a type is routed to it or a schedule names it", async () => {
     const world = await made();
     await drain(world);

@@ -1,6 +1,5 @@
 /** A shard under an Idempotency-Key: one key, one submission, one answer, for 24 hours. */
 import { describe, expect, it } from "vitest";
-import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import { DEFAULT_SETTINGS } from "../../core/schema/queue-settings.ts";
 import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
@@ -11,6 +10,7 @@ import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { many, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
 
 const KEY: Idempotency = { key: "k", fingerprint: "one" };
+const DAY = 24 * 3_600_000;
 
 function accepted(answer: SubmitAnswer) {
   if (!answer.ok) throw new Error(`not accepted: ${answer.code}`);
@@ -101,10 +101,20 @@ describe("203 a key", () => {
     expect(once(world, many(3), KEY, false)).toMatchObject({ seqs: first.seqs, refused: first.refused });
   });
 
-  it("is free again after 24 hours, and its row is gone", () => {
+  it("is taken by what was accepted in part though the first task was refused", () => {
+    const world = makeWorld();
+    const taken = { dedup: { key: "uniq:key:echo k", ttlMs: DAY, onConflict: "reject" as const } };
+    world.submit([taken]);
+    const first = accepted(once(world, [taken, {}], KEY, false));
+    expect(first).toMatchObject({ seqs: [null, expect.any(Number)], refused: [{ index: 0, code: "duplicate-task" }] });
+    expect(once(world, [taken, {}], KEY, false)).toMatchObject({ replayed: true, seqs: first.seqs });
+    expect(world.shard.memory.lanes.queued).toBe(2);
+  });
+
+  it("201 is free again after 24 hours, and its row is gone", () => {
     const world = makeWorld();
     const [first] = accepted(once(world, [{}])).seqs;
-    world.passTo(world.now + IDEMPOTENCY_TTL_MS - 1);
+    world.passTo(world.now + DAY - 1);
     expect(once(world, [{}])).toMatchObject({ seqs: [first], replayed: true });
     world.passTo(world.now + 1);
     expect(world.shard.sql.all("SELECT key FROM dedup")).toEqual([]);

@@ -34,6 +34,22 @@ describe("208 replace", () => {
     expect(order.slice(3)).toEqual([seq, between[1], between[0]]);
   });
 
+  it("241 changes its fairnessKey and its limitKey, and it counts against these", () => {
+    const world = makeWorld({ slots: 9, keyLimits: { concurrency: 1 } });
+    const seq = nth(accept(world, keyed(1, { limitKey: "a", fairnessKey: "f" })), 0);
+    const [busy, other] = accept(world, { limitKey: "b", priority: 9 }, { limitKey: "a" });
+    accept(world, keyed(2, { limitKey: "b", fairnessKey: "g" }));
+    expect(taskAt(world, seq)?.links).toEqual({ limitKey: "b", fairnessKey: "g" });
+    for (const evicts of [false, true]) {
+      if (evicts) world.evict();
+      expect(world.shard.memory.lanes.queued).toBe(3);
+    }
+    const hand = new WorkerHand(world);
+    expect(hand.tasks.map((task) => task.seq)).toEqual([busy, other]);
+    const [first] = hand.tasks;
+    if (first) expect(hand.say({ outcomes: [succeeded(world, first)], want: 1 }).tasks).toMatchObject([{ seq }]);
+  });
+
   it("a later time puts it off, an earlier one or none brings it forward", () => {
     const world = makeWorld();
     const later = world.now + 60_000;

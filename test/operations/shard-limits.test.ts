@@ -46,6 +46,15 @@ describe("237 concurrency", () => {
     expect(hand.say({ outcomes: [succeeded(world, first)], want: 8 }).tasks).toHaveLength(1);
   });
 
+  it("of a key that is named apart: what is said of it goes before, field by field", () => {
+    const rate = { limit: 1, periodMs: 60_000, burst: 3 };
+    const keyLimits = { concurrency: 2, rate: { ...rate, burst: 1 } };
+    const world = makeWorld({ slots: 9, keyLimits, keyLimitOverrides: { more: { rate }, apart: { concurrency: 3 } } });
+    accept(world, ...["other", "more", "apart"].flatMap((limitKey) => many(4, { limitKey })));
+    // Of "more" the concurrency of each key lets two, of "apart" the rate of each key one.
+    expect(keysOf(world, new WorkerHand(world))).toEqual(["other", "more", "more", "apart"]);
+  });
+
   it("is kept over the loss of memory, a failure and the end of a lease", () => {
     const world = makeWorld({ slots: 8, ...ONE_EACH, retry: { baseMs: 1_000 } });
     const seqs = accept(world, ...many(3, { limitKey: "a" }));

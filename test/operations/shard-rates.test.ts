@@ -50,6 +50,17 @@ describe("242 a rate", () => {
     }
   });
 
+  it("over several shards is in whole shares, its burst too, and a burst no less than 1", () => {
+    for (const [burst, first] of [
+      [8, 2],
+      [2, 1],
+    ] as const) {
+      const world = makeWorld({ slots: 20, shards: 4, rate: { limit: 4, periodMs: 1_000, burst } });
+      accept(world, ...many(20));
+      expect(new WorkerHand(world).tasks).toHaveLength(first);
+    }
+  });
+
   it("holds nothing else back, and a task without that key or type least of all", () => {
     const world = makeWorld({
       slots: 20,
@@ -114,6 +125,15 @@ describe("243 the wait for a token", () => {
     expect(world.late).toHaveLength(2);
   });
 
+  it("is 20 ms where the token comes sooner", () => {
+    const world = makeWorld({ slots: 1, rate: { limit: 1, periodMs: 5 } });
+    accept(world, ...many(2));
+    const hand = new WorkerHand(world);
+    hand.ask({ outcomes: hand.tasks.map((task) => succeeded(world, task)), want: 1, waitMs: 15_000 });
+    world.passTo(world.now + 20);
+    expect(world.late).toMatchObject([{ handout: { tasks: [{}] } }]);
+  });
+
   it("a bucket that was full again by the rate before is full by a slower one too, and its key is not waited for", () => {
     const world = makeWorld({ slots: 9, keyLimits: { rate: { limit: 1, periodMs: 100 } } });
     accept(world, ...many(2, { limitKey: "a" }));
@@ -143,6 +163,22 @@ describe("243 the wait for a token", () => {
     configure(world.shard, { v: 1, settings: { ...settings, version: 3, rate: null } });
     expect(hand.say({ want: 9 }).tasks).toHaveLength(7);
   });
+});
+
+it("244 a claim writes the buckets that it took from itself, and not those of claims before", () => {
+  const world = makeWorld({ slots: 9, keyLimits: { rate: { limit: 1, periodMs: 60_000, burst: 5 } } });
+  const change = "CREATE TRIGGER told AFTER UPDATE ON bucket BEGIN INSERT INTO told (name) VALUES (NEW.name); END";
+  accept(world, { limitKey: "a" });
+  const hand = new WorkerHand(world);
+  world.shard.sql.run("CREATE TABLE told (name TEXT)");
+  world.shard.sql.run(change);
+  const claim = (limitKey: string) => {
+    accept(world, { limitKey });
+    hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)), want: 1 });
+    return world.shard.sql.all<{ name: string }>("DELETE FROM told RETURNING name").map(({ name }) => name);
+  };
+  // A new row is no update: of b there is none to be told yet.
+  expect([claim("b"), claim("a"), claim("b")]).toEqual([[], ["key a"], ["key b"]]);
 });
 
 it("244 rows of buckets: one a claim for each bucket that it took from, none where there is no rate; full ones go", () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { FIRST_LOOK_MS } from "../../core/keys.ts";
 import type { Dedup, NewTask, SubmitAnswer, Within } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
+import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { submit } from "../../durable-objects/queue-shard/submit.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, nth, snoozed, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
@@ -72,6 +73,34 @@ describe("205 within running", () => {
     expect(rows()).toHaveLength(1);
     world.passTo(world.now + 200 * HOUR);
     expect(rows()).toEqual([]);
+  });
+
+  it("207 a key is kept while its task runs, for hours, and looked at meanwhile", () => {
+    const world = makeWorld();
+    const [first = 0] = accept(world, { ...unique("running"), options: JSON.stringify({ timeoutMs: 86_400_000 }) });
+    const hand = new WorkerHand(world);
+    hand.say({ started: hand.tasks.map(({ seq }) => seq) });
+    for (const until = world.now + 3 * HOUR; world.now < until; ) {
+      world.passTo(world.now + 30_000);
+      hand.say();
+    }
+    expect(world.shard.memory.running).toBe(1);
+    expect(isHeld(world, "running", first)).toBe(true);
+    expect(world.shard.sql.all<{ at: number }>("SELECT expires_at AS at FROM dedup")[0]?.at).toBeGreaterThan(world.now);
+  });
+
+  it("207 keys past their time go 1,000 at a time, each batch by an alarm that comes at once", () => {
+    const world = makeWorld();
+    const key = (i: number) => ({ dedup: { key: `k${i}`, ttlMs: 60_000 } });
+    accept(world, ...Array.from({ length: 2_500 }, (_, i) => key(i)));
+    world.now += 60_000;
+    const left = [];
+    for (let rings = 0; rings < 3; rings++) {
+      expect(world.shard.alarmAt).toBeLessThanOrEqual(world.now);
+      onAlarm(world.shard);
+      left.push(world.shard.sql.all<{ n: number }>("SELECT count(*) AS n FROM dedup")[0]?.n);
+    }
+    expect(left).toEqual([1_500, 500, 0]);
   });
 
   it("a key of a task that waits for long is looked at ever more seldom", () => {
