@@ -139,11 +139,14 @@ export function explainEnded(record: TaskRecord): Explanation {
   const attempts = record.attempts.length + record.attemptsDropped;
   const at = iso(endedAt ?? createdAt);
   const why = error === null ? "" : ` ${error.code}: ${error.message}`;
+  const source = record.links?.cachedFrom;
   const times = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
   const told = (): string => {
     switch (status) {
       case "SUCCEEDED":
-        return `It succeeded at ${at}, after ${times}.`;
+        return source === undefined
+          ? `It succeeded at ${at}, after ${times}.`
+          : `It succeeded at ${at}, as it was submitted: by the result of ${source}, an equal task.`;
       case "FAILED":
         return `It failed at ${at}, after ${times}.${why}`;
       case "CANCELLED":

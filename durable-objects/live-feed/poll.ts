@@ -102,7 +102,7 @@ async function pollHistory(feed: Feed, at: ShardAddress, seqs: readonly Seq[]): 
 }
 
 function isNowhere({ code }: Missing): boolean {
-  return code === "task-unknown" || code === "task-expired-from-history";
+  return code === "task-unknown" || code === "task-expired-from-history" || code === "task-deleted";
 }
 
 async function pollQueue(feed: Feed, queue: QueueName): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Deletes what the shard has of a finished task: its dead letter, its record on the way to history, its result that was
- * kept for others, what was told or is to be told of its end. In the record's place goes a tombstone, in the same transaction: so history is told by the shard
- * itself, whatever becomes of who asked. Safe to repeat.
+ * kept for others, what was told or is to be told of its end. In the record's place goes a tombstone, in the same
+ * transaction: so history is told by the shard itself, whatever becomes of who asked. Safe to repeat.
  */
 import type { EraseAnswer, EraseRequest } from "../../core/schema/erase-rpc.ts";
 import { isFinished } from "../../core/status.ts";

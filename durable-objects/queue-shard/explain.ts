@@ -9,6 +9,7 @@ import type { Versioned } from "../../core/schema/answer.ts";
 import type { ExplainAnswer } from "../../core/schema/explain-rpc.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
 import { isFinished, type WaitingStatus } from "../../core/status.ts";
+import { isDeleted } from "../../history/tombstone.ts";
 import { freeSlots, knows, stopOf } from "./claim.ts";
 import { foresee, isSoloBusy, knownVersion, type Looked } from "./foresee.ts";
 import { readOne } from "./read.ts";
@@ -23,7 +24,7 @@ export function explain(shard: Shard, { seq }: Versioned & { readonly seq: Seq }
   const [row] = rowsOf(shard.sql, [seq]);
   if (!row || row.status === "FAILED") {
     const record = row ? recordOf(row) : readOne(shard, seq);
-    return { v: 1, ok: true, explanation: record === null ? null : explainEnded(record) };
+    return { v: 1, ok: true, explanation: record === null || isDeleted(record) ? null : explainEnded(record) };
   }
   const { status } = row;
   if (isFinished(status)) throw new Error(`task ${seq} is ${status} and has a row`);

@@ -9,6 +9,7 @@ import { markOf, markOfRecord } from "../../core/mark.ts";
 import { type Changed, MAX_WATCHED, type WatchAnswer, type WatchRequest } from "../../core/schema/watch-rpc.ts";
 import type { Status } from "../../core/status.ts";
 import type { TaskRecord } from "../../core/task.ts";
+import { isDeleted } from "../../history/tombstone.ts";
 import { MAX_READ, read } from "./read.ts";
 import { failure, refuse, type Shard, type Watcher } from "./shard.ts";
 
@@ -157,7 +158,9 @@ function tasksOf(shard: Shard, seqs: ReadonlySet<Seq>): Map<Seq, TaskRecord | nu
 
 function changedOf(differing: WatchRequest["seen"], tasks: ReadonlyMap<Seq, TaskRecord | null>): Changed[] {
   return differing.flatMap(([seq, mark]) => {
-    const task = tasks.get(seq) ?? null;
+    const known = tasks.get(seq) ?? null;
+    // Of one whose data was deleted there is nothing to tell but that, which whoever then asks history hears.
+    const task = known !== null && isDeleted(known) ? null : known;
     return task === null || markOfRecord(task) !== mark ? [{ seq, task }] : [];
   });
 }

@@ -6,6 +6,7 @@ import type { TaskRecord } from "../../core/task.ts";
 import { timelineOf } from "../../core/timeline.ts";
 import { loadCache } from "../../durable-objects/queue-shard/cache-rows.ts";
 import { change } from "../../durable-objects/queue-shard/change.ts";
+import { explain } from "../../durable-objects/queue-shard/explain.ts";
 import { purgeCache } from "../../durable-objects/queue-shard/purge-cache.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
@@ -66,6 +67,9 @@ describe("292 an equal task", () => {
     expect(timelineOf(hit)).toEqual({
       moves: [["SUCCEEDED", world.now, `submitted, and answered by the result of ${from}`]],
       isComplete: true,
+    });
+    expect(explain(world.shard, { v: 1, seq: hit.seq })).toMatchObject({
+      explanation: { status: "SUCCEEDED", summary: expect.stringContaining(`by the result of ${from}`) },
     });
     expect(world.shard.memory.lanes.queued).toBe(0);
     expect(world.tickets).toHaveLength(1);

@@ -2,10 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { type Seq, taskId } from "../../core/ids.ts";
 import { replayOf } from "../../core/replay.ts";
+import type { WatchAnswer } from "../../core/schema/watch-rpc.ts";
 import { NO_PAYLOAD } from "../../core/task.ts";
 import { erase } from "../../durable-objects/queue-shard/erase.ts";
+import { explain } from "../../durable-objects/queue-shard/explain.ts";
 import { flushHistory } from "../../durable-objects/queue-shard/flush-history.ts";
 import { loadMemory } from "../../durable-objects/queue-shard/memory.ts";
+import { watch } from "../../durable-objects/queue-shard/watch.ts";
 import { packBodies } from "../../history/outbox-body.ts";
 import { readHistory } from "../../history/read.ts";
 import { isDeleted, tombstoneOf } from "../../history/tombstone.ts";
@@ -99,6 +102,16 @@ describe("226 the data of a finished task", () => {
     expect([gone(world, seq), rows()]).toEqual([first, before]);
     world.passTo(world.now + 3_700_000);
     expect(world.shard.sql.all("SELECT key FROM dedup")).toEqual([]);
+  });
+
+  it("is told to nobody who follows it or asks why it stands where it does", () => {
+    const world = makeWorld();
+    const seq = nth(ended(world, 0, 1), 0);
+    gone(world, seq);
+    expect(explain(world.shard, { v: 1, seq })).toEqual({ v: 1, ok: true, explanation: null });
+    const told: WatchAnswer[] = [];
+    watch(world.shard, { v: 1, seen: [[seq, "as it was"]], waitMs: 0 }, (answer) => told.push(answer));
+    expect(told).toMatchObject([{ ok: true, changed: [{ seq, task: null }] }]);
   });
 
   it("is not here: nothing is told, and an object that was never written to stays so", () => {

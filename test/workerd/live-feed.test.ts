@@ -92,6 +92,16 @@ describe("289 a socket", () => {
     client.close();
   });
 
+  it("226 is told that the data of a task was deleted, and then no more of it", async () => {
+    const id = await submit({ ...later, delaySeconds: 0 });
+    await call("GET", `/tasks/submissions/${id}?wait=20`);
+    expect((await call("DELETE", `/tasks/submissions/${id}`)).status).toBe(204);
+    const client = await FeedClient.open();
+    client.say({ subscribe: { ids: [id] } });
+    expect(await client.all("error", 1)).toMatchObject([{ code: "task-deleted", id }]);
+    client.close();
+  });
+
   it("is what GET /events needs, and of this origin, where a browser names one", async () => {
     expect(await call("GET", "/events")).toMatchObject({ status: 426, body: { code: "upgrade-required" } });
     expect((await call("POST", "/events")).status).toBe(405);
