@@ -194,7 +194,7 @@ function readCursor(text: string | undefined): ListPlace | null {
 }
 
 function deadLetterView(at: ShardAddress, record: TaskRecord) {
-  const { type, priority, tags, createdAt, endedAt, error, attempts, attemptsDropped, crashes } = record;
+  const { type, priority, tags, createdAt, endedAt, error, attempts, attemptsDropped, crashes, links } = record;
   return {
     id: taskId(at, record.seq),
     type,
@@ -205,6 +205,8 @@ function deadLetterView(at: ShardAddress, record: TaskRecord) {
     error: error && publicError(error),
     attempts: attempts.length + attemptsDropped,
     crashes,
+    // One that was redriven before, and died again.
+    ...(links?.replayOf !== undefined && { replayOf: links.replayOf }),
   };
 }
 

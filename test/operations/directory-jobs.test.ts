@@ -10,6 +10,7 @@ import { takeDuePortions, workJobs } from "../../durable-objects/directory/work-
 import { close } from "../../durable-objects/queue-shard/close.ts";
 import { open } from "../../durable-objects/queue-shard/open.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
+import { add, every } from "../support/node/schedules.ts";
 
 const queue = "a" as QueueName;
 const CANCEL: BulkWork = { action: "cancel", filter: {} };
@@ -117,6 +118,8 @@ describe("274 a job", () => {
     const world = await made({ shards: 2 });
     for (const shard of [0, 1]) await fill(world, 10, shard);
     world.faults.set("default:a:0", "hang");
+    await add(world, "each second", every(1));
+    const since = world.now;
     const id = await start(world, CANCEL);
     await world.pass(200);
     expect((await look(world, id)).parts.map(({ ended }) => ended)).toEqual([false, true]);
@@ -124,6 +127,8 @@ describe("274 a job", () => {
     const job = await look(world, id);
     expect(job).toMatchObject({ status: "waiting", parts: [{ refusal: { code: "unavailable" } }, { refusal: null }] });
     expect(world.countCalls("countBulk")).toBeLessThan(10);
+    const fires = world.tasks("default").map((task) => task.created_at - since);
+    expect(fires).toEqual(Array.from({ length: 60 }, (_, i) => (i + 1) * 1_000));
     world.faults.clear();
     await world.pass(20_000);
     expect(await look(world, id)).toMatchObject({ status: "done", parts: [{ done: 10 }, { done: 10 }] });

@@ -5,6 +5,8 @@ import { handledType } from "../../core/make-task.ts";
 import { mergePatch } from "../../core/redrive-task.ts";
 import type { RedriveEdit } from "../../core/schema/dead-letters-rpc.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { discardDead } from "../../durable-objects/queue-shard/dead-letters.ts";
+import { countBatch } from "../../durable-objects/queue-shard/read.ts";
 import { redriveDead } from "../../durable-objects/queue-shard/redrive.ts";
 import { bury } from "../support/node/dead-hand.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
@@ -77,6 +79,17 @@ describe("269 a dead letter is redriven", () => {
     ]);
     expect(redrive(world, Number(seq))).toMatchObject(same);
     expect(successor(world, died.seq).links?.replayOf).toContain("q.0.");
+  });
+
+  it("161 the batch of the old one counts it as FAILED, redriven or discarded, also while D1 is away", () => {
+    const world = worldOf();
+    const [first, second, third] = bury(world, [{}, {}, {}]);
+    const counts = () => countBatch(world.shard, { v: 1, first: first as never, count: 3 });
+    redrive(world, Number(first));
+    discardDead(world.shard, { v: 1, filter: { seq: second as never }, asOf: world.now, dryRun: false });
+    expect(counts()).toMatchObject({ ok: true, counts: { FAILED: 3 } });
+    redrive(world, Number(third));
+    expect(counts()).toMatchObject({ ok: true, counts: { FAILED: 3 } });
   });
 
   it("what is none is told as it stands, and stays; an empty shard stays without tables", () => {

@@ -41,6 +41,8 @@ describe("one dead letter", () => {
     const task = (await call("GET", `/tasks/submissions/${body.id}?wait=20`)).body;
     expect(task).toMatchObject({ status: "FAILED", replayOf: id, tags: ["one"], attempts: [{ attempt: 1 }] });
     expect((await call("GET", `/dead-letters/${id}`)).body.code).toBe("dead-letter-unknown");
+    const { body: list } = await call("GET", `/dead-letters?queue=${QUEUE}&tag=one`);
+    expect(list.deadLetters).toMatchObject([{ id: body.id, replayOf: id }]);
     expect((await call("GET", `/tasks/submissions/${id}`)).body).toMatchObject({
       status: "FAILED",
       replayedBy: [body.id],
