@@ -139,7 +139,7 @@ function settleSucceeded(
       progress: null,
     });
     // Nobody is given it for longer than its own task has it.
-    const cache = cachePlaceOf({ options });
+    const cache = options === null ? undefined : cachePlaceOf({ options });
     if (cache) kept.push({ key: cache.key, ttlMs: Math.min(cache.ttlMs, resultTtlSeconds * 1000), type, seq, result });
     dropClaim(memory, session, seq, now);
   }
