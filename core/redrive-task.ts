@@ -57,6 +57,19 @@ function editPayload({ payload }: TaskRecord, edit: RedriveEdit, type: TaskType)
   return typeof text === "string" ? text : under(isWhole ? "/payload" : "/payloadPatch", text);
 }
 
+/** The cause in the old task's timeline. */
+export function redriveCause(by: TaskId): string {
+  return `${REDRIVEN}${by}`;
+}
+
+const REDRIVEN = "redriven as ";
+
+/** What a task was redriven as; null where it was not. A replay is none: it may come after the redrive, or before. */
+export function redrivenAs({ moves }: Pick<TaskRecord, "moves">): TaskId | null {
+  const cause = moves.findLast(([, , said]) => said.startsWith(REDRIVEN))?.[2];
+  return cause === undefined ? null : (cause.slice(REDRIVEN.length) as TaskId);
+}
+
 /** JSON Merge Patch (RFC 7396): null takes a field away, an object is merged, anything else stands in its place. */
 export function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;

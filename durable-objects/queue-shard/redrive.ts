@@ -6,7 +6,7 @@ import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
 import { nextSeq, type Seq, taskId } from "../../core/ids.ts";
 import { laneText, MAX_LANES } from "../../core/lanes.ts";
 import { isFault } from "../../core/make-task.ts";
-import { redriveTask } from "../../core/redrive-task.ts";
+import { redriveCause, redriveTask } from "../../core/redrive-task.ts";
 import { repeatedBy } from "../../core/replay.ts";
 import type { BulkFailure, BulkRefusal } from "../../core/schema/bulk-rpc.ts";
 import type { RedriveEdit, RedriveRequest } from "../../core/schema/dead-letters-rpc.ts";
@@ -21,7 +21,7 @@ import { appendHistory } from "./outbox.ts";
 import { readOne } from "./read.ts";
 import { reserveSeq } from "./reserve-seq.ts";
 import { refuse, type Shard } from "./shard.ts";
-import { payloadForHistory, recordOf, rowsOf, type TaskRow } from "./task-rows.ts";
+import { logMove, movesOf, moveTo, payloadForHistory, recordOf, rowsOf, type TaskRow } from "./task-rows.ts";
 
 const ASK_AGAIN_MS = 1_000;
 
@@ -90,7 +90,9 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
     last = nextSeq(last, now);
     planned.push({ seq: last as Seq, task });
     gone.push(row);
-    records.push(repeatedBy({ ...record, payload: payloadForHistory(row) }, taskId(address, last as Seq)));
+    const by = taskId(address, last as Seq);
+    const moves = movesOf({ moves: logMove(row, moveTo("FAILED", now, redriveCause(by), {})) });
+    records.push(repeatedBy({ ...record, moves, payload: payloadForHistory(row) }, by));
   }
   if (planned.length > 0) {
     reserveSeq(shard, now, last);

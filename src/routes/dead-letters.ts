@@ -6,6 +6,7 @@ import { z } from "zod";
 import { filterAt } from "../../core/bulk-work.ts";
 import { Problem } from "../../core/errors.ts";
 import { parseTaskId, type QueueName, type ShardAddress, taskId } from "../../core/ids.ts";
+import { redrivenAs } from "../../core/redrive-task.ts";
 import { DeadFilterSchema, DiscardSchema, RedriveOneSchema } from "../../core/schema/bulk.ts";
 import type { DeadFilter, DeadGroup, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
@@ -98,8 +99,8 @@ export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
   }).catch((thrown) => {
     throw thrown instanceof Problem && NOWHERE.has(thrown.code) ? notDead(c) : thrown;
   });
-  const id = record.links?.replayedBy?.at(-1);
-  if (record.status !== "FAILED" || id === undefined) throw notDead(c);
+  const id = redrivenAs(record);
+  if (id === null) throw notDead(c);
   noteTask(c, id);
   const view = { id, queue: at.queue, replayOf: taskId(at, record.seq) };
   return json(view, 202, { location: `/tasks/submissions/${id}` });

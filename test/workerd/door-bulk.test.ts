@@ -47,6 +47,10 @@ describe("one dead letter", () => {
       status: "FAILED",
       replayedBy: [body.id],
     });
+    const { moves } = (await call("GET", `/tasks/submissions/${id}/timeline`)).body;
+    expect(moves?.at(-1)).toMatchObject({ status: "FAILED", cause: `redriven as ${body.id}` });
+    const replay = await call("POST", `/tasks/submissions/${id}/replay`, { delaySeconds: 600 });
+    expect(replay.status).toBe(202);
     await vi.waitFor(async () => expect((await call("GET", `/queues/${QUEUE}`)).body.counts?.outboxRows).toBe(0));
     expect((await call("POST", `/dead-letters/${id}/redrive`, {})).body.id).toBe(body.id);
     for (const id of ["nonsense", "bulk.0.06aa9ng0000", "none.0.06aa9ng0000"])
