@@ -6,6 +6,10 @@ import { DEFAULT_SETTINGS, deadShareOf } from "../../core/schema/queue-settings.
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
+import { loadMemory } from "../../durable-objects/queue-shard/memory.ts";
+import { SHARD_MIGRATIONS } from "../../durable-objects/queue-shard/migrations.ts";
+import { migrate } from "../../durable-objects/sql/migrate.ts";
+import { openNodeSql } from "../../durable-objects/sql/node.ts";
 import { bury } from "../support/node/dead-hand.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { many, taskAt } from "../support/node/worker-hand.ts";
@@ -64,6 +68,16 @@ describe("275 a queue holds so many dead letters", () => {
     }
     expect(left).toEqual([1_560, 560, 50, 50]);
     expect(held(world)).toEqual(seqs.slice(-50));
+  });
+
+  it("those that died before bytes were counted are counted when the tables are brought up to date", () => {
+    const sql = openNodeSql();
+    const before = SHARD_MIGRATIONS.findIndex(({ id }) => id === "206-dead-letters");
+    migrate(sql, SHARD_MIGRATIONS.slice(0, before));
+    sql.run(`INSERT INTO task (seq, status, priority, type, version, payload, created_at, ended_at, attempts, error)
+      VALUES (7, 'FAILED', 5, 'echo', 1, '"é"', 1, 9, '[]', '{}')`);
+    migrate(sql, SHARD_MIGRATIONS);
+    expect(loadMemory(sql, null).dead).toEqual({ count: 1, oldest: 9, bytes: 8 });
   });
 
   it("each shard has a whole share, also of those that autoscale may yet bring; a bound below one each is refused", () => {
