@@ -8,6 +8,7 @@
  */
 import { Heap } from "./heap.ts";
 import type { Seq } from "./ids.ts";
+import { dropHead, insertSorted, positionOf, WINDOW } from "./lane-window.ts";
 
 /** careful: was handed out and lost before it began, so next only into a free slot. solo: runs alone (suspect). */
 export const LANE_MODES = ["normal", "careful", "solo"] as const;
@@ -53,9 +54,12 @@ export interface Lane {
   edge: number;
 }
 
-/** What a window holds: one refill is one read of the covering index, about 30 µs. */
-export const WINDOW = 128;
 export const MAX_LANES = 10_000;
+
+/** Whether callers make as many of them as they like: lanes without keys are as many as types and priorities are. */
+export function isKeyed({ limitKey, fairnessKey }: Pick<LaneKey, "limitKey" | "fairnessKey">): boolean {
+  return limitKey !== null || fairnessKey !== null;
+}
 
 export function laneText(key: LaneKey): string {
   return JSON.stringify([key.priority, key.type, key.version, key.limitKey, key.fairnessKey, key.mode]);
@@ -75,6 +79,7 @@ export class Lanes {
   readonly #bands = new Map<string, Band>();
   readonly #byLimitKey = new Map<string, Set<Lane>>();
   readonly #closed = new Set<string>();
+  readonly #empty = new Set<Lane>();
   #queued = 0;
   #solo = 0;
 
@@ -88,6 +93,10 @@ export class Lanes {
   }
   get size(): number {
     return this.#byNo.size;
+  }
+  /** Those that nothing waits in. */
+  get empty(): ReadonlySet<Lane> {
+    return this.#empty;
   }
   all(): IterableIterator<Lane> {
     return this.#byNo.values();
@@ -115,6 +124,7 @@ export class Lanes {
     const { band, key } = lane;
     this.#byNo.delete(lane.no);
     this.#byText.delete(laneText(key));
+    this.#empty.delete(lane);
     if (--band.size === 0) this.#bands.delete(bandText(key));
     if (key.limitKey === null) return;
     const lanes = this.#byLimitKey.get(key.limitKey);
@@ -215,11 +225,7 @@ export class Lanes {
   take(lane: Lane): Seq {
     const seq = lane.window[lane.next];
     if (seq === undefined) throw new Error(`lane ${lane.no} has no head`);
-    lane.next++;
-    if (lane.next === lane.window.length) {
-      lane.window = [];
-      lane.next = 0;
-    }
+    dropHead(lane);
     lane.count--;
     this.#tally(lane, -1);
     return seq;
@@ -254,6 +260,8 @@ export class Lanes {
     this.#queued += change;
     lane.band.count += change;
     if (lane.key.mode === "solo") this.#solo += change;
+    if (lane.count === 0) this.#empty.add(lane);
+    else if (lane.count === change) this.#empty.delete(lane);
     this.#place(lane);
   }
 
@@ -280,20 +288,4 @@ function makeBand(
 ): Band {
   const open = new Heap<Lane>((a, b) => a.turn < b.turn || (a.turn === b.turn && headOf(a) < headOf(b)));
   return { priority, type, version, mode, isKeyed, count: 0, size: 0, open };
-}
-
-function insertSorted(lane: Lane, seq: Seq): void {
-  lane.window.splice(positionOf(lane, seq), 0, seq);
-}
-
-/** Where a seq stands in the window, or would. */
-function positionOf(lane: Lane, seq: Seq): number {
-  let low = lane.next;
-  let high = lane.window.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((lane.window[middle] ?? 0) < seq) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

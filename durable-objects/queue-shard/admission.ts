@@ -7,7 +7,7 @@ import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
 import { noSuchQueue } from "../../core/errors.ts";
 import { nextSeq, type Seq, taskId } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../core/keys.ts";
-import { laneText, MAX_LANES } from "../../core/lanes.ts";
+import { isKeyed, laneText, MAX_LANES } from "../../core/lanes.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
 import type {
   Dedup,
@@ -21,7 +21,7 @@ import type {
 import { bornAs, restoreAnswer, storeAnswer } from "../../core/submit-answer.ts";
 import { type DedupRow, findKeys, isWaiting } from "./dedup-rows.ts";
 import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
-import { reclaimLanes } from "./lane-rows.ts";
+import { areLanesFull, reclaimLanes } from "./lane-rows.ts";
 import { depthOf } from "./memory.ts";
 import { type CachedTask, type CacheHit, CacheLookup } from "./serve-cached.ts";
 import { refuse, type Shard, type Submitted } from "./shard.ts";
@@ -263,8 +263,9 @@ export class Admission {
     const { lanes } = this.#shard.memory;
     const key = laneKeyFor(task);
     const text = laneText(key);
-    if (!lanes.find(key) && !this.#newLanes.has(text)) {
-      if (this.#areLanesFull() && !this.#isDry) this.#shard.transact(() => reclaimLanes(this.#shard));
+    if (isKeyed(key) && !lanes.find(key) && !this.#newLanes.has(text)) {
+      if (this.#areLanesFull() && !this.#isDry && lanes.empty.size > 0)
+        this.#shard.transact(() => reclaimLanes(this.#shard));
       if (this.#areLanesFull()) return false;
       this.#newLanes.add(text);
     }
@@ -274,11 +275,7 @@ export class Admission {
 
   /** In a dry run empty lanes do not count: they would be reclaimed. */
   #areLanesFull(): boolean {
-    const { lanes } = this.#shard.memory;
-    if (lanes.size + this.#newLanes.size < MAX_LANES) return false;
-    if (!this.#isDry) return true;
-    let used = this.#newLanes.size;
-    for (const { count } of lanes.all()) if (count > 0) used++;
-    return used >= MAX_LANES;
+    const reclaimable = this.#isDry ? this.#shard.memory.lanes.empty.size : 0;
+    return areLanesFull(this.#shard, this.#newLanes.size - reclaimable);
   }
 }

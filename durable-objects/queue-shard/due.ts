@@ -2,7 +2,7 @@
 
 import type { Seq } from "../../core/ids.ts";
 import { type Lane, type LaneKey, laneText } from "../../core/lanes.ts";
-import { laneFor } from "./lane-rows.ts";
+import { laneFor, reclaimLanes } from "./lane-rows.ts";
 import { laneKeyOf } from "./memory.ts";
 import type { Shard } from "./shard.ts";
 
@@ -21,6 +21,7 @@ type DueRow = { seq: Seq } & Parameters<typeof laneKeyOf>[0];
 export function queueDueTasks(shard: Shard, now: number): void {
   const { memory, sql } = shard;
   if (memory.due.next === null || memory.due.next > now) return;
+  reclaimLanes(shard);
   const byLane = new Map<string, { lane: Lane; seqs: Seq[] }>();
   for (const row of sql.all<DueRow>(DUE, now)) {
     const key: LaneKey = laneKeyOf(row);

@@ -6,7 +6,8 @@
 import { Fair } from "../../core/fair.ts";
 import { Foresight, type ForesightOf } from "../../core/foresee.ts";
 import type { Seq } from "../../core/ids.ts";
-import { type Lane, type LaneKey, WINDOW } from "../../core/lanes.ts";
+import { WINDOW } from "../../core/lane-window.ts";
+import type { Lane, LaneKey } from "../../core/lanes.ts";
 import { hasLimits, Limits } from "../../core/limits.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";

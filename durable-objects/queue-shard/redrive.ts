@@ -4,7 +4,7 @@
  */
 import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
 import { nextSeq, type Seq, taskId } from "../../core/ids.ts";
-import { laneText, MAX_LANES } from "../../core/lanes.ts";
+import { isKeyed, laneText, MAX_LANES } from "../../core/lanes.ts";
 import { isFault } from "../../core/make-task.ts";
 import { redriveCause, redriveTask } from "../../core/redrive-task.ts";
 import { repeatedBy } from "../../core/replay.ts";
@@ -16,6 +16,7 @@ import type { TaskRecord } from "../../core/task.ts";
 import { afterOperation } from "./after.ts";
 import { dropDead } from "./dead-rows.ts";
 import { insertTasks, laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
+import { areLanesFull, reclaimLanes } from "./lane-rows.ts";
 import { depthOf } from "./memory.ts";
 import { appendHistory } from "./outbox.ts";
 import { readOne } from "./read.ts";
@@ -75,6 +76,7 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
   const newLanes = new Set<string>();
   let refusal: BulkRefusal | null = null;
   let last = shard.memory.lastSeq;
+  reclaimLanes(shard);
   for (const row of rows) {
     const record = recordOf(row);
     const task = redriveTask(record, taskId(address, row.seq), edit, ports.taskType(row.type), now);
@@ -106,11 +108,11 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
   return { records, failures, seen: gone.length + failures.length, refusal };
 }
 
-function mayHaveLane({ memory }: Shard, task: PlannedTask["task"], newLanes: Set<string>): boolean {
+function mayHaveLane(shard: Shard, task: PlannedTask["task"], newLanes: Set<string>): boolean {
   const key = laneKeyFor(task);
-  if (memory.lanes.find(key)) return true;
+  if (!isKeyed(key) || shard.memory.lanes.find(key)) return true;
   const text = laneText(key);
-  if (!newLanes.has(text) && memory.lanes.size + newLanes.size >= MAX_LANES) return false;
+  if (!newLanes.has(text) && areLanesFull(shard, newLanes.size)) return false;
   newLanes.add(text);
   return true;
 }

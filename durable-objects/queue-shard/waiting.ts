@@ -4,7 +4,7 @@
  */
 import type { Seq } from "../../core/ids.ts";
 import type { Lane } from "../../core/lanes.ts";
-import { laneFor, refillIfShort } from "./lane-rows.ts";
+import { laneFor, reclaimLanes, refillIfShort } from "./lane-rows.ts";
 import { laneKeyOf, type Memory } from "./memory.ts";
 import type { Shard } from "./shard.ts";
 import type { TaskRow } from "./task-rows.ts";
@@ -20,6 +20,7 @@ export function laneOf(shard: Shard, row: TaskRow): Lane | null {
 export function joinWaiting(shard: Shard, row: TaskRow): void {
   const { memory } = shard;
   if (row.expires_at !== null) noteExpiry(memory, row.expires_at);
+  reclaimLanes(shard);
   const lane = laneOf(shard, row);
   if (lane) memory.lanes.enqueue(lane, row.seq);
   else if (row.run_at !== null) {

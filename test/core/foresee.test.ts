@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { Fair } from "../../core/fair.ts";
 import { countAhead, Foresight, type ForesightOf } from "../../core/foresee.ts";
 import { type Seq, seqAt } from "../../core/ids.ts";
-import { type LaneKey, Lanes, WINDOW } from "../../core/lanes.ts";
+import { WINDOW } from "../../core/lane-window.ts";
+import { type LaneKey, Lanes } from "../../core/lanes.ts";
 import { Limits } from "../../core/limits.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
 

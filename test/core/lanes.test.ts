@@ -1,7 +1,8 @@
 /** Lanes, against a list that is sorted anew each time. */
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
-import { type Lane, type LaneKey, Lanes, laneText, WINDOW } from "../../core/lanes.ts";
+import { WINDOW } from "../../core/lane-window.ts";
+import { type Lane, type LaneKey, Lanes, laneText } from "../../core/lanes.ts";
 import { pickLane, runnableBands } from "../../core/pick.ts";
 import { Random } from "../simulation/random.ts";
 

@@ -1,6 +1,6 @@
 /** The order of a shard's tasks, by whatever way they come to wait, and which slot each may take. */
 import { describe, expect, it } from "vitest";
-import { WINDOW } from "../../core/lanes.ts";
+import { WINDOW } from "../../core/lane-window.ts";
 import { makeWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

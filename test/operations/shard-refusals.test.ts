@@ -4,28 +4,45 @@ import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
 import { MAX_LANES } from "../../core/lanes.ts";
 import { NodeD1 } from "../support/node/d1.ts";
 import { makeWorld } from "../support/node/shard-world.ts";
+import { accept, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
 
-const ALL_TYPES = Array.from({ length: MAX_LANES }, (_, i) => ({ type: `kind-${i}` }));
+const ALL_KEYS = Array.from({ length: MAX_LANES }, (_, i) => ({ limitKey: `key-${i}` }));
 const OUTBOX = "INSERT INTO outbox (n, lo, hi, count, bytes, body) VALUES (1, 1, 1, 0, ?, '[]')";
 
-describe("157 kinds of tasks", () => {
-  it("10,000 are held, one more is refused, one that is there already is not", () => {
+describe("157 lanes of tasks with keys", () => {
+  it("10,000 are held, one more is refused, one that is there already or has no key is not", () => {
     const world = makeWorld({ depthLimit: 20_000 });
-    expect(world.submit(ALL_TYPES)).toMatchObject({ ok: true });
-    expect(world.submit([{ type: "one-more" }])).toMatchObject({ ok: false, code: "too-many-keys" });
-    expect(world.submit([{ type: "kind-7" }])).toMatchObject({ ok: true });
-    const mixed = world.submit([{ type: "kind-8" }, { type: "one-more" }], { atomic: false });
+    expect(world.submit(ALL_KEYS)).toMatchObject({ ok: true });
+    expect(world.submit([{ limitKey: "one-more" }])).toMatchObject({ ok: false, code: "too-many-keys" });
+    expect(world.submit([{ limitKey: "key-7" }])).toMatchObject({ ok: true });
+    expect(world.submit([{ type: "another" }])).toMatchObject({ ok: true });
+    const mixed = world.submit([{ limitKey: "key-8" }, { limitKey: "one-more" }], { atomic: false });
     expect(mixed).toMatchObject({ ok: true, refused: [{ index: 1, code: "too-many-keys" }] });
   });
 
-  it("a kind whose tasks are gone makes room for another", () => {
+  it("one whose tasks are gone makes room for another", () => {
     const world = makeWorld({ depthLimit: 20_000 });
-    world.submit(ALL_TYPES);
-    const types = { "kind-0": 1 };
-    const opened = world.open({ worker: { name: "w", kind: "consumer", types, boot: null }, want: 1 });
-    expect(opened).toMatchObject({ ok: true, handout: { tasks: [{ type: "kind-0" }] } });
-    expect(world.submit([{ type: "one-more" }])).toMatchObject({ ok: true });
-    expect(world.submit([{ type: "two-more" }])).toMatchObject({ ok: false, code: "too-many-keys" });
+    world.submit(ALL_KEYS);
+    expect(world.open({ want: 1 })).toMatchObject({ ok: true, handout: { tasks: [{ type: "echo" }] } });
+    expect(world.submit([{ limitKey: "one-more" }])).toMatchObject({ ok: true });
+    expect(world.submit([{ limitKey: "two-more" }])).toMatchObject({ ok: false, code: "too-many-keys" });
+  });
+
+  it("tasks that were put off have theirs when they are due, beyond that too, and each runs", () => {
+    const world = makeWorld({ depthLimit: 30_000, sessionMaxTasks: 30_000 });
+    const later = { runAt: world.now + 1_000 };
+    const ids = accept(world, ...ALL_KEYS.map((task) => ({ ...task, ...later })));
+    ids.push(...accept(world, ...ALL_KEYS.map(({ limitKey }) => ({ limitKey: `other ${limitKey}`, ...later }))));
+    world.passTo(world.now + 2_000);
+    world.evict();
+    expect(world.shard.memory.lanes).toMatchObject({ queued: ids.length, size: 2 * MAX_LANES });
+    const hand = new WorkerHand(world);
+    const ran = new Set<number>();
+    while (hand.held.size > 0) {
+      for (const { seq } of hand.tasks) ran.add(seq);
+      hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)), want: 1_000 });
+    }
+    expect(ran.size).toBe(ids.length);
   });
 });
 
