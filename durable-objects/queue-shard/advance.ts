@@ -68,7 +68,7 @@ function takeTurn(
   session: Session,
   request: AdvanceRequest,
   now: number,
-): { settled: Settled; tasks: ClaimedTask[] } {
+): { settled: Settled; tasks: readonly ClaimedTask[] } {
   session.turn = request.turn;
   // A turn that changed nothing need not be kept: taken again, it changes nothing again.
   const isStale = renewLease(shard, session, now);
@@ -81,11 +81,11 @@ function takeTurn(
   const hasHung = session.claims.size < held;
   const hasNews = noteProgress(shard, session, request, now);
   session.window = session.claims.size + request.want;
-  const tasks = claim(shard, session, request.turn, request.want, now);
+  const { tasks, expired } = claim(shard, session, request.turn, request.want, now);
   session.lost = settled.lost;
   const hasChanged = request.outcomes.length + tasks.length > 0 || hasReturned || hasHung || hasNews;
   if (hasChanged || isStale) saveSession(shard, session);
-  return { settled: { ...settled, ended: [...settled.ended, ...hung] }, tasks };
+  return { settled: { ...settled, ended: [...settled.ended, ...hung, ...expired] }, tasks };
 }
 
 /** It is heard of, and believed for as long again. @returns whether the row's lease is so far behind that it is to be written */

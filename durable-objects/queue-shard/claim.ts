@@ -6,10 +6,12 @@ import { MAX_ANSWER_BYTES, MAX_PAYLOAD_BYTES } from "../../core/bytes.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { Band, Lane } from "../../core/lanes.ts";
 import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../core/lease.ts";
-import { type PickRules, runnableBands, type Started, startNext } from "../../core/pick.ts";
+import { type PickRules, pickLane, runnableBands, type Started, startNext } from "../../core/pick.ts";
 import { shareOf } from "../../core/schema/queue-settings.ts";
 import type { ClaimedTask, Handout, Worker } from "../../core/schema/rpc.ts";
+import type { TaskRecord } from "../../core/task.ts";
 import { keepLevels } from "./bucket-rows.ts";
+import { expireHead, mayBeOver } from "./expire.ts";
 import { refillIfShort } from "./lane-rows.ts";
 import type { Memory, Session } from "./memory.ts";
 import type { Shard } from "./shard.ts";
@@ -27,6 +29,9 @@ type ClaimedRow = readonly [
   attempt: number,
   options: string | null,
 ];
+
+/** A claim ends so many of those that have expired; the next one goes on, and so does the alarm. */
+const MOST_EXPIRED = 1_000;
 
 /** Claimed at once: so many of the largest payload fit an answer twice over, what follows is looked at in between. */
 const CHUNK = Math.floor((2 * MAX_ANSWER_BYTES) / MAX_PAYLOAD_BYTES);
@@ -65,16 +70,21 @@ export function isNewStop(stop: Handout["stop"], heard: Handout["stop"]): boolea
   return stop !== "no" && stop !== heard && heard !== "drain";
 }
 
+export interface Claimed {
+  readonly tasks: readonly ClaimedTask[];
+  /** Tasks that were next and had to begin by now: ended, and for the caller to tell of. */
+  readonly expired: readonly TaskRecord[];
+}
+const NOTHING: Claimed = { tasks: [], expired: [] };
+
 /**
  * Claims up to `want` tasks for a session, highest priority first; inside a transaction. The caller writes the session's row.
  * @param turn the turn whose answer will carry them
  */
-export function claim(shard: Shard, session: Session, turn: number, want: number, now: number): ClaimedTask[] {
+export function claim(shard: Shard, session: Session, turn: number, want: number, now: number): Claimed {
   const { memory } = shard;
   const { settings } = memory;
-  if (!settings || want <= 0 || memory.lanes.queued === 0 || stopOf(shard, session, now) !== "no") return [];
-  // One that must have begun by now is not begun: it goes first, by the alarm that is due.
-  if (memory.expiryHint !== null && memory.expiryHint <= now) return [];
+  if (!settings || want <= 0 || memory.lanes.queued === 0 || stopOf(shard, session, now) !== "no") return NOTHING;
   let left = Math.min(want, roomLeft(shard, now), settings.sessionMaxTasks - session.handed);
   let free = freeSlots(session);
   const { ageStepMs, paused } = settings;
@@ -83,9 +93,10 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
   const runnable = runnableBands(memory.lanes, rules);
 
   const tasks: ClaimedTask[] = [];
+  const expired: TaskRecord[] = [];
   let bytes = 0;
   while (left > 0 && bytes < MAX_ANSWER_BYTES) {
-    const picked = pickTasks(shard, runnable, Math.min(left, CHUNK), free, rules);
+    const picked = pickTasks(shard, runnable, Math.min(left, CHUNK), free, rules, expired);
     if (picked.length === 0) break;
     for (const [i, row] of takeRows(shard, session, picked).entries()) {
       const isStarted = free > 0;
@@ -113,14 +124,30 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
     left -= picked.length;
   }
   session.handed += tasks.length;
-  return tasks;
+  return { tasks, expired };
 }
 
-function pickTasks(shard: Shard, runnable: readonly Band[], most: number, free: number, rules: PickRules): Started[] {
+/** @param expired gets those that were next and have expired */
+function pickTasks(
+  shard: Shard,
+  runnable: readonly Band[],
+  most: number,
+  free: number,
+  rules: PickRules,
+  expired: TaskRecord[],
+): Started[] {
   const { lanes } = shard.memory;
   const refill = (lane: Lane) => refillIfShort(shard, lane);
+  const isAnyOver = mayBeOver(shard, rules.now);
   const picked: Started[] = [];
   while (picked.length < most) {
+    if (isAnyOver) {
+      const lane = pickLane(runnable, picked.length < free, lanes, rules);
+      const over = lane ? expireHead(shard, lane, rules.now) : [];
+      expired.push(...over);
+      if (expired.length >= MOST_EXPIRED) break;
+      if (over.length > 0) continue;
+    }
     const next = startNext(runnable, picked.length < free, lanes, rules, refill);
     if (!next) break;
     picked.push(next);

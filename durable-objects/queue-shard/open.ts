@@ -15,6 +15,7 @@ import { EMPTY_HANDOUT } from "./park.ts";
 import { takeNumber } from "./reserve-seq.ts";
 import { saveSession } from "./session-rows.ts";
 import type { Shard } from "./shard.ts";
+import { tellWaiters } from "./wait.ts";
 
 /** Opens a session (its turn 0). `session: null` in the answer: nothing to do here now. */
 export function open(shard: Shard, request: OpenRequest): OpenAnswer {
@@ -27,6 +28,7 @@ export function open(shard: Shard, request: OpenRequest): OpenAnswer {
   const { settings } = memory;
   const opened = settings && hasWorkFor(shard, request, now) ? openSession(shard, request, settings, now) : null;
   if (opened) {
+    tellWaiters(shard, opened.expired);
     memory.unheeded = 0;
     memory.probesHeldUntil = null;
   } else if (memory.lanes.queued > 0) {
@@ -84,8 +86,8 @@ function openSession(shard: Shard, request: OpenRequest, settings: QueueSettings
       lost: [],
     };
     shard.memory.sessions.set(session.id, session);
-    const tasks = claim(shard, session, 0, Math.min(request.want, session.slots), now);
+    const { tasks, expired } = claim(shard, session, 0, Math.min(request.want, session.slots), now);
     saveSession(shard, session);
-    return { session, tasks };
+    return { session, tasks, expired };
   });
 }

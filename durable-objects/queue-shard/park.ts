@@ -7,6 +7,7 @@ import { claim, isNewStop, stopOf } from "./claim.ts";
 import type { Session } from "./memory.ts";
 import { saveSession } from "./session-rows.ts";
 import type { ParkedPoll, Shard } from "./shard.ts";
+import { tellWaiters } from "./wait.ts";
 
 export const EMPTY_HANDOUT: Handout = { tasks: [], lost: [], cancel: [], stop: "no" };
 
@@ -44,11 +45,12 @@ export function serveParked(shard: Shard, now: number): void {
       continue;
     }
     if (stop !== "no" || shard.memory.lanes.queued === 0) continue;
-    const tasks = shard.transact(() => {
+    const { tasks, expired } = shard.transact(() => {
       const claimed = claim(shard, session, poll.turn, poll.want, now);
-      if (claimed.length > 0) saveSession(shard, session);
+      if (claimed.tasks.length > 0) saveSession(shard, session);
       return claimed;
     });
+    tellWaiters(shard, expired);
     if (tasks.length > 0) answerParked(shard, id, { ...EMPTY_HANDOUT, tasks });
   }
 }

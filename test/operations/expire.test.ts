@@ -57,11 +57,26 @@ describe("219 a task that waits when its time to begin is over", () => {
     const world = makeWorld();
     const [stays, goes] = accept(world, { priority: 1 }, within(world, { priority: 9 }));
     const hand = new WorkerHand(world, { want: 0 });
+    const told: unknown[] = [];
+    wait(world.shard, { v: 1, seq: goes ?? (0 as Seq), waitMs: 60_000 }, (answer) => told.push(answer));
     world.now += TTL;
-    expect(hand.say({ want: 5 }).tasks).toEqual([]);
-    world.passTo(world.now);
     expect(hand.say({ want: 5 }).tasks.map(({ seq }) => seq)).toEqual([stays]);
+    expect(told).toMatchObject([{ tasks: [{ status: "EXPIRED" }] }]);
+    world.passTo(world.now);
     expect(taskAt(world, goes ?? (0 as Seq))?.status).toBe("EXPIRED");
+  });
+
+  it("119 holds nothing up: thousands at once, and what is next is claimed before they have all ended", () => {
+    const world = makeWorld();
+    accept(world, ...many(5_000, within(world, { type: "sleep" })));
+    const before = accept(world, ...many(300, within(world)));
+    const next = nth(accept(world, {}), 0);
+    world.now += TTL;
+    const worker = { name: "w", kind: "consumer", types: { echo: 1 }, boot: null } as const;
+    const hand = new WorkerHand(world, { want: 1, worker });
+    expect(hand.tasks.map(({ seq }) => seq)).toEqual([next]);
+    expect(before.map((seq) => taskAt(world, seq)?.status)).toEqual(before.map(() => "EXPIRED"));
+    expect(world.shard.memory.lanes.queued).toBe(5_000);
   });
 
   it("goes in portions where they are many or large, each of them at once after the other", () => {
