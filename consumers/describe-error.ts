@@ -23,7 +23,7 @@ export function describeError(thrown: unknown, code: EndCode): AttemptError {
     message,
     class: name,
     ...(stack !== null && { stack }),
-    fingerprint: fingerprint(name, message, stack),
+    fingerprint: fingerprint(causeOf(thrown, name), message, stack),
   };
 }
 
@@ -35,6 +35,16 @@ export function describeEnd(code: EndCode, name: string, message: string): Attem
     class: name,
     fingerprint: fingerprint(name, message, null),
   };
+}
+
+/** A `code` beside the class, as Node's errors have it, tells causes apart that read alike but for their numbers. */
+function causeOf(thrown: unknown, name: string): string {
+  try {
+    const code: unknown = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    return typeof code === "string" || typeof code === "number" ? `${name} ${bound(String(code), 128)}` : name;
+  } catch {
+    return name;
+  }
 }
 
 interface Thrown {

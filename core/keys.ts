@@ -34,15 +34,17 @@ export const FIRST_LOOK_MS = 3_600_000;
 export const LAST_LOOK_MS = 30 * 86_400_000;
 
 /**
- * The key that a task is to be alone under, within its queue and type: what `unique` names, else the type.
+ * The key that a task is to be alone under, within its queue, type and limitKey: what `unique` names, else the type. The
+ * limitKey is part of it because it decides the shard: a limit is kept at one, and two could not see each other's keys.
  * @param hash of a text, short and safe from collisions; asked where the payload is the key
  */
 export async function uniqueOf(task: SubmittedTask, hash: (text: string) => Promise<string>): Promise<Dedup> {
-  const { type, unique, debounceSeconds, throttleSeconds } = task;
-  // No type has a space in its name, so none runs over into a key.
-  let key = `uniq:type:${type}`;
-  if (unique?.by === "key") key = `uniq:key:${type} ${unique.key}`;
-  else if (unique) key = `uniq:payload:${type} ${await hash(canonicalJson(task.payload))}`;
+  const { type, unique, limitKey, debounceSeconds, throttleSeconds } = task;
+  // Neither a type nor a key of a caller's has a space in it, so none runs over into the next.
+  const ofLimit = limitKey === undefined ? "" : ` ${limitKey}`;
+  let key = `uniq:type:${type}${ofLimit}`;
+  if (unique?.by === "key") key = `uniq:key:${type} ${unique.key}${ofLimit}`;
+  else if (unique) key = `uniq:payload:${type} ${await hash(canonicalJson(task.payload))}${ofLimit}`;
   if (debounceSeconds !== undefined) return { key, ttlMs: FIRST_LOOK_MS, within: "queued", onConflict: "replace" };
   if (throttleSeconds !== undefined) return { key, ttlMs: throttleSeconds * 1_000, within: "window" };
   const { within = "window", windowSeconds = 0, onConflict = "return" } = unique ?? {};

@@ -105,23 +105,23 @@ export function checkPayload(payload: unknown, type: TaskType): string | Fault {
 /**
  * @param task accepted by `isAcceptable` or its schema
  * @param now Unix ms
+ * @param isKeyed it comes under an Idempotency-Key, and may have been accepted before a time that it names: whether that is
+ *   over, its shard says
  * @returns the task, or a fault with pointers from the task's root
  */
-export function makeTask(task: SubmittedTask, type: TaskType, now: number): NewTask | Fault {
+export function makeTask(task: SubmittedTask, type: TaskType, now: number, isKeyed = false): NewTask | Fault {
   const runAt = timeOf(task, now);
   if (isTooFar(runAt, now)) return TOO_FAR;
   const expiresAt = expiryOf(task, now);
-  if (expiresAt !== null && expiresAt <= (runAt ?? now))
+  const isLeftToShard = isKeyed && task.expiresAt !== undefined;
+  if (expiresAt !== null && !isLeftToShard && isOver(expiresAt, runAt, now)) {
+    const pointer = task.expiresAt === undefined ? "/ttlSeconds" : "/expiresAt";
     return {
       code: "invalid-request",
-      detail: "A task must be given time to begin in.",
-      errors: [
-        {
-          pointer: task.expiresAt === undefined ? "/ttlSeconds" : "/expiresAt",
-          detail: "is over before the task may begin",
-        },
-      ],
+      detail: NO_TIME,
+      errors: [{ pointer, detail: "is over before the task may begin" }],
     };
+  }
   const payload = checkPayload(task.payload, type);
   if (typeof payload !== "string") return under("/payload", payload);
   return {
@@ -135,6 +135,13 @@ export function makeTask(task: SubmittedTask, type: TaskType, now: number): NewT
     ...(task.fairnessKey !== undefined && { fairnessKey: task.fairnessKey }),
     ...(expiresAt !== null && { expiresAt }),
   };
+}
+
+/** What a task is told whose time to begin is over before it may begin. */
+export const NO_TIME = "A task must be given time to begin in.";
+
+export function isOver(expiresAt: number, runAt: number | null, now: number): boolean {
+  return expiresAt <= Math.max(now, runAt ?? now);
 }
 
 export function isFault(value: NewTask | Fault): value is Fault {

@@ -8,8 +8,8 @@ import type { NewTask } from "./schema/rpc.ts";
 
 /** What may tie tasks to one shard. */
 export interface PlacementKeys {
-  readonly unique?: string;
   readonly limitKey?: string;
+  readonly unique?: string;
   readonly idempotencyKey?: string;
   readonly schedule?: string;
   readonly run?: string;
@@ -19,8 +19,8 @@ export interface PlacementKeys {
 
 /** The key that decides, in the order in which the fields stand above, with its kind; null: the task is unkeyed. */
 export function placementKey(keys: PlacementKeys): string | null {
-  const { unique, limitKey, idempotencyKey, schedule, run, cache } = keys;
-  return unique ?? limitKey ?? idempotencyKey ?? schedule ?? run ?? cache ?? null;
+  const { limitKey, unique, idempotencyKey, schedule, run, cache } = keys;
+  return limitKey ?? unique ?? idempotencyKey ?? schedule ?? run ?? cache ?? null;
 }
 
 /**
@@ -66,7 +66,10 @@ export function namedShard(
   let shard: number | null = null;
   for (const [index, { dedup, limitKey }] of tasks.entries()) {
     if (dedup === undefined && limitKey === undefined) continue;
-    const key = dedup ? placementKey({ unique: dedup.key }) : placementKey({ limitKey: limitKey ?? "" });
+    const key = placementKey({
+      ...(limitKey !== undefined && { limitKey }),
+      ...(dedup !== undefined && { unique: dedup.key }),
+    });
     const named = placeTask(settings, key, 0);
     shard ??= named;
     if (named !== shard) return { shard, astray: index };

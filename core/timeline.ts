@@ -67,10 +67,12 @@ function beginOf({ attempt, startedAt, worker }: Attempt): MoveRecord {
 }
 
 /** What waited for its time and went on by itself was due then. */
-function withDues(moves: readonly MoveRecord[], { status }: TaskRecord): MoveRecord[] {
+function withDues(moves: readonly MoveRecord[], { status, moves: kept }: TaskRecord): MoveRecord[] {
+  // What came right after the first one may not have been kept.
+  const lastBeforeGap = kept.length < MAX_MOVES ? undefined : kept[0];
   return moves.flatMap((move, i) => {
     const [waits, , , until] = move;
-    if (until === undefined || until === null) return [move];
+    if (until === undefined || until === null || move === lastBeforeGap) return [move];
     const next = moves[i + 1];
     const isDue = next ? next[1] > until || isOnlyDue(waits, next[0]) : status !== waits;
     return isDue ? [move, ["QUEUED", until, "its time had come"] as const] : [move];

@@ -108,7 +108,8 @@ function refuseStatus(response: Response, failOn: "none" | "5xx" | "4xx"): void 
   if (!fails) return;
   void response.body?.cancel().catch(() => {});
   const message = `answered ${status}`;
-  throw status >= 500 || LATER.has(status) ? new Error(message) : new NonRetryableError(message);
+  const error = status >= 500 || LATER.has(status) ? new Error(message) : new NonRetryableError(message);
+  throw Object.assign(error, { code: `http-${status}` });
 }
 
 /** The named headers that are there, by lower-case name, in the order asked for; each value cut at 4 KiB. */

@@ -299,7 +299,7 @@ export interface ShardSummary {
   readonly pendingDeliveries?: number;
   /** Unix ms since when the task waits that has waited longest: its submission, or when it came due. null: none waits. */
   readonly oldestQueuedAt: number | null;
-  /** Of `queued`: what no limit of its type or key holds back now, and since when the oldest of it waits. */
+  /** Of `queued`: what waits for a worker alone, no limit and no limitKey, and since when the oldest of it waits. */
   readonly ready?: number;
   readonly oldestReadyAt?: number | null;
 }

@@ -8,6 +8,7 @@ import { noSuchQueue } from "../../core/errors.ts";
 import { nextSeq, type Seq, taskId } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../core/keys.ts";
 import { isKeyed, laneText, MAX_LANES } from "../../core/lanes.ts";
+import { isOver, NO_TIME } from "../../core/make-task.ts";
 import { type QueueSettings, shareOf } from "../../core/schema/queue-settings.ts";
 import type {
   Dedup,
@@ -23,14 +24,15 @@ import { type DedupRow, findKeys, isWaiting } from "./dedup-rows.ts";
 import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
 import { areLanesFull, reclaimLanes } from "./lane-rows.ts";
 import { depthOf } from "./memory.ts";
+import { refuseAll } from "./refuse-all.ts";
 import { type CachedTask, type CacheHit, CacheLookup } from "./serve-cached.ts";
 import { refuse, type Shard, type Submitted } from "./shard.ts";
 
 const TOO_MANY_KEYS = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` } as const;
 
-const NO_HITS: readonly CacheHit[] = [];
+const OVER = { code: "invalid-request", detail: NO_TIME } as const;
 
-const SOON = { retryAfterMs: 1_000 };
+const NO_HITS: readonly CacheHit[] = [];
 
 export class Admission {
   readonly planned: PlannedTask[] = [];
@@ -101,7 +103,7 @@ export class Admission {
     const seq = answer.ok ? answer.seqs.find((given) => given !== null) : undefined;
     if (answer.ok && seq) {
       const kept = { key: row, seq, expiresAt: this.#now + IDEMPOTENCY_TTL_MS, within: null, createdAt: this.#now };
-      this.#remember({ ...kept, fingerprint, answer: storeAnswer(request.tasks, answer), status: null });
+      this.#remember({ ...kept, fingerprint, answer: storeAnswer(request.tasks, answer), status: null, attempt: 0 });
     }
     return answer;
   }
@@ -147,12 +149,12 @@ export class Admission {
         seqs.push(verdict.seq);
         continue;
       }
-      const refusal = verdict ?? (this.#hasLane(task) ? null : TOO_MANY_KEYS);
+      const refusal = verdict ?? this.#faultOf(task, request.idempotency !== undefined);
       if (refusal) {
         if (request.atomic) {
+          const isSibling = row !== undefined && this.planned.slice(before.planned).some(({ seq }) => seq === row.seq);
           this.#takeBack(before);
-          const isTaken = refusal.code === "duplicate-task";
-          return { v: 1, ok: false, ...refusal, ...(isTaken ? { pointer: `/tasks/${index}/unique` } : SOON) };
+          return refuseAll(index, refusal, isSibling);
         }
         refused.push({ index, ...refusal });
         seqs.push(null);
@@ -162,6 +164,12 @@ export class Admission {
     }
     const answer = { v: 1, ok: true, createdAt: this.#now, seqs, duplicates, refused } as const;
     return known.length === 0 ? answer : { ...answer, known };
+  }
+
+  /** Why a task that no key answers is not taken; null: it is. @param isKeyed then the door has left its times to us */
+  #faultOf(task: NewTask, isKeyed: boolean): Omit<RefusedTask, "index"> | null {
+    if (isKeyed && task.expiresAt !== undefined && isOver(task.expiresAt, task.runAt, this.#now)) return OVER;
+    return this.#hasLane(task) ? null : TOO_MANY_KEYS;
   }
 
   /** What becomes of a task whose key is another one's: that one as it is told, or why this one is refused. */
@@ -216,7 +224,7 @@ export class Admission {
     const from =
       runAt !== null && status === "SCHEDULED" && (within === "queued" || within === "running") ? runAt : this.#now;
     const row = { key, seq, expiresAt: from + ttlMs, within: within ?? null, createdAt: this.#now, status } as const;
-    return { ...row, fingerprint: null, answer: null };
+    return { ...row, fingerprint: null, answer: null, attempt: 0 };
   }
 
   #remember(row: DedupRow): void {

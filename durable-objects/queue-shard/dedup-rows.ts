@@ -10,13 +10,14 @@ import { type Status, WAITING } from "../../core/status.ts";
 import type { Shard, Submitted } from "./shard.ts";
 
 const FIND = `SELECT d.key, d.seq, d.expires_at AS expiresAt, d.within, d.created_at AS createdAt, d.fingerprint, d.answer,
-    task.status
+    task.status, coalesce(task.attempt, 0) AS attempt
   FROM dedup AS d LEFT JOIN task ON task.seq = d.seq
   WHERE d.key IN (SELECT value FROM json_each(?1)) AND (d.expires_at > ?2 OR d.within IN ('queued', 'running'))`;
 const REMEMBER = `INSERT OR REPLACE INTO dedup (key, seq, expires_at, within, created_at, fingerprint, answer)
   VALUES (?, ?, ?, ?, ?, ?, ?)`;
 
-export interface DedupRow {
+/** A row as it is stored. */
+export interface KeptKey {
   readonly key: string;
   readonly seq: Seq;
   /** Unix ms. */
@@ -28,8 +29,14 @@ export interface DedupRow {
   readonly fingerprint: string | null;
   /** From `storeAnswer`. */
   readonly answer: string | null;
-  /** Of its task; null: it has left the shard. Not stored. */
+}
+
+/** The same, with how its task stands. */
+export interface DedupRow extends KeptKey {
+  /** null: it has left the shard. */
   readonly status: Status | null;
+  /** How many attempts of it have begun. */
+  readonly attempt: number;
 }
 
 /** The rows that count, of every key that the group brings. */
@@ -46,7 +53,7 @@ export function findKeys(shard: Shard, group: readonly Submitted[], now: number)
 
 /** Whether the key is its task's still; for a window SQL has looked at the time. */
 function holds(row: DedupRow): boolean {
-  if (row.within === "queued") return isWaiting(row);
+  if (row.within === "queued") return isWaiting(row) && row.attempt === 0;
   if (row.within === "running") return row.status !== null && row.status !== "FAILED";
   return true;
 }
@@ -56,7 +63,7 @@ export function isWaiting({ status }: Pick<DedupRow, "status">): boolean {
 }
 
 /** Inside a transaction. */
-export function rememberKeys(shard: Shard, rows: ReadonlyMap<string, DedupRow>): void {
+export function rememberKeys(shard: Shard, rows: ReadonlyMap<string, KeptKey>): void {
   const { memory, sql } = shard;
   for (const { key, seq, expiresAt, within, createdAt, fingerprint, answer } of rows.values()) {
     sql.run(REMEMBER, key, seq, expiresAt, within, createdAt, fingerprint, answer);

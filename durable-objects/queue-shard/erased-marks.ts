@@ -14,7 +14,7 @@ const FIND = "SELECT seq FROM dedup WHERE key IN (SELECT value FROM json_each(?)
 /** Inside a transaction. */
 export function markErased(shard: Shard, seq: Seq, now: number): void {
   const key = erasedRow(seq);
-  const plain = { within: null, createdAt: null, fingerprint: null, answer: null, status: null };
+  const plain = { within: null, createdAt: null, fingerprint: null, answer: null };
   rememberKeys(shard, new Map([[key, { key, seq, expiresAt: now + MARK_MS, ...plain }]]));
 }
 

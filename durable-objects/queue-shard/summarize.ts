@@ -2,7 +2,8 @@
 import type { Lane } from "../../core/lanes.ts";
 import { countRunnable, runnableBands } from "../../core/pick.ts";
 import type { ShardSummary } from "../../core/schema/rpc.ts";
-import { depthOf, type Memory } from "./memory.ts";
+import { roomLeft } from "./claim.ts";
+import { depthOf } from "./memory.ts";
 import type { Shard } from "./shard.ts";
 
 const WAITING_SINCE = `SELECT min(max(created_at, coalesce(run_at, 0))) AS since FROM task
@@ -24,19 +25,24 @@ export function summarize(shard: Shard): ShardSummary {
     refusedRows: memory.outbox.refused,
     pendingDeliveries: memory.deliveries.pending,
     oldestQueuedAt,
-    ...(memory.limits === null
-      ? { ready: memory.lanes.queued, oldestReadyAt: oldestQueuedAt }
-      : readyOf(shard, memory, shard.ports.now())),
+    ...readyOf(shard, shard.ports.now()),
   };
 }
 
-/** What limits of types and keys let run now. */
-function readyOf(shard: Shard, { lanes, limits }: Memory, now: number): Pick<ShardSummary, "ready" | "oldestReadyAt"> {
-  const bands = [false, true].flatMap((solo) =>
-    runnableBands(lanes, { paused: false, knows: () => true, solo, limits, now }),
-  );
+/**
+ * What waits for a worker alone: neither for a limit, the queue's own included, nor at the one shard that its limitKey
+ * names. Another shard would help that much.
+ */
+function readyOf(shard: Shard, now: number): Pick<ShardSummary, "ready" | "oldestReadyAt"> {
+  const { lanes, limits } = shard.memory;
+  const room = roomLeft(shard, now);
+  const bands = [false, true]
+    .flatMap((solo) => runnableBands(lanes, { paused: false, knows: () => true, solo, limits, now }))
+    .filter(({ isKeyed }) => !isKeyed);
+  const ready = Math.min(countRunnable(bands, { limits, now }, lanes.queued), room);
+  if (ready === 0) return { ready, oldestReadyAt: null };
   return {
-    ready: countRunnable(bands, { limits, now }, lanes.queued),
+    ready,
     oldestReadyAt: waitingSince(
       shard,
       bands.flatMap(({ open }) => [...open]),

@@ -24,7 +24,7 @@ type Key = Idempotency | null;
 /** @param dryRun as it was told: it may be anything but false */
 export async function tryOne(door: Door, c: Ctx, raw: unknown, idempotency: Key, dryRun: unknown): Promise<Response> {
   const deadline = deadlineOf(door.ports);
-  const ready = await readOne(withoutMaking(door), raw, deadline);
+  const ready = await readOne(withoutMaking(door), raw, { deadline, isKeyed: idempotency !== null });
   if (dryRun !== true) {
     const errors = [{ pointer: "/dryRun", detail: "must be true or false" }, ...("code" in ready ? ready.errors : [])];
     throw new Problem("invalid-request", "The task has a field that is missing, wrong or not known.", { errors });
@@ -49,7 +49,7 @@ export async function tryOne(door: Door, c: Ctx, raw: unknown, idempotency: Key,
 /** All or nothing: one result a task, of the first shard that would take them. */
 export async function tryTogether(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
-  const { entry, tasks } = await readTogether(withoutMaking(door), raws, deadline);
+  const { entry, tasks } = await readTogether(withoutMaking(door), raws, deadline, idempotency !== null);
   const tried = await tryTasks(door, { tenant: c.env.tenant, entry, tasks, atomic: true, idempotency, deadline });
   const shards = tried.shards.map(({ shard, answer }) =>
     answer.ok
@@ -62,7 +62,11 @@ export async function tryTogether(door: Door, c: Ctx, raws: readonly unknown[], 
 /** Each task for itself, its result in its place. */
 export async function tryEach(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
-  const read = await readBatch(withoutMaking(door), raws, deadline, false);
+  const read = await readBatch(withoutMaking(door), raws, {
+    deadline,
+    stopEarly: false,
+    isKeyed: idempotency !== null,
+  });
   const results: object[] = [];
   for (const { index, fault } of read.faults)
     results[index] = { accepted: false, problem: problemView(fault.code, fault.detail, fault) };

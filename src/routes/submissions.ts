@@ -47,7 +47,7 @@ function isToldDry(body: unknown): body is { readonly dryRun: unknown } {
 
 async function submitOne(door: Door, c: Ctx, raw: unknown, idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
-  const ready = await readOne(door, raw, deadline);
+  const ready = await readOne(door, raw, { deadline, isKeyed: idempotency !== null });
   if ("code" in ready) throw faultProblem(ready);
   const { task, entry } = ready;
   const { tenant } = c.env;
@@ -70,7 +70,7 @@ function ofOne(refusal: Refusal): Refusal {
 
 async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
-  const { entry, tasks } = await readTogether(door, raws, deadline);
+  const { entry, tasks } = await readTogether(door, raws, deadline, idempotency !== null);
   const placed = await placeTasks(door, { tenant: c.env.tenant, entry, tasks, atomic: true, idempotency, deadline });
   if ("ok" in placed) throw problemOf(placed);
   const { shard, answer } = placed;
@@ -100,7 +100,7 @@ type Result = ReturnType<typeof acceptedView> | { readonly problem: ProblemView 
 /** Each task for itself: those of one place go together, what fails tells why in its own place. */
 async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
-  const read = await readBatch(door, raws, deadline, false);
+  const read = await readBatch(door, raws, { deadline, stopEarly: false, isKeyed: idempotency !== null });
   const results: Result[] = [];
   for (const { index, fault } of read.faults)
     results[index] = { problem: problemView(fault.code, fault.detail, fault) };

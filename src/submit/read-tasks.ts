@@ -34,13 +34,20 @@ function readTask(raw: unknown, sameType?: string): SubmittedTask | Fault {
   };
 }
 
+export interface Manner {
+  /** Unix ms. */
+  readonly deadline: number;
+  /** Under an Idempotency-Key, so it may have been accepted before. */
+  readonly isKeyed: boolean;
+}
+
 /** One task, ready for its queue, or its fault. @throws Problem where the Directory does not answer */
-export async function readOne(door: Reading, raw: unknown, deadline: number): Promise<ReadyTask | Fault> {
+export async function readOne(door: Reading, raw: unknown, { deadline, isKeyed }: Manner): Promise<ReadyTask | Fault> {
   const submitted = readTask(raw);
   if (isFaulty(submitted)) return submitted;
   const resolved = await resolveTask(door, submitted.type, submitted.queue, deadline);
   if (!isResolved(resolved)) return resolved;
-  const task = makeTask(submitted, resolved.type, door.ports.now());
+  const task = makeTask(submitted, resolved.type, door.ports.now(), isKeyed);
   if (isFault(task)) return task;
   return {
     task: needsHash(submitted, resolved) ? await withKeys(task, submitted, resolved) : task,
@@ -59,14 +66,16 @@ export interface ReadBatch {
 
 /**
  * Every task of a batch.
- * @param stopEarly enough faults for one answer are enough
  * @throws Problem where the Directory does not answer
  */
 export async function readBatch(
   door: Reading,
   raws: readonly unknown[],
-  deadline: number,
-  stopEarly: boolean,
+  {
+    deadline,
+    stopEarly,
+    isKeyed,
+  }: Manner & { /** Enough faults for one answer are enough. */ readonly stopEarly: boolean },
 ): Promise<ReadBatch> {
   const now = door.ports.now();
   const tasks: (NewTask | null)[] = [];
@@ -91,7 +100,7 @@ export async function readBatch(
       }
       const { found } = last;
       resolved = isResolved(found) ? found : null;
-      made = isResolved(found) ? makeTask(submitted, found.type, now) : found;
+      made = isResolved(found) ? makeTask(submitted, found.type, now, isKeyed) : found;
     }
     entries.push(resolved?.entry ?? null);
     if (!isFault(made)) {
@@ -108,15 +117,15 @@ export async function readBatch(
 }
 
 function needsHash(submitted: SubmittedTask, { cacheTtlSeconds }: Resolved): boolean {
-  return cacheTtlSeconds > 0 || isKeyed(submitted);
+  return cacheTtlSeconds > 0 || isUnique(submitted);
 }
 
-function isKeyed(submitted: SubmittedTask): boolean {
+function isUnique(submitted: SubmittedTask): boolean {
   return "unique" in submitted || "debounceSeconds" in submitted || "throttleSeconds" in submitted;
 }
 
 async function withKeys(task: NewTask, submitted: SubmittedTask, { cacheTtlSeconds }: Resolved): Promise<NewTask> {
-  const dedup = isKeyed(submitted) ? await uniqueOf(submitted, hashText) : null;
+  const dedup = isUnique(submitted) ? await uniqueOf(submitted, hashText) : null;
   const cache = cacheTtlSeconds > 0 ? await cacheUseOf(submitted, task.version, cacheTtlSeconds, hashText) : null;
   return { ...task, ...(dedup && { dedup }), ...(cache && { cache }) };
 }

@@ -13,8 +13,13 @@ export interface Together {
 }
 
 /** @throws Problem with every fault, as far as one answer holds them */
-export async function readTogether(reading: Reading, raws: readonly unknown[], deadline: number): Promise<Together> {
-  const read = await readBatch(reading, raws, deadline, true);
+export async function readTogether(
+  reading: Reading,
+  raws: readonly unknown[],
+  deadline: number,
+  isKeyed: boolean,
+): Promise<Together> {
+  const read = await readBatch(reading, raws, { deadline, stopEarly: true, isKeyed });
   const faults = read.faults.map(({ fault }) => fault);
   const entry = read.entries.find((found) => found !== null);
   const tasks: NewTask[] = [];
@@ -40,7 +45,7 @@ function otherQueue(index: number): Fault {
 }
 
 function otherShard(index: number, task: NewTask | undefined): Fault {
-  const field = task?.dedup ? "unique" : "limitKey";
+  const field = task?.limitKey === undefined ? "unique" : "limitKey";
   return {
     code: "invalid-request",
     detail: "A batch that is all or nothing is of one shard, and its keys name several. Send atomic: false.",

@@ -70,6 +70,15 @@ describe("163 the fingerprint", () => {
     expect(of("user gone")).not.toBe(of("user away"));
   });
 
+  test("267 is another for another `code` of the error: 401 and 404 are two causes", () => {
+    const of = (code: unknown) => {
+      const error = Object.assign(new Error("answered 404"), { code });
+      return describeError(error, "handler-error").fingerprint;
+    };
+    expect(new Set(["http-404", "http-401", 5, undefined].map(of)).size).toBe(4);
+    expect(of("http-404")).toBe(of("http-404"));
+  });
+
   test("is the same after a deploy that moved lines, and another for another class or function", () => {
     const moved = stack(["fetchUser (/app/index.js:910:7)", "run (/app/index.js:20:5)"]);
     const elsewhere = stack(["fetchOrder (/app/index.js:10:5)", "run (/app/index.js:20:5)"]);

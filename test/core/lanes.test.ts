@@ -86,6 +86,23 @@ describe("118 a lane", () => {
     }
   });
 
+  it("lets go of what was taken, also where it is never empty", () => {
+    const lanes = new Lanes();
+    const lane = lanes.add(1, {
+      priority: 5,
+      type: "t",
+      version: 1,
+      limitKey: null,
+      fairnessKey: null,
+      mode: "normal",
+    });
+    for (let seq = 1; seq <= 100_000; seq++) {
+      lanes.enqueue(lane, seq as Seq);
+      if (seq > 20) expect(lanes.take(lane)).toBe(seq - 20);
+    }
+    expect(lane.window.length).toBeLessThan(3 * WINDOW);
+  });
+
   it("says so where SQL and its count disagree", () => {
     const both = new Both();
     both.run(1, WINDOW + 1);

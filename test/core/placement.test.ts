@@ -50,10 +50,10 @@ describe("placement", () => {
     expect(namedShard(at, [{ limitKey: "a" }, {}, { limitKey: other }])).toEqual({ shard: shardOf("a"), astray: 2 });
   });
 
-  it("unique is before limitKey, Idempotency-Key, schedule and run", () => {
+  it("limitKey is before unique, Idempotency-Key, schedule and run", () => {
     const keys = { unique: "u", limitKey: "l", idempotencyKey: "i", schedule: "s", run: "r" };
-    expect(placementKey(keys)).toBe("u");
-    expect(placementKey({ limitKey: "l", idempotencyKey: "i", schedule: "s" })).toBe("l");
+    expect(placementKey(keys)).toBe("l");
+    expect(placementKey({ unique: "u", idempotencyKey: "i", schedule: "s" })).toBe("u");
     expect(placementKey({ idempotencyKey: "i", schedule: "s", run: "r" })).toBe("i");
     expect(placementKey({ schedule: "s", run: "r" })).toBe("s");
     expect(placementKey({ run: "r" })).toBe("r");

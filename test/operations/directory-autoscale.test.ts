@@ -45,18 +45,20 @@ describe("259 autoscale", () => {
     expect(details.join()).toContain("35 tasks wait in 1 shards, 10 a shard are aimed at");
   });
 
-  it("does not count what is at a limit of its key or type, however much and long it waits", async () => {
-    const world = await made({ autoscale: { ...autoscale, targetWaitMs: 1_000 }, keyLimits: { concurrency: 1 } });
-    const tasks = Array.from({ length: 50 }, (): NewTask => ({ ...TASK, limitKey: "k" }));
+  it.each<[string, QueuePatch, Partial<NewTask>]>([
+    ["the queue's concurrency", { concurrency: 4 }, {}],
+    ["its rate", { rate: { limit: 4, periodMs: 3_600_000, burst: 4 } }, {}],
+    ["the limit of its type", { typeLimits: { echo: { concurrency: 4 } } }, {}],
+    ["the one shard of its limitKey", { concurrency: 100 }, { limitKey: "k" }],
+  ])("does not count what waits for %s, however much and long it waits", async (_, patch, more) => {
+    const world = await made({ ...patch, autoscale: { ...autoscale, targetWaitMs: 1_000 } });
+    const tasks = Array.from({ length: 50 }, (): NewTask => ({ ...TASK, ...more }));
     await world.ask(submitTo(world.directory(), queue, 0, tasks, 1_000));
     const worker = { name: "w", kind: "consumer", types: { echo: 1 }, boot: null } as const;
     const opened = open(world.shard("a", 0), { v: 1, ticket: null, solo: false, want: 9, worker });
-    expect(opened).toMatchObject({ handout: { tasks: [{}] } });
+    expect(opened).toMatchObject({ ok: true, handout: { tasks: { length: more.limitKey ? 6 : 4 } } });
     await world.pass(30_000);
     expect(settings(world)?.shards).toBe(1);
-    await put(world, { autoscale, keyLimits: { concurrency: 40 } });
-    await world.pass(60_000);
-    expect(settings(world)?.shards).toBe(4);
   });
 
   it("lowers it one by one when little waits, also in shards that were lowered before; it stays at its least", async () => {

@@ -67,12 +67,13 @@ describe("208 replace", () => {
 
   it("what waits for another attempt goes on waiting for it, with the new payload and what it has spent", () => {
     const world = makeWorld({ retry: { maxAttempts: 2, baseMs: 10_000 } });
-    const seq = nth(accept(world, keyed(1)), 0);
+    const running = { within: "running" } as const;
+    const seq = nth(accept(world, keyed(1, {}, running)), 0);
     const hand = new WorkerHand(world);
     hand.say({ outcomes: hand.tasks.map((task) => failed(world, task)) });
     const due = world.now + 10_000;
-    accept(world, keyed(2));
-    accept(world, keyed(3, { runAt: world.now + 1_000 }));
+    accept(world, keyed(2, {}, running));
+    accept(world, keyed(3, { runAt: world.now + 1_000 }, running));
     expect(taskAt(world, seq)).toMatchObject({ status: "RETRYING", runAt: due, payload: "3" });
     world.passTo(due);
     hand.say({ want: 1 });
@@ -125,7 +126,7 @@ describe("208 replace", () => {
     const seq = nth(accept(world, keyed(1)), 0);
     const kinds = Array.from({ length: 9_999 }, (_, i) => ({ type: "echo", limitKey: `l${i}` }));
     for (let at = 0; at < kinds.length; at += 1_000) accept(world, ...kinds.slice(at, at + 1_000));
-    expect(world.submit([keyed(2, { priority: 1 })])).toMatchObject({ ok: false, code: "too-many-keys" });
+    expect(world.submit([keyed(2, { limitKey: "one more" })])).toMatchObject({ ok: false, code: "too-many-keys" });
     expect(taskAt(world, seq)).toMatchObject({ payload: "1", rev: 1 });
     expect(world.submit([keyed(3)])).toMatchObject({ ok: true });
   });

@@ -89,5 +89,8 @@ describe("224 the timeline", () => {
       ["SCHEDULED", START, "submitted", START + 1],
       ["SCHEDULED", START, "changed: runAt", START + 1_069],
     ]);
+    // It never was due: what said so in between was not kept.
+    world.passTo(START + 500);
+    expect(way(world, seq).map(([status]) => status)).not.toContain("QUEUED");
   });
 });

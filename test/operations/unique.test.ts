@@ -1,12 +1,13 @@
 /** A shard's unique tasks: who has a key, for how long, and what a later submission is told. */
 import { describe, expect, it } from "vitest";
+import type { Seq } from "../../core/ids.ts";
 import { FIRST_LOOK_MS } from "../../core/keys.ts";
 import type { Dedup, NewTask, SubmitAnswer, Within } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { submit } from "../../durable-objects/queue-shard/submit.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
-import { accept, failed, nth, snoozed, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
+import { accept, failed, nth, returned, snoozed, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 
 const HOUR = 3_600_000;
 
@@ -27,19 +28,30 @@ function isHeld(world: ShardWorld, within: Within, first: number): boolean {
 }
 
 describe("205 within queued", () => {
-  it("a key is held while its task is QUEUED, SCHEDULED or RETRYING, and free while it runs", () => {
+  it("a key is held until its task begins, and not again while that is to be tried again", () => {
     const world = makeWorld({ retry: { maxAttempts: 3 } });
     const [first = 0] = accept(world, { ...unique("queued"), runAt: world.now + 2 * HOUR });
     expect(isHeld(world, "queued", first)).toBe(true);
     world.passTo(world.now + 2 * HOUR);
     expect(isHeld(world, "queued", first)).toBe(true);
     const hand = new WorkerHand(world);
-    hand.say({ outcomes: hand.tasks.map((task) => failed(world, task)) });
+    hand.say({ outcomes: hand.tasks.map((task) => returned(world, task, false)) });
     expect(isHeld(world, "queued", first)).toBe(true);
-    world.passTo(world.now + 1_000);
     hand.say({ want: 1 });
-    expect(hand.tasks.map(({ seq }) => seq)).toEqual([first]);
+    hand.say({ outcomes: hand.tasks.map((task) => failed(world, task)) });
+    expect(taskAt(world, first as Seq)?.status).toBe("RETRYING");
     expect(isHeld(world, "queued", first)).toBe(false);
+  });
+
+  it("209 debounced, one that has begun and is to be tried again is left alone: the next submission makes another", () => {
+    const world = makeWorld();
+    const later = (payload: string) => ({ ...unique("queued", { onConflict: "replace" }), payload });
+    const [first = 0] = accept(world, later("1"));
+    const hand = new WorkerHand(world);
+    hand.say({ outcomes: hand.tasks.map((task) => failed(world, task)) });
+    const [second = 0] = accept(world, later("2"));
+    expect(second).not.toBe(first);
+    expect(taskAt(world, first as Seq)).toMatchObject({ status: "RETRYING", payload: "1" });
   });
 });
 
@@ -164,6 +176,15 @@ describe("205 a later submission", () => {
     expect(apart.seqs).toEqual([expect.any(Number), expect.any(Number), null]);
     expect(apart.refused).toMatchObject([{ index: 2, code: "duplicate-task" }]);
     expect(apart.duplicates).toEqual([1]);
+  });
+
+  it("205 rejected for another task of its batch names none: there is none then", () => {
+    const world = makeWorld();
+    const task = unique("queued", { onConflict: "reject" });
+    const refusal = world.submit([{}, task, task]);
+    expect(refusal).toMatchObject({ ok: false, code: "duplicate-task", pointer: "/tasks/2/unique" });
+    expect(refusal).not.toHaveProperty("taskId");
+    expect(world.shard.memory.lanes.queued).toBe(0);
   });
 
   it("with reject needs no room to be refused so, and with return none to be answered", () => {

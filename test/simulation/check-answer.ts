@@ -59,7 +59,7 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
   must(cached === 0 || !draining, () => "a draining queue took a task that ended at once");
   if (taken > 0) must(!draining, () => "a draining queue took a task");
   if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);
-  if (answer.refused.some(({ code }) => code !== "duplicate-task"))
+  if (answer.refused.some(({ code }) => code !== "duplicate-task" && code !== "invalid-request"))
     must(depth >= limit, () => `a task was refused at ${depth} of ${limit}`);
 }
 

@@ -54,7 +54,8 @@ export function checkCached(record: TaskRecord, cachedFrom: TaskId, deps: Commit
   };
   model.tasks.set(seq, task);
   must(now === null || !model.byId.has(script.id), () => `submission ${script.id} became two tasks`);
-  if (script.key !== undefined && (lifeOf(script.key).within ?? "window") === "window") checkKey(task, model, now);
+  if (script.key !== undefined && (lifeOf(script.key).within ?? "window") === "window")
+    checkKey(task, model, now, deps.gate);
   model.byId.set(script.id, task);
 }
 

@@ -121,7 +121,7 @@ function bear({ seq, now, payload, options, expires_at }: SeenMove, { model, now
   // A clock that jumped may have ended the life of the key under which it was repeated.
   const isOnce = clock === null || !model.byId.has(task.script.id);
   must(isOnce, () => `submission ${task.script.id} became two tasks`);
-  checkKey(task, model, clock);
+  checkKey(task, model, clock, gate);
   model.byId.set(task.script.id, task);
 }
 
@@ -138,8 +138,10 @@ function isRedrive({ seq, script, options }: KnownTask, model: Model): boolean {
   return true;
 }
 
+const ATTEMPT = "SELECT attempt FROM task WHERE seq = ?";
+
 /** A key is its task's for as long as that asked; only then another one is made under it. */
-export function checkKey(task: KnownTask, { byKey }: Model, clock: number | null): void {
+export function checkKey(task: KnownTask, { byKey }: Model, clock: number | null, sql: GatedSql): void {
   const { key } = task.script;
   if (key === undefined) return;
   const holder = byKey.get(key);
@@ -148,9 +150,13 @@ export function checkKey(task: KnownTask, { byKey }: Model, clock: number | null
   const { within, ttlMs } = lifeOf(key);
   const { status } = holder;
   const hasEnded = status === "GONE" || status === "FAILED";
-  if (within === "queued")
-    must(hasEnded || status === "RUNNING", () => `${task.seq} was made under ${key} while ${holder.seq} was ${status}`);
-  else if (within === "running")
+  if (within === "queued") {
+    const hasBegun = (sql.all<{ attempt: number }>(ATTEMPT, holder.seq)[0]?.attempt ?? 1) > 0;
+    must(
+      hasEnded || hasBegun || status === "RUNNING",
+      () => `${task.seq} was made under ${key} while ${holder.seq} was ${status}`,
+    );
+  } else if (within === "running")
     must(hasEnded, () => `${task.seq} was made under ${key} while ${holder.seq} was ${status}`);
   else if (clock !== null)
     must(clock - holder.bornAt >= ttlMs, () => `${task.seq} was made under ${key} ${clock - holder.bornAt} ms after`);

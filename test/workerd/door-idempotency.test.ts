@@ -98,6 +98,26 @@ describe("203 a key", () => {
   });
 });
 
+describe("202 a body that names a time", () => {
+  it("is answered alike after that time; new under its key, it is refused as it would be without one", async () => {
+    const brief = { ...task, expiresAt: new Date(Date.now() + 300).toISOString() };
+    const first = await submit("brief", brief);
+    expect(first.status).toBe(202);
+    await call("GET", `/tasks/submissions/${first.body.id}?wait=20`);
+    const again = await submit("brief", brief);
+    expect([again.status, again.body]).toEqual([202, first.body]);
+    for (const body of [brief, { tasks: [task, brief] }, { ...brief, expiresAt: "2020-01-01T00:00:00Z" }])
+      expect(await submit(`late-${JSON.stringify(body).length}`, body)).toMatchObject({
+        status: 422,
+        body: { code: "invalid-request", errors: [{ pointer: "tasks" in body ? "/tasks/1/expiresAt" : "/expiresAt" }] },
+      });
+    expect(await submit("late-each", { atomic: false, tasks: [task, brief] })).toMatchObject({
+      status: 202,
+      body: { accepted: 1, results: [{}, { problem: { code: "invalid-request" } }] },
+    });
+  });
+});
+
 describe("204 an answer that is lost, under a key", () => {
   it("is asked for once more, and the task is one", async () => {
     const before = await depth();

@@ -151,11 +151,16 @@ describe("206 keys", () => {
     expect(alone.map(({ body }) => body.id)).toEqual(ids);
   });
 
-  it("unique goes before limitKey", async () => {
-    const keyed = { ...task, unique: byKey("one") };
-    const places = await Promise.all(
-      ["a", "b", "c", "d", "e"].map((limitKey) => submit({ ...keyed, type: "fail", payload: {}, limitKey })),
-    );
-    expect(new Set(places.map(({ body }) => body.id)).size).toBe(1);
+  it("with a limitKey go where that says, and are alone among the tasks of that limitKey", async () => {
+    const keyed = { ...task, type: "fail", payload: {} };
+    const limitKeys = ["a", "b", "c", "d", "e"];
+    const alone = await Promise.all(limitKeys.map((limitKey) => submit({ ...keyed, limitKey })));
+    const unique = await Promise.all(limitKeys.map((limitKey) => submit({ ...keyed, limitKey, unique: byKey("one") })));
+    const again = await Promise.all(limitKeys.map((limitKey) => submit({ ...keyed, limitKey, unique: byKey("one") })));
+    const shards = (replies: typeof alone) => replies.map(({ body }) => String(body.id).split(".")[1]);
+    expect(new Set(shards(alone)).size).toBeGreaterThan(1);
+    expect(shards(unique)).toEqual(shards(alone));
+    expect(new Set(unique.map(({ body }) => body.id)).size).toBe(limitKeys.length);
+    expect(again.map(({ body }) => body.id)).toEqual(unique.map(({ body }) => body.id));
   });
 });
