@@ -5,7 +5,15 @@
 import type { DeadLetter } from "../ports.ts";
 import type { LogSink } from "./handlers/define.ts";
 
-export function takeDeadLetter(message: { readonly body: DeadLetter; ack(): void }, log: LogSink): void {
-  log("warn", "dead-letter", { taskId: message.body.id });
-  message.ack();
+/** Ids that a line names: enough to look one up by. */
+const NAMED = 5;
+
+/** One line a batch: when everything fails, it is failed tasks that there are many of. */
+export function takeDeadLetters(
+  batch: { readonly messages: readonly { readonly body: DeadLetter }[]; ackAll(): void },
+  log: LogSink,
+): void {
+  const taskIds = batch.messages.slice(0, NAMED).map(({ body }) => body.id);
+  log("warn", "dead-letters", { count: batch.messages.length, taskIds });
+  batch.ackAll();
 }

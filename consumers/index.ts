@@ -2,7 +2,7 @@
 
 import type { Ticket } from "../core/schema/rpc.ts";
 import type { DeadLetter, Env } from "../ports.ts";
-import { takeDeadLetter } from "./dead-letters.ts";
+import { takeDeadLetters } from "./dead-letters.ts";
 import { takeDeadTicket } from "./dead-tickets.ts";
 import { type ConsumerDeps, redeemTicket, ticketQueueOf } from "./tickets.ts";
 
@@ -19,8 +19,7 @@ export async function handleQueue(
 ): Promise<void> {
   if (batch.queue.endsWith("dead-tickets"))
     await Promise.all(batch.messages.map((message) => takeDeadTicket(message as Message<Ticket>, deps.ports)));
-  else if (batch.queue.endsWith("dead-letters"))
-    for (const message of batch.messages) takeDeadLetter(message as Message<DeadLetter>, deps.log);
+  else if (batch.queue.endsWith("dead-letters")) takeDeadLetters(batch as MessageBatch<DeadLetter>, deps.log);
   else {
     const queue = ticketQueueOf(batch.queue);
     const stays = await Promise.all(

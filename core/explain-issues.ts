@@ -1,7 +1,8 @@
-/** Turns what zod found into the `errors[]` of a problem: one entry a fault, each with a JSON Pointer to its field. */
+/** Turns what zod found into the `errors[]` of a problem: one entry a place, with a JSON Pointer to it. */
 import type { z } from "zod";
 import type { FieldError } from "./errors.ts";
 import { escapePointer, pointerOf } from "./json.ts";
+import "./tell-issue.ts";
 
 /** How many faults one answer lists: enough to mend a body by, too few to make an answer of megabytes. */
 export const MAX_ERRORS = 100;
@@ -13,7 +14,14 @@ type Issue = z.core.$ZodIssue;
  * @returns at most {@link MAX_ERRORS} entries, in zod's order
  */
 export function explainIssues(issues: readonly Issue[], prefix = ""): FieldError[] {
-  return issues.flatMap((issue) => explain(issue, prefix)).slice(0, MAX_ERRORS);
+  const found = new Map<string, FieldError>();
+  for (const issue of issues)
+    for (const fault of explain(issue, prefix)) {
+      // What is no list is not too long as well: the first fault of a place is the one to mend.
+      if (!found.has(fault.pointer)) found.set(fault.pointer, fault);
+      if (found.size === MAX_ERRORS) return [...found.values()];
+    }
+  return [...found.values()];
 }
 
 function explain(issue: Issue, prefix: string): FieldError[] {

@@ -56,6 +56,14 @@ export function timeLeft(ports: Ports, deadline: number, atMost = PATIENCE_MS): 
   return Math.min(atMost, Math.max(200, deadline - ports.now()));
 }
 
+/** Locally other requests share the thread, and their sockets are read only when nothing else is to be done. */
+const WAY_MS = 5;
+
+/** Between portions of work that follow each other at once. */
+export async function giveWay(ports: Ports): Promise<void> {
+  await new Promise<void>((resolve) => ports.later(WAY_MS, resolve));
+}
+
 /** The answer, or its refusal thrown as a problem. */
 export function answered<T>(answer: Answer<T>): Versioned & { readonly ok: true } & T {
   if (isRefusal(answer)) throw problemOf(answer);

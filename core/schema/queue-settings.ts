@@ -42,14 +42,20 @@ const LimitSchema = z.strictObject({
 });
 export type Limit = Readonly<z.infer<typeof LimitSchema>>;
 
-function limitsBy(name: RegExp) {
-  return z.record(z.string().regex(name), LimitSchema).refine((limits) => Object.keys(limits).length <= MAX_LIMITED, {
-    error: `has more than ${MAX_LIMITED} entries`,
-  });
+const KEY_RULE = "is no key that a task can have: 1 to 128 visible ASCII characters";
+const TYPE_RULE = "is no task type's name: 1 to 128 letters, digits or any of _ . : / -";
+
+/** @param rule of the names, told where one breaks it */
+function limitsBy(name: RegExp, rule: string) {
+  return z
+    .record(z.string().regex(name, rule), LimitSchema)
+    .refine((limits) => Object.keys(limits).length <= MAX_LIMITED, {
+      error: `has more than ${MAX_LIMITED} entries`,
+    });
 }
 
 const WeightsSchema = z
-  .record(z.string().regex(TASK_KEY), z.number().min(0.01).max(1_000))
+  .record(z.string().regex(TASK_KEY, KEY_RULE), z.number().min(0.01).max(1_000))
   .refine((weights) => Object.keys(weights).length <= MAX_LIMITED, { error: `has more than ${MAX_LIMITED} entries` });
 
 const shards = z.int().min(1).max(MAX_SHARDS);
@@ -80,11 +86,11 @@ const fields = {
   /** null: no limit. */
   rate: RateSchema.nullable(),
   /** By task type; like `concurrency` in shares, where a queue has several shards. */
-  typeLimits: limitsBy(TYPE_NAME),
+  typeLimits: limitsBy(TYPE_NAME, TYPE_RULE),
   /** Of each limitKey by itself, whole: a key's tasks are at one shard. */
   keyLimits: LimitSchema,
   /** By limitKey, over `keyLimits` field by field. */
-  keyLimitOverrides: limitsBy(TASK_KEY),
+  keyLimitOverrides: limitsBy(TASK_KEY, KEY_RULE),
   /** Within a priority, turns go round by fairnessKey, to each as many as its weight (1 by default); null: oldest first. */
   fair: z.strictObject({ weights: WeightsSchema.exactOptional() }).nullable(),
   /** A waiting task gains a priority each so many ms; null: none. */

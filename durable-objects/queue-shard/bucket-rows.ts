@@ -33,7 +33,8 @@ export function keepLevels(shard: Shard, now: number): void {
   if (levels.size < shard.memory.levelsToLookAt) return;
   for (const [name, { fullAt }] of levels) if (fullAt <= now) levels.delete(name);
   shard.sql.run(DROP_FULL, now);
-  // One that was full by a rate that has changed since is full by the new one too: its key waits for no token.
+  // One that was full by a rate that has changed since may lack some by the new one (slower, or of a larger burst).
+  // Forgotten it counts as full, so its key waits for no token any more.
   limits.lookAgain(now);
   shard.memory.levelsToLookAt = Math.max(FEW, 2 * levels.size);
 }

@@ -8,6 +8,8 @@ import type { Fault } from "../../core/make-task.ts";
 
 /** Where a refusal does not say when to come again. */
 const RETRY_AFTER_S = 1;
+/** What ends only when somebody ends it is not asked for each second. */
+const LEAST_RETRY_S: Partial<Record<ErrorCode, number>> = { draining: 30 };
 
 /** The members of a problem, for an answer of its own or a place in another one. */
 export interface ProblemView {
@@ -49,16 +51,13 @@ export function problemResponse(
   headers?: Readonly<Record<string, string>>,
 ): Response {
   const { status, retryable } = ERRORS[code];
-  const { retryAfterMs } = options;
+  const { retryAfterMs = RETRY_AFTER_S * 1_000 } = options;
   const response = new Response(JSON.stringify({ ...problemView(code, detail, options), requestId }), {
     status,
     headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
   });
   if (retryable && status !== 500)
-    response.headers.set(
-      "retry-after",
-      String(retryAfterMs === undefined ? RETRY_AFTER_S : Math.max(1, Math.ceil(retryAfterMs / 1_000))),
-    );
+    response.headers.set("retry-after", String(Math.max(LEAST_RETRY_S[code] ?? 1, Math.ceil(retryAfterMs / 1_000))));
   return response;
 }
 

@@ -28,20 +28,30 @@ export async function cancelTask(door: Door, c: Ctx): Promise<Response> {
 export async function patchTask(door: Door, c: Ctx): Promise<Response> {
   const patch = checkBody(TaskPatchSchema, await readJson(c.req.raw, door.env.bodyLimit));
   const typeOf = async () => (await findTask(door, c.env.tenant, idOf(c), {})).record.type;
-  return await change(door, c, await readChanges(door, patch, typeOf), false);
+  const when = patch.delaySeconds === undefined ? "/runAt" : "/delaySeconds";
+  return await change(door, c, await readChanges(door, patch, typeOf), { isSameAgain: false, when });
 }
 
 /** POST …/{id}/run-now: one that is put off, or waits to be tried again, is QUEUED. */
 export async function runTaskNow(door: Door, c: Ctx): Promise<Response> {
   await refuseFields(c.req.raw, door.env.bodyLimit);
-  return await change(door, c, { runAt: null }, true);
+  return await change(door, c, { runAt: null }, { isSameAgain: true });
 }
 
-async function change(door: Door, c: Ctx, changes: TaskChanges, isSameAgain: boolean): Promise<Response> {
+/** @param when the field that told the time: a shard knows it as runAt */
+async function change(
+  door: Door,
+  c: Ctx,
+  changes: TaskChanges,
+  { isSameAgain, when }: { readonly isSameAgain: boolean; readonly when?: string },
+): Promise<Response> {
   const rev = readRevision(c);
   const found = await changeTask(door, c.env.tenant, idOf(c), {
     isRepeatable: isSameAgain && rev === null,
-    make: (shard, seq) => shard.change({ v: 1, seq, rev, changes }),
+    async make(shard, seq) {
+      const answer = await shard.change({ v: 1, seq, rev, changes });
+      return !answer.ok && answer.pointer === "/runAt" && when ? { ...answer, pointer: when } : answer;
+    },
   });
   if (rev !== null && isFinished(found.record.status) && found.record.rev !== rev)
     throw new Problem("rev-mismatch", `The task has revision ${found.record.rev} by now, not ${rev}.`);

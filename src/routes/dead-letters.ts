@@ -11,7 +11,7 @@ import { DeadFilterSchema, DiscardSchema, RedriveOneSchema } from "../../core/sc
 import type { DeadFilter, DeadGroup, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
 import { iso, publicError, type TaskRecord, toTask } from "../../core/task.ts";
-import { deadlineOf } from "../../reads/ask.ts";
+import { deadlineOf, giveWay } from "../../reads/ask.ts";
 import { knownPlace } from "../../reads/find-tasks.ts";
 import { askEach, shardsOf } from "../bulk/ask-shards.ts";
 import { asOfOf, deadFilterOf, idsOf, readEdit } from "../bulk/read-work.ts";
@@ -119,13 +119,14 @@ export async function discardDeadLetters(door: Door, c: Ctx): Promise<Response> 
   const deadline = deadlineOf(door.ports);
   let shards = await shardsOf(door, c, queue);
   let discarded = 0;
-  while (shards.length > 0) {
+  for (;;) {
     const answers = await askEach(door, shards, (shard, at) =>
       shard.discardDead({ v: 1, filter: filterAt(filter, ids, at), asOf, dryRun }),
     );
     for (const { answer } of answers) discarded += answer.count;
     shards = answers.filter(({ answer }) => answer.more).map(({ at }) => at);
-    if (door.ports.now() >= deadline) break;
+    if (shards.length === 0 || door.ports.now() >= deadline) break;
+    await giveWay(door.ports);
   }
   const counted = dryRun ? { matched: discarded } : { discarded };
   return json({ queue, ...counted, asOf: iso(asOf), more: shards.length > 0 });

@@ -5,12 +5,12 @@
 import { z } from "zod";
 import type { QueueName } from "../../core/ids.ts";
 import { WAITING, type WaitingStatus } from "../../core/status.ts";
-import { fanOut } from "../../durable-objects/stubs.ts";
-import { ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
+import { directoryOf, fanOut } from "../../durable-objects/stubs.ts";
+import { ask, deadlineOf, giveWay, timeLeft } from "../../reads/ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
-import { checkBody, readOptionalJson } from "../middleware/read-body.ts";
+import { checkBody, readOptionalBody } from "../middleware/read-body.ts";
 import { nameOf, unknownQueue } from "./queue-name.ts";
 
 const PurgeSchema = z.strictObject({
@@ -26,7 +26,8 @@ interface Purged {
 export async function purgeQueue(door: Door, c: Ctx): Promise<Response> {
   const queue = nameOf(c);
   const deadline = deadlineOf(door.ports);
-  const told = checkBody(PurgeSchema, (await readOptionalJson(c.req.raw, door.env.bodyLimit)) ?? {});
+  const { value = {} } = await readOptionalBody(c.req.raw, door.env.bodyLimit);
+  const told = checkBody(PurgeSchema, value);
   const statuses = told.status ?? WAITING;
   const { entry } = await askDirectory(door, c, (directory) =>
     directory.lookup({ v: 1, queue, type: null, create: false }),
@@ -36,12 +37,19 @@ export async function purgeQueue(door: Door, c: Ctx): Promise<Response> {
   const each = await fanOut(shards, (shard) => purgeShard(door, c, queue, shard, statuses, deadline));
   const purged = each.reduce((sum, one) => sum + one.purged, 0);
   const answered = each.filter((one) => one.answered).length;
-  if (purged > 0)
-    await askDirectory(door, c, (directory) =>
-      directory.report({ v: 1, event: { kind: "queue-purged", detail: `${queue}: ${purged} tasks` } }),
-    );
+  if (purged > 0) await report(door, c, `${queue}: ${purged} tasks`, deadline);
   const more = each.some((one) => one.more);
   return json({ queue, purged, more, shards: { asked: shards.length, answered } });
+}
+
+/** What is purged is purged: where the Directory does not take the event, the log has it, and the caller the count. */
+async function report(door: Door, c: Ctx, detail: string, deadline: number): Promise<void> {
+  const { ports, log } = door;
+  const question = { whom: "The directory", ms: timeLeft(ports, deadline), lost: "unavailable" } as const;
+  const answer = await ask(ports, log, question, () =>
+    directoryOf(ports, c.env.tenant).report({ v: 1, event: { kind: "queue-purged", detail } }),
+  );
+  if (!answer.ok) log("warn", "queue-purged", { detail, unreported: answer.detail });
 }
 
 /** Portion after portion, until nothing is left or the time is up. Never throws. */
@@ -67,6 +75,7 @@ async function purgeShard(
     purged += answer.purged;
     if (!answer.more || answer.purged === 0 || door.ports.now() >= deadline)
       return { purged, more: answer.more, answered: true };
+    await giveWay(door.ports);
     place = { after: answer.after, upTo: answer.upTo };
   }
 }

@@ -21,8 +21,8 @@ import { placeTasks } from "../submit/place-tasks.ts";
 import { acceptedView, replayed } from "../submit/show-accepted.ts";
 
 export async function replayTask(door: Door, c: Ctx): Promise<Response> {
-  const { value, bytes } = await readOptionalBody(c.req.raw, door.env.bodyLimit);
-  const edit = checkBody(TaskEditSchema, value ?? {});
+  const { value = {}, bytes } = await readOptionalBody(c.req.raw, door.env.bodyLimit);
+  const edit = checkBody(TaskEditSchema, value);
   const { tenant } = c.env;
   const { at, record } = await findTask(door, tenant, c.req.param("id") ?? "", { texts: true });
   const id = taskId(at, record.seq);

@@ -119,7 +119,7 @@ describe("a task that does not succeed at once", () => {
       expect(msOf(last.attempts[i + 1]?.startedAt) - msOf(last.attempts[i]?.endedAt)).toBeGreaterThanOrEqual(delay);
     expect(last.error).toMatchObject({ code: "handler-error", message: "failed as asked" });
     expect(await client.counts("retries")).toMatchObject({ depth: 0, deadLetters: 1 });
-    await waitFor(() => service.logs.out.some((line) => line.includes('"dead-letter"') && line.includes(id)), {
+    await waitFor(() => service.logs.out.some((line) => line.includes('"dead-letters"') && line.includes(id)), {
       what: "the dead letter's id has come by its queue",
     });
   });
