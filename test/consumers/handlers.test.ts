@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { z } from "zod";
 import { composeRegistry, workerTypes } from "../../consumers/handlers/compose.ts";
 import { defineHandler } from "../../consumers/handlers/define.ts";
@@ -106,6 +106,23 @@ describe("echo, sleep, fail", () => {
     task.stop("cancelled");
     expect(await task.outcome).toMatchObject({ kind: "cancelled", error: { class: "AbortError" } });
     expect(sleep.payload.safeParse({ ms: 600_001 }).success).toBe(false);
+  });
+
+  test("140 sleep tells each tenth of its time, unless it is over within a second", async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const told = async (ms: number) => {
+      const bench = taskBench(sleep);
+      const outcome = bench.run({ ms });
+      await vi.advanceTimersByTimeAsync(ms);
+      expect(resultOf(await outcome)).toBe(JSON.stringify({ ms }));
+      expect(vi.getTimerCount()).toBe(0);
+      return bench.progress.map(([, text]) => JSON.parse(text));
+    };
+    expect(await told(999)).toEqual([]);
+    const tenths = await told(5_000);
+    expect(tenths.slice(0, 9).map(({ percent }) => percent)).toEqual([10, 20, 30, 40, 50, 60, 70, 80, 90]);
+    expect(tenths[2]).toEqual({ percent: 30, message: "slept 1500 of 5000 ms" });
   });
 
   test("fail fails its first attempts, then says at which it did not", async () => {

@@ -130,3 +130,10 @@ describe("237 limits of types and keys", () => {
     ]);
   });
 });
+
+it("242 a shard's burst is no less than 1, though its share of the whole would be none", () => {
+  const settings = { ...DEFAULT_SETTINGS, shards: 4, rate: { limit: 4, periodMs: 1_000 } };
+  const room = (shard: number) =>
+    new Limits(settings, { shard, lanes: new Lanes(), running: [], levels: new Map() }, NOW).queueRoom(NOW);
+  expect([0, 1, 2, 3].map(room)).toEqual([1, 1, 1, 1]);
+});

@@ -99,11 +99,3 @@ it("199 278 a replay with a body of null is 422, one without a body is not", asy
   expect(await call("POST", `${path}/replay`, null)).toMatchObject({ status: 422, body: { code: "invalid-request" } });
   expect(await call("POST", `${path}/replay`)).toMatchObject({ status: 202 });
 });
-
-it("256 a queue that drains says to come again in half a minute: somebody must resume it", async () => {
-  await call("PUT", "/queues/drains", {});
-  await call("POST", "/queues/drains/drain");
-  const reply = await call("POST", "/tasks/submissions", { ...task, queue: "drains" });
-  expect(reply).toMatchObject({ status: 503, body: { code: "draining", retryable: true } });
-  expect(reply.headers.get("retry-after")).toBe("30");
-});

@@ -58,7 +58,7 @@ describe("queues", () => {
     expect((await call("POST", "/queues/closing/drain")).body).toMatchObject({ paused: false, draining: true });
     const refused = await submit({ type: "echo", payload: 1, queue: "closing" });
     expect(refused).toMatchObject({ status: 503, body: { code: "draining", retryable: true } });
-    expect(refused.headers.get("retry-after")).toBe("1");
+    expect(refused.headers.get("retry-after")).toBe("30");
     expect((await call("GET", `/tasks/submissions/${body.id}?wait=20`)).body.status).toBe("SUCCEEDED");
     expect((await call("POST", "/queues/closing/resume")).body).toMatchObject({ draining: false });
     expect((await submit({ type: "echo", payload: 1, queue: "closing" })).status).toBe(202);
