@@ -2,8 +2,7 @@
 
 import type { Seq } from "../../core/ids.ts";
 import { type Lane, type LaneKey, laneText } from "../../core/lanes.ts";
-import { laneFor, reclaimLanes } from "./lane-rows.ts";
-import { laneKeyOf } from "./memory.ts";
+import { laneFor, laneKeyOf, reclaimLanes } from "./lane-rows.ts";
 import type { Shard } from "./shard.ts";
 
 /** One transaction moves so many; more stay due, and the alarm comes again at once. */

@@ -4,7 +4,7 @@ import type { Seq } from "../../core/ids.ts";
 import type { Lane } from "../../core/lanes.ts";
 import { iso, type TaskRecord } from "../../core/task.ts";
 import { leaveWaiting } from "./leave-waiting.ts";
-import { NEXT_EXPIRY } from "./memory.ts";
+import { NEXT_EXPIRY } from "./load-memory.ts";
 import type { Shard } from "./shard.ts";
 import { type Ending, rowsOf, type TaskRow } from "./task-rows.ts";
 

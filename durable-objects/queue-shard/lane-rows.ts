@@ -48,3 +48,24 @@ export function refillIfShort(shard: Shard, lane: Lane): void {
 export function readWindow(sql: Sql, { no, edge }: Lane): Seq[] {
   return sql.all<{ seq: Seq }>(REFILL, no, edge).map(({ seq }) => seq);
 }
+
+export interface LaneRow {
+  no: number;
+  priority: number;
+  type: string;
+  version: number;
+  limit_key: string | null;
+  fairness_key: string | null;
+  mode: LaneKey["mode"];
+}
+
+export function laneKeyOf(row: Omit<LaneRow, "no">): LaneKey {
+  return {
+    priority: row.priority,
+    type: row.type,
+    version: row.version,
+    limitKey: row.limit_key,
+    fairnessKey: row.fairness_key,
+    mode: row.mode,
+  };
+}

@@ -18,7 +18,8 @@ import type {
 import type { WatchAnswer, WatchRequest } from "../../core/schema/watch-rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
-import { beginTurns, countLimits, loadMemory, type Memory } from "./memory.ts";
+import { loadMemory } from "./load-memory.ts";
+import { beginTurns, countLimits, type Memory } from "./memory.ts";
 import { SHARD_MIGRATIONS } from "./migrations.ts";
 import { Outbound } from "./send-deliveries.ts";
 

@@ -4,8 +4,8 @@
  */
 import type { Seq } from "../../core/ids.ts";
 import type { Lane } from "../../core/lanes.ts";
-import { laneFor, reclaimLanes, refillIfShort } from "./lane-rows.ts";
-import { laneKeyOf, type Memory } from "./memory.ts";
+import { laneFor, laneKeyOf, reclaimLanes, refillIfShort } from "./lane-rows.ts";
+import type { Memory } from "./memory.ts";
 import type { Shard } from "./shard.ts";
 import type { TaskRow } from "./task-rows.ts";
 

@@ -6,7 +6,7 @@ import { DEFAULT_SETTINGS, deadShareOf } from "../../core/schema/queue-settings.
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
-import { loadMemory } from "../../durable-objects/queue-shard/memory.ts";
+import { loadMemory } from "../../durable-objects/queue-shard/load-memory.ts";
 import { SHARD_MIGRATIONS } from "../../durable-objects/queue-shard/migrations.ts";
 import { migrate } from "../../durable-objects/sql/migrate.ts";
 import { openNodeSql } from "../../durable-objects/sql/node.ts";

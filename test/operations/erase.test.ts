@@ -7,7 +7,7 @@ import { NO_PAYLOAD } from "../../core/task.ts";
 import { erase } from "../../durable-objects/queue-shard/erase.ts";
 import { explain } from "../../durable-objects/queue-shard/explain.ts";
 import { flushHistory } from "../../durable-objects/queue-shard/flush-history.ts";
-import { loadMemory } from "../../durable-objects/queue-shard/memory.ts";
+import { loadMemory } from "../../durable-objects/queue-shard/load-memory.ts";
 import { watch } from "../../durable-objects/queue-shard/watch.ts";
 import { packBodies } from "../../history/outbox-body.ts";
 import { readHistory } from "../../history/read.ts";

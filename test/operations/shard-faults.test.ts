@@ -1,6 +1,6 @@
 /** What a shard does when its storage fails it: all of a write or none, memory as the tables are, and it comes back to it. */
 import { describe, expect, it } from "vitest";
-import { loadMemory } from "../../durable-objects/queue-shard/memory.ts";
+import { loadMemory } from "../../durable-objects/queue-shard/load-memory.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, many, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 
