@@ -10,7 +10,8 @@ import { handledType } from "./core/make-task.ts";
 import { type HistoryDatabase, type Ports, type SocketHost, TICKET_QUEUES, type TicketQueue } from "./core/ports.ts";
 import type { DirectoryRpc } from "./core/schema/directory-rpc.ts";
 import { logLevelOf } from "./core/schema/env.ts";
-import type { ShardRpc, Ticket } from "./core/schema/rpc.ts";
+import type { ShardRpc } from "./core/schema/rpc.ts";
+import type { Ticket } from "./core/schema/session-rpc.ts";
 import { signedHeaders } from "./core/webhook-message.ts";
 
 /** A class of objects by what is asked of it. (`DurableObjectNamespace<T>` rewrites answers: a tuple comes out as a list.) */

@@ -4,7 +4,7 @@
  */
 import { parseShardName } from "../core/ids.ts";
 import type { Ports } from "../core/ports.ts";
-import type { Ticket } from "../core/schema/rpc.ts";
+import type { Ticket } from "../core/schema/session-rpc.ts";
 import { callWithin, directoryOf, shardOf } from "../durable-objects/stubs.ts";
 import type { TicketMessage } from "./tickets.ts";
 

@@ -1,6 +1,6 @@
 /** A session's turns that are under way: at most two, one that may be a long poll, and one that overtakes it with news. */
 import type { Seq } from "../core/ids.ts";
-import type { AdvanceRequest, ClaimedTask } from "../core/schema/rpc.ts";
+import type { AdvanceRequest, ClaimedTask } from "../core/schema/session-rpc.ts";
 
 /** `turn`: whose answer handed it out. A task handed out again unbegun has the same attempt, so that alone tells no claim. */
 export interface Held {

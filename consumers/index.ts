@@ -1,6 +1,6 @@
 /** Every message of every queue comes in here and is told by the name of its queue; names may carry a prefix. */
 
-import type { Ticket } from "../core/schema/rpc.ts";
+import type { Ticket } from "../core/schema/session-rpc.ts";
 import type { DeadLetter, Env } from "../ports.ts";
 import { takeDeadLetters } from "./dead-letters.ts";
 import { takeDeadTicket } from "./dead-tickets.ts";

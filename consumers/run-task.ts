@@ -8,7 +8,7 @@ import { type Seq, type ShardAddress, taskId } from "../core/ids.ts";
 import { pointerOf } from "../core/json.ts";
 import { CANCEL_GRACE_MS } from "../core/lease.ts";
 import type { Ports } from "../core/ports.ts";
-import type { ClaimedTask, Outcome } from "../core/schema/rpc.ts";
+import type { ClaimedTask, Outcome } from "../core/schema/session-rpc.ts";
 import { describeEnd, describeError } from "./describe-error.ts";
 import { encodeResult } from "./encode-result.ts";
 import type { Registry } from "./handlers/compose.ts";

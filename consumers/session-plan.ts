@@ -4,7 +4,14 @@
  * stays in `holding` until then, so that it is never run twice because an answer was lost.
  */
 import type { Seq } from "../core/ids.ts";
-import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, Handout, OpenAnswer, Outcome } from "../core/schema/rpc.ts";
+import type {
+  AdvanceAnswer,
+  AdvanceRequest,
+  ClaimedTask,
+  Handout,
+  OpenAnswer,
+  Outcome,
+} from "../core/schema/session-rpc.ts";
 import { type Flight, Flights, type Held, type Running } from "./flights.ts";
 import { LatestProgress } from "./latest-progress.ts";
 import { AHEAD_MS, Pace } from "./pace.ts";

@@ -4,7 +4,8 @@
  */
 import { type Seq, shardName, taskId } from "../core/ids.ts";
 import type { Ports } from "../core/ports.ts";
-import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, CloseRequest, ShardRpc } from "../core/schema/rpc.ts";
+import type { ShardRpc } from "../core/schema/rpc.ts";
+import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, CloseRequest } from "../core/schema/session-rpc.ts";
 import { type RunDeps, type RunningTask, startTask } from "./run-task.ts";
 import type { SessionPlan } from "./session-plan.ts";
 

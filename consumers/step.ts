@@ -1,6 +1,6 @@
 /** What a session is to do: session-plan.ts says it, session.ts does it. */
 import type { Seq } from "../core/ids.ts";
-import type { AdvanceRequest, ClaimedTask, CloseRequest } from "../core/schema/rpc.ts";
+import type { AdvanceRequest, ClaimedTask, CloseRequest } from "../core/schema/session-rpc.ts";
 
 export type Step =
   | { readonly kind: "start"; readonly task: ClaimedTask }

@@ -5,7 +5,7 @@
  */
 import { parseShardName, type ShardAddress } from "../core/ids.ts";
 import { type Ports, TICKET_QUEUES, type TicketQueue } from "../core/ports.ts";
-import type { OpenAnswer, OpenRequest, Ticket, Worker } from "../core/schema/rpc.ts";
+import type { OpenAnswer, OpenRequest, Ticket, Worker } from "../core/schema/session-rpc.ts";
 import { callWithin, shardOf } from "../durable-objects/stubs.ts";
 import { type Registry, workerTypes } from "./handlers/compose.ts";
 import type { HandlerEnv, LogSink } from "./handlers/define.ts";

@@ -4,7 +4,7 @@
  */
 import { MAX_ANSWER_BYTES } from "../core/bytes.ts";
 import type { Seq } from "../core/ids.ts";
-import type { Outcome } from "../core/schema/rpc.ts";
+import type { Outcome } from "../core/schema/session-rpc.ts";
 
 export class Untold {
   #outcomes: Outcome[] = [];

@@ -8,7 +8,8 @@ import type { ShardAddress, TaskId, TenantName } from "./ids.ts";
 import type { Log } from "./log.ts";
 import type { TaskType } from "./make-task.ts";
 import type { DirectoryRpc } from "./schema/directory-rpc.ts";
-import type { ShardRpc, Ticket } from "./schema/rpc.ts";
+import type { ShardRpc } from "./schema/rpc.ts";
+import type { Ticket } from "./schema/session-rpc.ts";
 import type { WebhookMessage } from "./webhook-message.ts";
 
 /** What history asks of a database: D1's own shape, so that D1 needs no wrapping and node:sqlite a small one. */

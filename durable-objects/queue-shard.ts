@@ -8,19 +8,16 @@ import { describeThrown } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Refusal } from "../core/schema/answer.ts";
 import type {
-  AdvanceAnswer,
-  AdvanceRequest,
   BatchAnswer,
   BatchRequest,
   ChangeRequest,
-  CloseRequest,
-  OpenRequest,
   PackedSubmitRequest,
   PurgeRequest,
   ReadAnswer,
   ShardRpc,
   SubmitAnswer,
 } from "../core/schema/rpc.ts";
+import type { AdvanceAnswer, AdvanceRequest, CloseRequest, OpenRequest } from "../core/schema/session-rpc.ts";
 import type { WatchAnswer, WatchRequest } from "../core/schema/watch-rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { advance } from "./queue-shard/advance.ts";

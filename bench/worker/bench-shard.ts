@@ -4,7 +4,8 @@
  */
 
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import type { AdvanceRequest, CloseRequest, OpenRequest, PackedSubmitRequest } from "../../core/schema/rpc.ts";
+import type { PackedSubmitRequest } from "../../core/schema/rpc.ts";
+import type { AdvanceRequest, CloseRequest, OpenRequest } from "../../core/schema/session-rpc.ts";
 import { QueueShard } from "../../durable-objects/queue-shard.ts";
 import { type Env, platformPorts } from "../../ports.ts";
 import type { BenchRpc } from "./bench-rpc.ts";

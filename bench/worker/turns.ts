@@ -4,7 +4,8 @@
  */
 
 import type { Answer } from "../../core/schema/answer.ts";
-import type { ClaimedTask, ShardRpc } from "../../core/schema/rpc.ts";
+import type { ShardRpc } from "../../core/schema/rpc.ts";
+import type { ClaimedTask } from "../../core/schema/session-rpc.ts";
 import type { TurnsRequest } from "./requests.ts";
 
 interface Stay {

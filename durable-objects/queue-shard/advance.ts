@@ -4,7 +4,7 @@
  * event: the row commits, the caller gets an error); a newer turn answers a parked poll, so an outcome never waits.
  */
 import type { Seq } from "../../core/ids.ts";
-import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/rpc.ts";
+import type { AdvanceAnswer, AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/session-rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { afterOperation } from "./after.ts";
 import { claim, isNewStop, newCancels, noteBegun, stopOf, toClaimedTask } from "./claim.ts";

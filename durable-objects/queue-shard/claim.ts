@@ -8,7 +8,7 @@ import type { Band, Lane } from "../../core/lanes.ts";
 import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../core/lease.ts";
 import { type PickRules, pickLane, runnableBands, type Started, startNext } from "../../core/pick.ts";
 import { shareOf } from "../../core/schema/queue-settings.ts";
-import type { ClaimedTask, Handout, Worker } from "../../core/schema/rpc.ts";
+import type { ClaimedTask, Handout, Worker } from "../../core/schema/session-rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { keepLevels } from "./bucket-rows.ts";
 import { expireHead, mayBeOver } from "./expire.ts";

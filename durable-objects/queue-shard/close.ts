@@ -1,5 +1,5 @@
 /** A session ends: its last outcomes count, what it still holds goes back to QUEUED unspent. */
-import type { CloseAnswer, CloseRequest } from "../../core/schema/rpc.ts";
+import type { CloseAnswer, CloseRequest } from "../../core/schema/session-rpc.ts";
 import { afterOperation } from "./after.ts";
 import { answerParked, EMPTY_HANDOUT } from "./park.ts";
 import { forgetSession } from "./session-rows.ts";

@@ -1,7 +1,7 @@
 /** Cloudflare gave up on a ticket: whatever was wrong with it, the work is asked for again. */
 
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import type { Ticket } from "../../core/schema/rpc.ts";
+import type { Ticket } from "../../core/schema/session-rpc.ts";
 import { afterOperation } from "./after.ts";
 import type { Shard } from "./shard.ts";
 

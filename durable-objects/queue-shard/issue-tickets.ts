@@ -4,7 +4,7 @@
  */
 import { countRunnable, runnableBands } from "../../core/pick.ts";
 import { TICKET_QUEUES, type TicketQueue } from "../../core/ports.ts";
-import type { Ticket } from "../../core/schema/rpc.ts";
+import type { Ticket } from "../../core/schema/session-rpc.ts";
 import { type Demand, NEW_SESSION_MS, QUICK_AHEAD, ticketPatience, ticketsWanted } from "../../core/tickets.ts";
 import { freeSlots, roomLeft } from "./claim.ts";
 import type { Memory } from "./memory.ts";

@@ -9,7 +9,7 @@ import { Lanes } from "../../core/lanes.ts";
 import type { HeldClaim } from "../../core/lease.ts";
 import { hasLimits, type Limited, Limits } from "../../core/limits.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { Worker } from "../../core/schema/rpc.ts";
+import type { Worker } from "../../core/schema/session-rpc.ts";
 import type { Level } from "../../core/token-bucket.ts";
 import type { CacheState } from "./cache-rows.ts";
 import { type Deliveries, noDeliveries } from "./delivery-rows.ts";

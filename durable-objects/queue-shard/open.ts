@@ -5,7 +5,7 @@
  */
 import { runnableBands } from "../../core/pick.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { Handout, OpenAnswer, OpenRequest, Worker } from "../../core/schema/rpc.ts";
+import type { Handout, OpenAnswer, OpenRequest, Worker } from "../../core/schema/session-rpc.ts";
 import { ticketPatience } from "../../core/tickets.ts";
 import { storedHandout } from "./advance.ts";
 import { afterOperation } from "./after.ts";

@@ -2,7 +2,7 @@
  * Long polls of sessions that have free slots and found nothing. A parked poll is why a warm session starts a task
  * without the queue's latency: new work answers it in the turn that wrote it.
  */
-import type { Handout } from "../../core/schema/rpc.ts";
+import type { Handout } from "../../core/schema/session-rpc.ts";
 import { claim, isNewStop, stopOf } from "./claim.ts";
 import type { Session } from "./memory.ts";
 import { saveSession } from "./session-rows.ts";

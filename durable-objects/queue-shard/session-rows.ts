@@ -2,7 +2,7 @@
 import type { Seq } from "../../core/ids.ts";
 import type { HeldClaim } from "../../core/lease.ts";
 import type { Limited } from "../../core/limits.ts";
-import type { Worker } from "../../core/schema/rpc.ts";
+import type { Worker } from "../../core/schema/session-rpc.ts";
 import type { Sql } from "../sql/sql.ts";
 import type { Memory, Session } from "./memory.ts";
 import type { Shard } from "./shard.ts";

@@ -8,7 +8,7 @@ import type { AttemptError } from "../../core/errors.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { HeldClaim } from "../../core/lease.ts";
 import { mergeRetry, retryDelay } from "../../core/retry.ts";
-import type { Outcome } from "../../core/schema/rpc.ts";
+import type { Outcome } from "../../core/schema/session-rpc.ts";
 import { type Attempt, NO_PAYLOAD, type TaskRecord } from "../../core/task.ts";
 import { type Keepable, keepResults } from "./cache-rows.ts";
 import { dropClaim } from "./claim.ts";

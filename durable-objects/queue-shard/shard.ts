@@ -7,14 +7,8 @@
 import { type Seq, type ShardAddress, shardName } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
-import type {
-  AdvanceAnswer,
-  AdvanceRequest,
-  Handout,
-  ReadAnswer,
-  SubmitAnswer,
-  SubmitRequest,
-} from "../../core/schema/rpc.ts";
+import type { ReadAnswer, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type { AdvanceAnswer, AdvanceRequest, Handout } from "../../core/schema/session-rpc.ts";
 import type { WatchAnswer, WatchRequest } from "../../core/schema/watch-rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { SessionPlan } from "../../consumers/session-plan.ts";
 import type { Step } from "../../consumers/step.ts";
 import type { Seq } from "../../core/ids.ts";
-import type { AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/rpc.ts";
+import type { AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/session-rpc.ts";
 
 const TERMS = { session: 1, slots: 1, leaseMs: 45_000, lingerMs: 100 };
 const EMPTY: Handout = { tasks: [], lost: [], cancel: [], stop: "no" };

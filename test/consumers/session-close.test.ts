@@ -6,7 +6,7 @@ import { defineHandler, type LogFields } from "../../consumers/handlers/define.t
 import { runSession } from "../../consumers/session.ts";
 import { SessionPlan } from "../../consumers/session-plan.ts";
 import { DEFAULT_QUEUE, DEFAULT_TENANT, seqAt } from "../../core/ids.ts";
-import type { ClaimedTask, CloseRequest } from "../../core/schema/rpc.ts";
+import type { ClaimedTask, CloseRequest } from "../../core/schema/session-rpc.ts";
 import { HandClock } from "../support/node/hand-clock.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -6,7 +6,7 @@ import { defineHandler } from "../../consumers/handlers/define.ts";
 import { runSession } from "../../consumers/session.ts";
 import { SessionPlan } from "../../consumers/session-plan.ts";
 import { DEFAULT_QUEUE, DEFAULT_TENANT, seqAt } from "../../core/ids.ts";
-import type { ClaimedTask } from "../../core/schema/rpc.ts";
+import type { ClaimedTask } from "../../core/schema/session-rpc.ts";
 import { HandClock } from "../support/node/hand-clock.ts";
 
 const TERMS = { session: 7, slots: 20, leaseMs: 45_000, lingerMs: 100 };

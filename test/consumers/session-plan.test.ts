@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { SessionPlan } from "../../consumers/session-plan.ts";
 import type { Seq } from "../../core/ids.ts";
-import type { AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/rpc.ts";
+import type { AdvanceRequest, ClaimedTask, Handout } from "../../core/schema/session-rpc.ts";
 
 const SLOTS = 6;
 let seq = 0;

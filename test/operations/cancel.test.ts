@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import { CANCEL_GRACE_MS } from "../../core/lease.ts";
-import type { NewTask, Outcome } from "../../core/schema/rpc.ts";
+import type { NewTask } from "../../core/schema/rpc.ts";
+import type { Outcome } from "../../core/schema/session-rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";

@@ -1,7 +1,7 @@
 /** What a shard says of the earliest start, against when tasks then start. */
 import { expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
-import type { ClaimedTask } from "../../core/schema/rpc.ts";
+import type { ClaimedTask } from "../../core/schema/session-rpc.ts";
 import { explain } from "../../durable-objects/queue-shard/explain.ts";
 import { Random } from "../simulation/random.ts";
 import { drawSettings, drawTask } from "../support/node/draw-queue.ts";

@@ -1,7 +1,7 @@
 /** Tasks that have not begun in their time: what waits ends at that moment, what would come back ends on its way. */
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
-import type { Outcome } from "../../core/schema/rpc.ts";
+import type { Outcome } from "../../core/schema/session-rpc.ts";
 import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import { wait } from "../../durable-objects/queue-shard/wait.ts";

@@ -1,7 +1,7 @@
 /** What a shard hands out: never what may not run, never more than may run, each slot as it frees. */
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
-import type { ClaimedTask, Outcome } from "../../core/schema/rpc.ts";
+import type { ClaimedTask, Outcome } from "../../core/schema/session-rpc.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 

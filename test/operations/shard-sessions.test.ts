@@ -1,6 +1,6 @@
 /** A session and its shard: what is answered when, whose outcomes count, and who runs alone. */
 import { describe, expect, it } from "vitest";
-import type { ClaimedTask, Outcome } from "../../core/schema/rpc.ts";
+import type { ClaimedTask, Outcome } from "../../core/schema/session-rpc.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { read } from "../../durable-objects/queue-shard/read.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";

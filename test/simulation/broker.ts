@@ -3,7 +3,7 @@
  * it is a dead ticket. Under faults tickets get lost, come twice, or a minute late. It keeps nothing over a reboot.
  */
 import type { TicketQueue } from "../../core/ports.ts";
-import type { Ticket } from "../../core/schema/rpc.ts";
+import type { Ticket } from "../../core/schema/session-rpc.ts";
 import type { Faults } from "./faults.ts";
 import { SIMULATED } from "./host.ts";
 import type { Random } from "./random.ts";

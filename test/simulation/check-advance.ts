@@ -1,6 +1,6 @@
 /** What a turn of a session leaves behind in the shard, and what the answer to it must tell. */
 import { deadlineOf } from "../../core/lease.ts";
-import type { AdvanceAnswer, AdvanceRequest } from "../../core/schema/rpc.ts";
+import type { AdvanceAnswer, AdvanceRequest } from "../../core/schema/session-rpc.ts";
 import type { Session } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { must } from "./violation.ts";

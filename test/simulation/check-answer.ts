@@ -1,16 +1,7 @@
 /** What a shard may answer, checked as it does, against what it then holds. */
 import type { Seq } from "../../core/ids.ts";
-import type {
-  AdvanceAnswer,
-  AdvanceRequest,
-  ChangeRequest,
-  CloseAnswer,
-  CloseRequest,
-  ReadAnswer,
-  SubmitAnswer,
-  SubmitRequest,
-  TaskAnswer,
-} from "../../core/schema/rpc.ts";
+import type { ChangeRequest, ReadAnswer, SubmitAnswer, SubmitRequest, TaskAnswer } from "../../core/schema/rpc.ts";
+import type { AdvanceAnswer, AdvanceRequest, CloseAnswer, CloseRequest } from "../../core/schema/session-rpc.ts";
 import { isFinished } from "../../core/status.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";

@@ -5,7 +5,8 @@
 import type { Seq } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { Dedup, NewTask, SubmitAnswer, SubmitRequest, Ticket } from "../../core/schema/rpc.ts";
+import type { Dedup, NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type { Ticket } from "../../core/schema/session-rpc.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { drawCallback } from "./draw-hooks.ts";
 import { LIMIT_KEYS } from "./draw-settings.ts";

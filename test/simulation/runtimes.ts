@@ -5,7 +5,8 @@
 import { redeemTicket } from "../../consumers/tickets.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
-import type { OpenAnswer, ShardRpc } from "../../core/schema/rpc.ts";
+import type { ShardRpc } from "../../core/schema/rpc.ts";
+import type { OpenAnswer } from "../../core/schema/session-rpc.ts";
 import type { Broker, Message } from "./broker.ts";
 import type { Faults } from "./faults.ts";
 import { type Isolate, scriptedRegistry } from "./handlers.ts";

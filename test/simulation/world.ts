@@ -5,7 +5,7 @@
  */
 import type { QueueName, Seq, ShardAddress, TenantName } from "../../core/ids.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { AdvanceRequest } from "../../core/schema/rpc.ts";
+import type { AdvanceRequest } from "../../core/schema/session-rpc.ts";
 import type { Hooks } from "../../core/schema/webhooks-rpc.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";

@@ -7,15 +7,8 @@ import type { TaskType } from "../../core/make-task.ts";
 import type { HistoryDatabase, Ports, TicketQueue } from "../../core/ports.ts";
 import type { DirectoryRpc } from "../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
-import type {
-  AdvanceAnswer,
-  AdvanceRequest,
-  NewTask,
-  OpenRequest,
-  SubmitAnswer,
-  SubmitRequest,
-  Ticket,
-} from "../../core/schema/rpc.ts";
+import type { NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type { AdvanceAnswer, AdvanceRequest, OpenRequest, Ticket } from "../../core/schema/session-rpc.ts";
 import type { WebhookMessage } from "../../core/webhook-message.ts";
 import { advance } from "../../durable-objects/queue-shard/advance.ts";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";

@@ -4,7 +4,7 @@
  */
 
 import type { TicketQueue } from "../../../core/ports.ts";
-import type { Ticket } from "../../../core/schema/rpc.ts";
+import type { Ticket } from "../../../core/schema/session-rpc.ts";
 
 export type LosableCall = "submit" | "open" | "advance" | "close";
 

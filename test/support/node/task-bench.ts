@@ -5,7 +5,7 @@ import type { Handler, HandlerEnv, LogFields } from "../../../consumers/handlers
 import { type RunDeps, type RunningTask, startTask } from "../../../consumers/run-task.ts";
 import type { AttemptError } from "../../../core/errors.ts";
 import { DEFAULT_QUEUE, DEFAULT_TENANT, type Seq, seqAt } from "../../../core/ids.ts";
-import type { ClaimedTask, Outcome } from "../../../core/schema/rpc.ts";
+import type { ClaimedTask, Outcome } from "../../../core/schema/session-rpc.ts";
 import { HandClock } from "./hand-clock.ts";
 
 export interface TaskBench {

@@ -7,7 +7,7 @@ import type {
   Handout,
   OpenRequest,
   Outcome,
-} from "../../../core/schema/rpc.ts";
+} from "../../../core/schema/session-rpc.ts";
 import type { TaskRecord } from "../../../core/task.ts";
 import { close } from "../../../durable-objects/queue-shard/close.ts";
 import { read } from "../../../durable-objects/queue-shard/read.ts";

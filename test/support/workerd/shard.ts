@@ -7,17 +7,15 @@ import { env } from "cloudflare:workers";
 import type { Seq } from "../../../core/ids.ts";
 import type { Answer } from "../../../core/schema/answer.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../../core/schema/queue-settings.ts";
+import type { NewTask, ShardRpc, ShardSummary } from "../../../core/schema/rpc.ts";
 import type {
   AdvanceRequest,
   ClaimedTask,
   Handout,
-  NewTask,
   OpenRequest,
   Outcome,
-  ShardRpc,
-  ShardSummary,
   Worker,
-} from "../../../core/schema/rpc.ts";
+} from "../../../core/schema/session-rpc.ts";
 import type { TaskRecord } from "../../../core/task.ts";
 import type { ObjectNamespace } from "../../../ports.ts";
 
