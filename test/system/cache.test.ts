@@ -24,7 +24,7 @@ const send = (more: object = {}) =>
   client.call<Submitted>("POST", path, { type: "factorial", payload: { n: 20 }, ...more });
 const end = async (id: string) => await client.expect<Task>(200, "GET", `${path}/${id}?wait=20`);
 
-it("292 293 a type keeps its results, over a SIGKILL and until it is purged", async () => {
+it("E19 292 293 a type keeps its results, over a SIGKILL and until it is purged", async () => {
   await client.putQueue("numbers", { keyShards: 2 });
   await client.expect(200, "PUT", "/types/factorial", { queue: "numbers", cacheTtlSeconds: 600 });
   const first = await send();

@@ -6,7 +6,7 @@ import { FeedSocket } from "../support/node/feed-socket.ts";
 import { startFaulty } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-it("289 290 a thousand tasks of two queues are told from where they stand to their ends, and a queue's depth on its way", async () => {
+it("E19 289 290 a thousand tasks of two queues are told from where they stand to their ends, and a queue's depth on its way", async () => {
   await using service = await startFaulty();
   await using effects = await Effects.start();
   const client = new Client(service.url);

@@ -66,7 +66,7 @@ it("260 a purge of 20,000 waiting tasks counts each, leaves what runs alone, and
   for (const { batch } of batches) expect((await client.batchEnded(batch)).counts).toMatchObject({ CANCELLED: 1_000 });
 });
 
-it("182 259 shards are raised by what waits and lowered by hand while tasks come and run, and none is lost", async () => {
+it("B5 182 259 shards are raised by what waits and lowered by hand while tasks come and run, and none is lost", async () => {
   await using effects = await Effects.start();
   const autoscale = { minShards: 1, maxShards: 4, targetDepth: 20, targetWaitMs: 3_600_000 };
   await client.putQueue("scaled", { slots: 1, maxSessions: 1, autoscale });
