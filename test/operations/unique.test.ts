@@ -1,7 +1,7 @@
 /** A shard's unique tasks: who has a key, for how long, and what a later submission is told. */
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
-import { FIRST_LOOK_MS } from "../../core/keys.ts";
+import { FIRST_LOOK_MS, uniqueOf } from "../../core/keys.ts";
 import type { Dedup, NewTask, SubmitAnswer, Within } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
@@ -53,6 +53,22 @@ describe("205 within queued", () => {
     expect(second).not.toBe(first);
     expect(taskAt(world, first as Seq)).toMatchObject({ status: "RETRYING", payload: "1" });
   });
+});
+
+it("209 debounceSeconds is one task while it waits, and another once that has begun", async () => {
+  const world = makeWorld();
+  const told = { type: "echo", payload: 1, debounceSeconds: 5 };
+  const dedup = await uniqueOf(told, async (text) => text);
+  const submitted = () => accepted(world.submit([{ dedup, runAt: world.now + 5_000 }])).seqs[0];
+  const first = submitted();
+  world.passTo(world.now + 4_000);
+  expect(submitted()).toBe(first);
+  world.passTo(world.now + 5_000);
+  const hand = new WorkerHand(world);
+  expect(hand.tasks.map(({ seq }) => seq)).toEqual([first]);
+  const second = submitted();
+  expect(second).not.toBe(first);
+  expect(submitted()).toBe(second);
 });
 
 describe("205 within running", () => {
