@@ -7,7 +7,6 @@ import type { AttemptError } from "./errors.ts";
 import type { QueueName, Seq } from "./ids.ts";
 import { type TaskId, taskId } from "./ids.ts";
 import type { Progress } from "./progress.ts";
-import type { Callback } from "./schema/callback.ts";
 import type { TaskOptions } from "./schema/rpc.ts";
 import type { FinishedStatus, Status } from "./status.ts";
 
@@ -89,7 +88,8 @@ export interface TaskRecord {
   readonly options?: RunOptions;
 }
 
-interface TaskBase extends Omit<TaskLinks, "cachedFrom"> {
+/** `RunOptions`: what it was told of how it runs and is kept, its type's word included; absent: its queue's settings. */
+interface TaskBase extends Omit<TaskLinks, "cachedFrom">, RunOptions {
   readonly id: TaskId;
   readonly queue: QueueName;
   readonly type: string;
@@ -103,8 +103,6 @@ interface TaskBase extends Omit<TaskLinks, "cachedFrom"> {
   /** It did not run: it has the kept result of `source`, an equal task. */
   readonly cached?: true;
   readonly source?: TaskId;
-  /** Who is told of its end. */
-  readonly callback?: Callback;
 }
 
 export interface AttemptView {
@@ -131,7 +129,11 @@ export type Task = TaskBase &
     | { readonly status: "RETRYING"; readonly runAt: string; readonly error: Omit<AttemptError, "stack"> | null }
     | { readonly status: "SUCCEEDED"; readonly endedAt: string }
     | { readonly status: "FAILED"; readonly endedAt: string; readonly error: Omit<AttemptError, "stack"> }
-    | { readonly status: "CANCELLED" | "EXPIRED"; readonly endedAt: string }
+    | {
+        readonly status: "CANCELLED" | "EXPIRED";
+        readonly endedAt: string;
+        readonly error: Omit<AttemptError, "stack"> | null;
+      }
   );
 
 /** What `GET /tasks/{id}` answers for a finished task. */
@@ -183,7 +185,7 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
     ...(record.startBy !== undefined && { expiresAt: iso(record.startBy) }),
     ...links,
     ...(cachedFrom !== undefined && { cached: true as const, source: cachedFrom }),
-    ...(record.options?.callback && { callback: record.options.callback }),
+    ...record.options,
   };
   const endedAt = iso(record.endedAt ?? record.createdAt);
   const { status } = record;
@@ -211,9 +213,10 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
     case "QUEUED":
       return { ...base, status };
     case "SUCCEEDED":
+      return { ...base, status, endedAt };
     case "CANCELLED":
     case "EXPIRED":
-      return { ...base, status, endedAt };
+      return { ...base, status, endedAt, error: record.error && publicError(record.error) };
     case "FAILED":
       return { ...base, status, endedAt, error: publicError(record.error ?? unknownError) };
     default:

@@ -40,7 +40,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
 
   on("POST", "/tasks/submissions", submitTasks);
   on("GET", "/tasks/submissions", getSubmissions, "ids", "batch", "wait");
-  on("GET", "/tasks/submissions/:id", getSubmission, "wait");
+  on("GET", "/tasks/submissions/:id", getSubmission, "wait", "payload");
   on("PATCH", "/tasks/submissions/:id", patchTask);
   on("DELETE", "/tasks/submissions/:id", deleteTask);
   on("POST", "/tasks/submissions/:id/cancel", cancelTask);

@@ -2,14 +2,14 @@
 import { Problem } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import { isFinished } from "../../core/status.ts";
-import { type TaskRecord, toTask } from "../../core/task.ts";
+import { NO_PAYLOAD, type TaskRecord, toTask } from "../../core/task.ts";
 import { timelineOf, toMoveView } from "../../core/timeline.ts";
 import { type Found, findTask, findTasks, isFound } from "../../reads/find-tasks.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json, jsonText } from "../middleware/answer.ts";
 import { problemView, queryProblem } from "../middleware/problems.ts";
 import { countBatch } from "../read/count-batch.ts";
-import { readList, readWhole } from "../read/read-query.ts";
+import { readFlag, readList, readWhole } from "../read/read-query.ts";
 import { resultText } from "../read/show-result.ts";
 
 const MAX_WAIT_S = 60;
@@ -17,17 +17,24 @@ const MAX_IDS = 100;
 /** The longest that a Retry-After asks for, of a task that is put off. */
 const MAX_RETRY_MS = 3_600_000;
 
-/** GET /tasks/submissions/{id}: as it stands, or with `?wait=` (seconds) when it has ended. */
+/** GET /tasks/submissions/{id}: as it stands, or with `?wait=` (seconds) when it has ended; `?payload=true`: and with that. */
 export async function getSubmission(door: Door, c: Ctx): Promise<Response> {
-  const waitS = readWhole(c, "wait", 0, MAX_WAIT_S) ?? 0;
-  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", { waitMs: waitS * 1_000 });
+  const waitMs = (readWhole(c, "wait", 0, MAX_WAIT_S) ?? 0) * 1_000;
+  const texts = readFlag(c, "payload");
+  const found = await findTask(door, c.env.tenant, c.req.param("id") ?? "", { waitMs, texts });
   noteTask(c, idOf(found));
-  return showTask(found);
+  const { payload } = found.record;
+  return showTask(found, 200, texts && payload !== NO_PAYLOAD ? payload : null);
 }
 
-/** The task as it stands, with its revision as ETag. */
-export function showTask({ at, record }: Found, status = 200): Response {
-  return json(toTask(at.queue, at.shard, record), status, { etag: `"${record.rev}"` });
+/**
+ * The task as it stands, with its revision as ETag.
+ * @param payload JSON text, put in as it is; null: it is not shown
+ */
+export function showTask({ at, record }: Found, status = 200, payload: string | null = null): Response {
+  const view = JSON.stringify(toTask(at.queue, at.shard, record));
+  const text = payload === null ? view : `${view.slice(0, -1)},"payload":${payload}}`;
+  return jsonText(text, status, { etag: `"${record.rev}"` });
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What is done to a submitted task at the door: answers that are lost, revisions, and what is wrong with a change. */
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { ShardRpc } from "../../core/schema/rpc.ts";
 import { call } from "../support/workerd/call.ts";
 import { altered, serviceWith } from "../support/workerd/service.ts";
@@ -56,9 +56,11 @@ describe("223 where the answer is lost", () => {
 });
 
 describe("222 If-Match", () => {
-  it("with another revision of a task that has ended is 412, with its own 409", async () => {
+  it("with another revision of a task that has ended is 412, with its own 409, also where D1 alone has it", async () => {
     const path = await submitted();
     const { rev } = (await call("POST", `${path}/cancel`)).body;
+    const left = async () => (await call("GET", "/queues/control")).body.counts?.outboxRows;
+    await vi.waitUntil(async () => (await left()) === 0, { timeout: 10_000 });
     const changed = (told: number) => call("PATCH", path, { priority: 1 }, { headers: { "if-match": `"${told}"` } });
     expect(await changed(Number(rev) - 1)).toMatchObject({ status: 412, body: { code: "rev-mismatch" } });
     expect(await changed(Number(rev))).toMatchObject({ status: 409, body: { code: "task-finished" } });
