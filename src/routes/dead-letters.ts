@@ -20,6 +20,7 @@ import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { queryProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, readOptionalBody, refuseFields } from "../middleware/read-body.ts";
+import { readCursor, writeCursor } from "../read/cursor.ts";
 import { readWhole } from "../read/read-query.ts";
 import { unknownQueue } from "./queue-name.ts";
 
@@ -30,7 +31,7 @@ const MAX_GROUPS = 100;
 export async function listDeadLetters(door: Door, c: Ctx): Promise<Response> {
   const filter = filterOf(c);
   const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? 50;
-  const cursor = readCursor(c.req.query("cursor"));
+  const cursor = readCursor(c, CursorSchema);
   const shards = await shardsOf(door, c, queueOf(c));
   const lists = await askEach(door, shards, (shard, at) =>
     shard.listDead({ v: 1, filter, after: placeIn(at.shard, cursor), limit }),
@@ -42,7 +43,7 @@ export async function listDeadLetters(door: Door, c: Ctx): Promise<Response> {
   const isLast = found.length <= limit && lists.every(({ answer }) => answer.tasks.length < limit);
   return json({
     deadLetters: page.map(({ at, record }) => deadLetterView(at, record)),
-    cursor: last === undefined || isLast ? null : btoa(JSON.stringify(placeOf(last))),
+    cursor: writeCursor(last === undefined || isLast ? null : placeOf(last)),
   });
 }
 
@@ -185,15 +186,6 @@ function placeIn(shard: number, cursor: ListPlace | null): DeadPlace | null {
 }
 
 const CursorSchema = z.strictObject({ endedAt: z.int(), shard: z.int(), seq: z.int() });
-
-function readCursor(text: string | undefined): ListPlace | null {
-  if (text === undefined) return null;
-  try {
-    return CursorSchema.parse(JSON.parse(atob(text)));
-  } catch {
-    throw queryProblem("cursor", "is none that an answer gave");
-  }
-}
 
 function deadLetterView(at: ShardAddress, record: TaskRecord) {
   const { type, priority, tags, createdAt, endedAt, error, attempts, attemptsDropped, crashes, links } = record;

@@ -18,6 +18,7 @@ import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { queryProblem } from "../middleware/problems.ts";
 import { refuseFields } from "../middleware/read-body.ts";
+import { readCursor, writeCursor } from "../read/cursor.ts";
 import { readWhole } from "../read/read-query.ts";
 import { unknownQueue } from "./queue-name.ts";
 
@@ -26,7 +27,7 @@ const MAX_LISTED = 100;
 /** `?queue=`, or what tells it: `?webhook=`, `?task=`; `?status=`, `?limit=` (50), `?cursor=`; the newest first. */
 export async function listDeliveries(door: Door, c: Ctx): Promise<Response> {
   const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? 50;
-  const cursor = readCursor(c.req.query("cursor"));
+  const cursor = readCursor(c, CursorSchema);
   const task = readTask(c);
   const filter = readFilter(c, task);
   const shards = await placesOf(door, c, task);
@@ -40,7 +41,7 @@ export async function listDeliveries(door: Door, c: Ctx): Promise<Response> {
   const isLast = found.length <= limit && lists.every(({ answer }) => answer.deliveries.length < limit);
   return json({
     deliveries: page.map(({ at, delivery }) => deliveryView(at, delivery)),
-    cursor: !last || isLast ? null : btoa(JSON.stringify({ n: last.delivery.n, shard: last.at.shard })),
+    cursor: writeCursor(!last || isLast ? null : { n: last.delivery.n, shard: last.at.shard }),
   });
 }
 
@@ -135,15 +136,6 @@ function unknownDelivery(c: Ctx): Problem {
 
 const CursorSchema = z.strictObject({ n: z.int(), shard: z.int() });
 type Cursor = z.infer<typeof CursorSchema>;
-
-function readCursor(text: string | undefined): Cursor | null {
-  if (text === undefined) return null;
-  try {
-    return CursorSchema.parse(JSON.parse(atob(text)));
-  } catch {
-    throw queryProblem("cursor", "is none that an answer gave");
-  }
-}
 
 /** Where a shard goes on: of a number that several have, earlier shards have told theirs and later ones have not. */
 function beginIn(shard: number, cursor: Cursor | null): number | null {

@@ -13,8 +13,9 @@ import { deadlineOf } from "../../reads/ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
-import { faultProblem, pathProblem, queryProblem } from "../middleware/problems.ts";
+import { faultProblem, pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { IdCursorSchema, readCursor, writeCursor } from "../read/cursor.ts";
 import { readWhole } from "../read/read-query.ts";
 import { resolveType } from "../submit/resolve-task.ts";
 
@@ -35,12 +36,11 @@ export async function createSchedule(door: Door, c: Ctx): Promise<Response> {
 /** `?limit=` (100), `?cursor=` of the answer before. */
 export async function listSchedules(door: Door, c: Ctx): Promise<Response> {
   const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? MAX_LISTED;
-  const cursor = c.req.query("cursor");
-  const after = cursor === undefined ? null : readCursor(cursor);
+  const after = readCursor(c, IdCursorSchema);
   const { schedules, next } = await askDirectory(door, c, (directory) =>
     directory.listSchedules({ v: 1, after, limit }),
   );
-  return json({ schedules: schedules.map(toScheduleView), cursor: next === null ? null : btoa(next) });
+  return json({ schedules: schedules.map(toScheduleView), cursor: writeCursor(next) });
 }
 
 export async function getSchedule(door: Door, c: Ctx): Promise<Response> {
@@ -135,12 +135,4 @@ function idOf(c: Ctx): string {
   const id = c.req.param("id") ?? "";
   if (!ScheduleIdSchema.safeParse(id).success) throw new Problem("schedule-unknown", `There is no schedule ${id}.`);
   return id;
-}
-
-function readCursor(cursor: string): string {
-  try {
-    return atob(cursor);
-  } catch {
-    throw queryProblem("cursor", "is none that an answer gave");
-  }
 }

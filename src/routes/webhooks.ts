@@ -10,8 +10,8 @@ import { answered, ask, PATIENCE_MS } from "../../reads/ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door, Route } from "../door.ts";
 import { json } from "../middleware/answer.ts";
-import { queryProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { IdCursorSchema, readCursor, writeCursor } from "../read/cursor.ts";
 import { readWhole } from "../read/read-query.ts";
 import { deliveryView } from "./deliveries.ts";
 import { unknownQueue } from "./queue-name.ts";
@@ -31,15 +31,14 @@ export async function createWebhook(door: Door, c: Ctx): Promise<Response> {
 /** `?queue=`, `?limit=` (100), `?cursor=` of the answer before. */
 export async function listWebhooks(door: Door, c: Ctx): Promise<Response> {
   const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? MAX_LISTED;
-  const cursor = c.req.query("cursor");
   const name = c.req.query("queue");
   if (name !== undefined && !QueueNameSchema.safeParse(name).success) throw unknownQueue(name);
   const queue = name === undefined ? null : (name as QueueName);
-  const after = cursor === undefined ? null : readCursor(cursor);
+  const after = readCursor(c, IdCursorSchema);
   const { webhooks, next } = await askDirectory(door, c, (directory) =>
     directory.listWebhooks({ v: 1, queue, after, limit }),
   );
-  return json({ webhooks: webhooks.map(webhookView), cursor: next === null ? null : btoa(next) });
+  return json({ webhooks: webhooks.map(webhookView), cursor: writeCursor(next) });
 }
 
 export async function getWebhook(door: Door, c: Ctx): Promise<Response> {
@@ -124,12 +123,4 @@ function idOf(c: Ctx): string {
   const id = c.req.param("id") ?? "";
   if (!/^wh_[0-9a-f-]{1,64}$/.test(id)) throw new Problem("webhook-unknown", `There is no webhook ${id}.`);
   return id;
-}
-
-function readCursor(cursor: string): string {
-  try {
-    return atob(cursor);
-  } catch {
-    throw queryProblem("cursor", "is none that an answer gave");
-  }
 }
