@@ -64,11 +64,14 @@ export interface DiscardRequest extends Versioned {
   readonly asOf: number;
   /** Counts, and changes nothing. */
   readonly dryRun: boolean;
+  /** Where the portion before ended: what a filter passes over is looked at once. Absent: from the oldest on. */
+  readonly after?: DeadPlace;
 }
 export type DiscardAnswer = Answer<{
   readonly count: number;
   /** Whether there may be more than one call takes. */
   readonly more: boolean;
+  readonly after?: DeadPlace;
 }>;
 
 /** What is to be different of the task that a dead letter becomes; absent: as it was. */

@@ -8,6 +8,7 @@ import type { Versioned } from "../../core/schema/answer.ts";
 import type {
   DeadFilter,
   DeadGroup,
+  DeadPlace,
   DiscardAnswer,
   DiscardRequest,
   GroupDeadAnswer,
@@ -17,9 +18,9 @@ import type {
 import { dropDead, MOST_DEAD } from "./dead-rows.ts";
 import { CAUSE, matchDead } from "./match-tasks.ts";
 import { refuse, type Shard } from "./shard.ts";
-import { recordOf, TASK_COLUMNS, type TaskRow } from "./task-rows.ts";
+import { recordOf, TASK_COLUMNS, TASK_HEADS, type TaskRow } from "./task-rows.ts";
 
-const list = (where: string) => `SELECT ${TASK_COLUMNS} FROM task WHERE ${where}
+const list = (where: string, columns: string) => `SELECT ${columns} FROM task WHERE ${where}
   AND ended_at <= ? AND (ended_at < ? OR seq < ?) ORDER BY ended_at DESC, seq DESC LIMIT ?`;
 // With one max(), SQLite takes the other columns from its row: hence two statements.
 const group = (where: string) => `SELECT type, ${CAUSE} AS fingerprint, count(*) AS count, max(ended_at) AS lastAt,
@@ -28,7 +29,8 @@ const firsts = (where: string) =>
   `SELECT type, ${CAUSE} AS fingerprint, min(ended_at) AS firstAt FROM task WHERE ${where} GROUP BY 1, 2`;
 const count = (where: string) => `SELECT count(*) AS count FROM task WHERE ${where} AND ended_at <= ?`;
 const oldest = (where: string) =>
-  `SELECT seq FROM task WHERE ${where} AND ended_at <= ? ORDER BY ended_at, seq LIMIT ${MOST_DEAD + 1}`;
+  `SELECT seq, ended_at AS endedAt FROM task WHERE ${where} AND (ended_at, seq) > (?, ?) AND ended_at <= ?
+  ORDER BY ended_at, seq LIMIT ${MOST_DEAD + 1}`;
 
 export const MAX_LISTED = 100;
 export const MAX_GROUPS = 100;
@@ -41,9 +43,9 @@ export function listDead(shard: Shard, { filter, after, limit, texts }: ListDead
   if (!shard.memory.hasTables) return { v: 1, ok: true, tasks: [] };
   const { where, values } = matchDead(filter);
   const { endedAt, seq } = after ?? { endedAt: Number.MAX_SAFE_INTEGER, seq: 0 };
-  const rows = shard.sql.all<TaskRow>(list(where), ...values, endedAt, endedAt, seq, limit);
-  const records = rows.map((row) => recordOf(row));
-  return { v: 1, ok: true, tasks: texts ? records : records.map((record) => ({ ...record, payload: "null" })) };
+  const statement = list(where, texts ? TASK_COLUMNS : TASK_HEADS);
+  const rows = shard.sql.all<TaskRow>(statement, ...values, endedAt, endedAt, seq, limit);
+  return { v: 1, ok: true, tasks: rows.map((row) => recordOf(row)) };
 }
 
 export function groupDead(shard: Shard, { filter }: Versioned & { readonly filter: DeadFilter }): GroupDeadAnswer {
@@ -60,15 +62,19 @@ export function groupDead(shard: Shard, { filter }: Versioned & { readonly filte
   return { v: 1, ok: true, groups, more: rows.length > MAX_GROUPS };
 }
 
-export function discardDead(shard: Shard, { filter, asOf, dryRun }: DiscardRequest): DiscardAnswer {
+export function discardDead(shard: Shard, { filter, asOf, dryRun, after }: DiscardRequest): DiscardAnswer {
   if (!shard.memory.hasTables) return { v: 1, ok: true, count: 0, more: false };
   if (dryRun) return { v: 1, ok: true, count: countDead(shard, filter, asOf), more: false };
   closeCount(shard, asOf);
   const { where, values } = matchDead(filter);
-  const found = shard.sql.all<{ seq: Seq }>(oldest(where), ...values, asOf).map(({ seq }) => seq);
-  if (found.length === 0) return { v: 1, ok: true, count: 0, more: false };
-  const dropped = shard.transact(() => dropDead(shard, found.slice(0, MOST_DEAD)));
-  return { v: 1, ok: true, count: dropped, more: found.length > MOST_DEAD };
+  const from = after ?? { endedAt: 0, seq: 0 };
+  const found = shard.sql.all<DeadPlace & { seq: Seq }>(oldest(where), ...values, from.endedAt, from.seq, asOf);
+  const portion = found.slice(0, MOST_DEAD);
+  const last = portion.at(-1);
+  if (last === undefined) return { v: 1, ok: true, count: 0, more: false };
+  const seqs = portion.map(({ seq }) => seq);
+  const dropped = shard.transact(() => dropDead(shard, seqs));
+  return { v: 1, ok: true, count: dropped, more: found.length > MOST_DEAD, after: last };
 }
 
 /** How many of them had ended by a moment (Unix ms): from now on no more do. */

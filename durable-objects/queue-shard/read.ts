@@ -14,10 +14,10 @@ export function read(shard: Shard, request: ReadRequest): ReadAnswer {
   if (request.seqs.length > MAX_READ) return refuse("invalid-request", `at most ${MAX_READ} tasks a call`);
   if (!shard.memory.hasTables) return { v: 1, ok: true, tasks: request.seqs.map(() => null) };
   const found = new Map<Seq, TaskRecord>();
-  for (const row of rowsOf(shard.sql, request.seqs)) found.set(row.seq, recordOf(row, runningOf(shard, row)));
+  const whole = request.texts !== false;
+  for (const row of rowsOf(shard.sql, request.seqs, whole)) found.set(row.seq, recordOf(row, runningOf(shard, row)));
   const missing = request.seqs.filter((seq) => !found.has(seq));
   for (const record of findInOutbox(shard, missing)) found.set(record.seq, record);
-  const whole = request.texts !== false;
   const tasks = request.seqs.map((seq) => {
     const record = found.get(seq) ?? null;
     return whole || record === null ? record : { ...record, payload: "null", result: null };

@@ -119,12 +119,17 @@ export async function discardDeadLetters(door: Door, c: Ctx): Promise<Response> 
   const asOf = asOfOf(door, told.asOf) ?? door.ports.now();
   const deadline = deadlineOf(door.ports);
   let shards = await shardsOf(door, c, queue);
+  const places = new Map<number, DeadPlace>();
   let discarded = 0;
   for (;;) {
-    const answers = await askEach(door, shards, (shard, at) =>
-      shard.discardDead({ v: 1, filter: filterAt(filter, ids, at), asOf, dryRun }),
-    );
-    for (const { answer } of answers) discarded += answer.count;
+    const answers = await askEach(door, shards, (shard, at) => {
+      const after = places.get(at.shard);
+      return shard.discardDead({ v: 1, filter: filterAt(filter, ids, at), asOf, dryRun, ...(after && { after }) });
+    });
+    for (const { at, answer } of answers) {
+      discarded += answer.count;
+      if (answer.after) places.set(at.shard, answer.after);
+    }
     shards = answers.filter(({ answer }) => answer.more).map(({ at }) => at);
     if (shards.length === 0 || door.ports.now() >= deadline) break;
     await giveWay(door.ports);

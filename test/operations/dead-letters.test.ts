@@ -59,6 +59,8 @@ describe("266 the list of dead letters", () => {
     const one = listDead(world.shard, { v: 1, filter: { seq: seq as never }, after: null, limit: 1, texts: true });
     expect(one).toMatchObject({ ok: true, tasks: [{ seq, status: "FAILED", payload: "{}" }] });
     expect(listDead(world.shard, { v: 1, filter: {}, after: null, limit: 2, texts: true }).ok).toBe(false);
+    const heads = listDead(world.shard, { v: 1, filter: { q: "{}" }, after: null, limit: 100 });
+    expect(heads.ok && heads.tasks.map(({ payload }) => payload)).toEqual(Array.from({ length: 12 }, () => "null"));
   });
 });
 
@@ -103,5 +105,25 @@ describe("268 discarding", () => {
     expect(discardDead(world.shard, all)).toMatchObject({ count: 1_000, more: true });
     expect(discardDead(world.shard, all)).toMatchObject({ count: 500, more: false });
     expect(world.shard.memory.dead).toEqual({ count: 0, oldest: null, bytes: 0 });
+  });
+
+  it("goes on after the portion before: what its filter has passed over is not looked at again", () => {
+    const world = worldOf();
+    fail(world, 2_400, 50, ["a", "b"]);
+    const filter = { fingerprint: "b" };
+    const first = discardDead(world.shard, { v: 1, filter, asOf: FAR, dryRun: false });
+    if (!first.ok || !first.after) throw new Error("no place is told");
+    expect(first).toMatchObject({ count: 1_000, more: true });
+    const before = walk(world, {}, 100);
+    const looked: unknown[][] = [];
+    const { all } = world.shard.sql;
+    world.shard.sql.all = (statement, ...values) => {
+      if (statement.includes("(ended_at, seq) >")) looked.push(values);
+      return all(statement, ...values);
+    };
+    const next = discardDead(world.shard, { v: 1, filter, asOf: FAR, dryRun: false, after: first.after });
+    expect(next).toMatchObject({ count: 200, more: false });
+    expect(looked).toMatchObject([["b", first.after.endedAt, first.after.seq, FAR]]);
+    expect(before.length - walk(world, {}, 100).length).toBe(200);
   });
 });
