@@ -75,8 +75,13 @@ export interface ScheduleRpc {
   deleteSchedule(request: ById): Promise<Answer<object>>;
   /** Pausing drops fires that wait; resuming makes up for nothing. 409 `schedule-finished` where none is ahead. */
   pauseSchedule(request: ById & { readonly paused: boolean }): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
-  /** One task more, at once, paused or not; nextAt stays. Refused as the shard refuses it. */
-  runSchedule(request: ById): Promise<Answer<{ readonly taskId: TaskId }>>;
+  /**
+   * One task more, at once, paused or not; nextAt stays. Refused as the shard refuses it. The same `key` (a caller's
+   * Idempotency-Key) within 24 hours tells the same task.
+   */
+  runSchedule(
+    request: ById & { readonly key?: string },
+  ): Promise<Answer<{ readonly taskId: TaskId; readonly replayed?: true }>>;
   /** The next fires, at most `count` (1 to 100), as if it were not paused. */
   previewSchedule(request: ById & { readonly count: number }): Promise<Answer<{ readonly fires: readonly number[] }>>;
 }

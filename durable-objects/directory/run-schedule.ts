@@ -1,8 +1,12 @@
-/** One task more of a schedule, at once: paused or not, and its next fire stays. */
+/**
+ * One task more of a schedule, at once: paused or not, and its next fire stays. Under a caller's key it is one, however
+ * often it is asked for.
+ */
 import { noSuchQueue } from "../../core/errors.ts";
-import { DEFAULT_QUEUE, type QueueName, type TaskId, taskId } from "../../core/ids.ts";
-import type { Answer } from "../../core/schema/answer.ts";
-import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
+import { DEFAULT_QUEUE, type TaskId, taskId } from "../../core/ids.ts";
+import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import { DEDUP_TTL_MS } from "./pending-fire.ts";
 import { read, write } from "./perform.ts";
 import { unknownSchedule } from "./save-schedule.ts";
 import { findSchedule, payloadOf } from "./schedule-row.ts";
@@ -13,12 +17,12 @@ import { targetOf, taskOf } from "./take-due.ts";
 /** Two tries fit into the 3 s that a caller waits. */
 const ANSWER_WITHIN_MS = 1_000;
 
-/** Refused as the shard refuses it; `outcome-unknown` where its answers were lost. */
+/** Refused as the shard refuses it; where its answers were lost `outcome-unknown`, under a key `unavailable`. */
 export async function runSchedule(
   state: DirectoryState,
-  request: { readonly id: string },
-): Promise<Answer<{ readonly taskId: TaskId }>> {
-  const { id } = request;
+  request: { readonly id: string; readonly key?: string },
+): Promise<Answer<{ readonly taskId: TaskId; readonly replayed?: true }>> {
+  const { id, key } = request;
   const known = read(state, unknownSchedule(id), () => (findSchedule(state, id) ? done({}) : unknownSchedule(id)));
   if (!known.ok) return known;
   const planned = write(state, () => {
@@ -26,26 +30,27 @@ export async function runSchedule(
     if (!row) return unknownSchedule(id);
     const target = targetOf(state, row);
     if (!target) return refuse("queue-unknown", noSuchQueue(row.queue ?? DEFAULT_QUEUE));
-    return done({ ...target, task: taskOf(row, payloadOf(state, id), `sched:${id}:run:${state.ports.uuid()}`) });
+    const dedup =
+      key === undefined
+        ? { key: `sched:${id}:run:${state.ports.uuid()}`, ttlMs: DEDUP_TTL_MS }
+        : { key: `sched:${id}:key:${key}`, ttlMs: IDEMPOTENCY_TTL_MS };
+    return done({ ...target, task: { ...taskOf(row, payloadOf(state, id), dedup.key), dedup } });
   });
   if (!planned.ok) return planned;
   const { queue, shard } = planned;
-  const answer = await submitTwice(state, planned);
-  if (!answer.ok) return answer;
+  const first = await submitTo(state, queue, shard, [planned.task], ANSWER_WITHIN_MS);
+  const isLost = !first.ok && first.code === "unavailable";
+  // Its dedup key makes the second try safe.
+  const answer = isLost ? await submitTo(state, queue, shard, [planned.task], ANSWER_WITHIN_MS) : first;
+  if (!answer.ok) return answer.code === "unavailable" && key === undefined ? unknownOutcome(answer) : answer;
   const [seq] = answer.seqs;
   const [refused] = answer.refused;
-  if (typeof seq === "number") return done({ taskId: taskId({ queue, shard }, seq) });
+  // Where the first answer was lost, its task may be the one that is there.
+  const replayed = first.ok && key !== undefined && answer.duplicates.includes(0) ? { replayed: true as const } : {};
+  if (typeof seq === "number") return done({ taskId: taskId({ queue, shard }, seq), ...replayed });
   return refuse(refused?.code ?? "internal", refused?.detail ?? "the shard gave no reason");
 }
 
-/** Its dedup key makes the second try safe. */
-async function submitTwice(
-  state: DirectoryState,
-  { queue, shard, task }: { readonly queue: QueueName; readonly shard: number; readonly task: NewTask },
-): Promise<SubmitAnswer> {
-  const first = await submitTo(state, queue, shard, [task], ANSWER_WITHIN_MS);
-  if (first.ok || first.code !== "unavailable") return first;
-  const second = await submitTo(state, queue, shard, [task], ANSWER_WITHIN_MS);
-  if (second.ok || second.code !== "unavailable") return second;
-  return refuse("outcome-unknown", `the task may have been accepted: ${second.detail}`);
+function unknownOutcome({ detail }: Refusal): Refusal {
+  return refuse("outcome-unknown", `the task may have been accepted: ${detail}`);
 }

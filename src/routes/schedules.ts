@@ -17,7 +17,9 @@ import { faultProblem, pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { IdCursorSchema, readCursor, writeCursor } from "../read/cursor.ts";
 import { readWhole } from "../read/read-query.ts";
+import { readKey } from "../submit/idempotency.ts";
 import { resolveType } from "../submit/resolve-task.ts";
+import { replayed } from "../submit/show-accepted.ts";
 
 const MAX_LISTED = 100;
 const MAX_PREVIEW = 100;
@@ -94,13 +96,17 @@ export async function resumeSchedule(door: Door, c: Ctx): Promise<Response> {
   return await setPaused(door, c, false);
 }
 
-/** One task more, at once; the next fire stays what it is. */
+/** One task more, at once; the next fire stays what it is. Under an Idempotency-Key it is one however often it is sent. */
 export async function runSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = idOf(c);
   await refuseFields(c.req.raw, door.env.bodyLimit);
-  const { taskId } = await askDirectory(door, c, (directory) => directory.runSchedule({ v: 1, id }));
+  const key = readKey(c.req.raw.headers);
+  const { taskId, replayed: isReplay } = await askDirectory(door, c, (directory) =>
+    directory.runSchedule({ v: 1, id, ...(key !== null && { key }) }),
+  );
   noteTask(c, taskId);
-  return json({ id: taskId, schedule: id }, 202, { location: `/tasks/submissions/${taskId}` });
+  const headers = { location: `/tasks/submissions/${taskId}`, ...replayed(isReplay) };
+  return json({ id: taskId, schedule: id }, 202, headers);
 }
 
 /** `?n=` (10): when it would fire next, whether it is paused or not. */

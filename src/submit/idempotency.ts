@@ -8,18 +8,22 @@ import type { Idempotency } from "../../core/schema/rpc.ts";
 import { hashBytes } from "./hash.ts";
 
 const HEADER = "idempotency-key";
+
 /** Null where the request has no such header. @throws Problem invalid-request where it is none that can be kept */
+export function readKey(headers: Headers): string | null {
+  const key = headers.get(HEADER);
+  if (key === null || isCallersKey(key)) return key;
+  const detail = "must be 1 to 255 visible ASCII characters";
+  throw new Problem("invalid-request", `The Idempotency-Key ${detail}.`, {
+    errors: [{ pointer: "Idempotency-Key:", detail }],
+  });
+}
+
+/** As {@link readKey}, with the body that came with it. */
 export async function readIdempotency(
   headers: Headers,
   body: ArrayBuffer | Uint8Array<ArrayBuffer>,
 ): Promise<Idempotency | null> {
-  const key = headers.get(HEADER);
-  if (key === null) return null;
-  if (!isCallersKey(key)) {
-    const detail = "must be 1 to 255 visible ASCII characters";
-    throw new Problem("invalid-request", `The Idempotency-Key ${detail}.`, {
-      errors: [{ pointer: "Idempotency-Key:", detail }],
-    });
-  }
-  return { key, fingerprint: await hashBytes(body) };
+  const key = readKey(headers);
+  return key === null ? null : { key, fingerprint: await hashBytes(body) };
 }

@@ -3,7 +3,6 @@ import type { QueueName } from "../../core/ids.ts";
 import { placeTask } from "../../core/placement.ts";
 import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
 import { putRoute } from "../../durable-objects/directory/put-route.ts";
-import { runSchedule } from "../../durable-objects/directory/run-schedule.ts";
 import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
@@ -12,8 +11,6 @@ import { add, at, cron, every, see } from "../support/node/schedules.ts";
 const q = (name: string) => name as QueueName;
 const times = (world: DirectoryWorld, queue = "default", shard = 0) =>
   world.tasks(queue, shard).map((task) => task.created_at - START);
-
-const runNow = (world: DirectoryWorld, id: string) => world.ask(runSchedule(world.directory(), { id }));
 
 async function makeQueue(world: DirectoryWorld, name: string, patch: object): Promise<void> {
   const answer = await changeQueue(world.directory(), { queue: q(name), patch, replace: true, create: true });
@@ -259,46 +256,5 @@ describe("a fire that does not get through", () => {
     await world.pass(2_000);
     expect(times(world)).toEqual([602_000]);
     expect(await see(world, "a")).toMatchObject({ fires: 1 });
-  });
-});
-
-describe("run-now", () => {
-  it("E1 176 makes one task more at once, paused or not, and leaves the next fire", async () => {
-    const world = new DirectoryWorld();
-    await add(world, "a", every(600));
-    const ran = await runNow(world, "a");
-    expect(ran).toMatchObject({ ok: true, taskId: expect.stringMatching(/^default\.0\./) });
-    await pauseSchedule(world.directory(), { id: "a", paused: true });
-    expect(await runNow(world, "a")).toMatchObject({ ok: true });
-    expect(times(world)).toEqual([0, 0]);
-    expect(await see(world, "a")).toMatchObject({ fires: 0, lastFireAt: null });
-    expect(await runNow(world, "none")).toMatchObject({ code: "schedule-unknown" });
-  });
-
-  it("176 a lost answer is asked for again, and makes no second task", async () => {
-    const world = new DirectoryWorld();
-    await add(world, "a", every(600));
-    await runNow(world, "a");
-    world.faults.set("default:", "lose");
-    expect(await runNow(world, "a")).toMatchObject({ ok: false, code: "outcome-unknown" });
-    expect(world.countCalls("submit")).toBe(4);
-    expect(times(world)).toEqual([0, 0]);
-  });
-
-  it("176 is refused as the shard refuses it", async () => {
-    const world = new DirectoryWorld();
-    await makeQueue(world, "k", { depthLimit: 1 });
-    await add(world, "a", every(600, { queue: q("k") }));
-    expect(await runNow(world, "a")).toMatchObject({ ok: true });
-    expect(await runNow(world, "a")).toMatchObject({ ok: false, code: "queue-full" });
-  });
-
-  it("190 answers within 2 s where the shard is silent", async () => {
-    const world = new DirectoryWorld();
-    await add(world, "a", every(600));
-    world.faults.set("default:", "hang");
-    const answer = runSchedule(world.directory(), { id: "a" });
-    await world.pass(2_000);
-    expect(await answer).toMatchObject({ ok: false, code: "outcome-unknown" });
   });
 });

@@ -81,6 +81,22 @@ describe("schedules", () => {
     expect((await call("GET", "/schedules/now")).body).toMatchObject({ nextAt: String(schedule.nextAt), fires: 0 });
   });
 
+  it("176 run-now under an Idempotency-Key makes one task, and says so where it is told again", async () => {
+    await call("PUT", "/schedules/once", daily);
+    const run = (key: string) =>
+      call("POST", "/schedules/once/run-now", undefined, { headers: { "idempotency-key": key } });
+    const first = await run("k");
+    expect([first.status, first.headers.get("idempotency-replayed")]).toEqual([202, null]);
+    await call("GET", `/tasks/submissions/${first.body.id}?wait=20`);
+    const again = await run("k");
+    expect([again.status, again.body, again.headers.get("idempotency-replayed")]).toEqual([202, first.body, "true"]);
+    expect((await run("l")).body.id).not.toBe(first.body.id);
+    expect(await run("not visible")).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: "Idempotency-Key:" }] },
+    });
+  });
+
   it("E1 175 176 pause and resume, and a preview that says when", async () => {
     await call("PUT", "/schedules/held", daily);
     expect((await call("POST", "/schedules/held/pause")).body).toMatchObject({ paused: true, nextAt: null });
