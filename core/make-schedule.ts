@@ -27,6 +27,7 @@ export function makeDefinition(body: SchedulePut, type: TaskType, payload: strin
     priority: priorityOf(body.priority),
     limitKey: body.limitKey ?? null,
     fairnessKey: body.fairnessKey ?? null,
+    ttlMs: msOf(body.ttlSeconds),
     queue: queueOf(body.queue),
     timing,
     missed: body.missed ?? "once",
@@ -55,6 +56,7 @@ export function makeDefinitionPatch(
     ...(body.priority !== undefined && { priority: priorityOf(body.priority) }),
     ...(body.limitKey !== undefined && { limitKey: body.limitKey }),
     ...(body.fairnessKey !== undefined && { fairnessKey: body.fairnessKey }),
+    ...(body.ttlSeconds !== undefined && { ttlMs: msOf(body.ttlSeconds) }),
     ...(body.queue !== undefined && { queue: queueOf(body.queue) }),
     ...(timing !== null && { timing }),
     ...(body.missed !== undefined && { missed: body.missed }),
@@ -73,6 +75,7 @@ export function toScheduleView(record: ScheduleRecord): ScheduleView {
     priority: record.priority,
     ...(record.limitKey && { limitKey: record.limitKey }),
     ...(record.fairnessKey && { fairnessKey: record.fairnessKey }),
+    ...(record.ttlMs && { ttlSeconds: record.ttlMs / 1_000 }),
     ...readOptions(record),
     ...showTiming(record.timing),
     missed: record.missed,
@@ -152,6 +155,10 @@ function queueOf(name: string | null | undefined): QueueName | null {
 
 function timeOf(text: string | null | undefined): number | null {
   return text === undefined || text === null ? null : parseTime(text);
+}
+
+function msOf(seconds: number | null | undefined): number | null {
+  return seconds === undefined || seconds === null ? null : Math.max(1, Math.round(seconds * 1_000));
 }
 
 function show(ms: number | null): string | null {

@@ -19,6 +19,8 @@ export interface ScheduleDefinition {
   /** null: none; absent (an older door) too. */
   readonly limitKey?: string | null;
   readonly fairnessKey?: string | null;
+  /** By so many ms after its submission the task of a fire must have begun; null: whenever that is; absent too. */
+  readonly ttlMs?: number | null;
   /** null: where the type is routed when it fires, else `default`. */
   readonly queue: QueueName | null;
   readonly timing: Timing;

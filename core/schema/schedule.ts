@@ -13,6 +13,7 @@ import {
   QueueNameSchema,
   TaskKeySchema,
   TimeSchema,
+  TtlSchema,
   TypeNameSchema,
   taskOptionFields,
 } from "./submission.ts";
@@ -45,6 +46,7 @@ const fields = {
   priority: PrioritySchema.optional(),
   limitKey: TaskKeySchema.optional(),
   fairnessKey: TaskKeySchema.optional(),
+  ttlSeconds: TtlSchema.optional(),
   ...taskOptionFields,
   ...whenFields,
   missed: z.enum(MISSED_POLICIES).optional(),
@@ -67,7 +69,7 @@ export type SchedulePut = z.infer<typeof SchedulePutSchema>;
 export const ScheduleCreateSchema = SchedulePutSchema.safeExtend({ id: ScheduleIdSchema.optional() });
 export type ScheduleCreate = z.infer<typeof ScheduleCreateSchema>;
 
-/** PATCH /schedules/{id}: any part of it; null takes a queue, a key or a bound away. */
+/** PATCH /schedules/{id}: any part of it; null takes a queue, a key, a time to begin or a bound away. */
 export const SchedulePatchSchema = z
   .strictObject({
     ...fields,
@@ -76,6 +78,7 @@ export const SchedulePatchSchema = z
     queue: QueueNameSchema.nullable().optional(),
     limitKey: TaskKeySchema.nullable().optional(),
     fairnessKey: TaskKeySchema.nullable().optional(),
+    ttlSeconds: TtlSchema.nullable().optional(),
     startAt: TimeSchema.nullable().optional(),
     endAt: TimeSchema.nullable().optional(),
   })
@@ -112,6 +115,7 @@ export interface ScheduleView {
   readonly priority: number;
   readonly limitKey?: string;
   readonly fairnessKey?: string;
+  readonly ttlSeconds?: number;
   readonly cron?: string;
   readonly timezone?: string;
   readonly everySeconds?: number;

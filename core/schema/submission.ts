@@ -63,6 +63,9 @@ export const TagsSchema = z
 
 export const TaskKeySchema = z.string().regex(TASK_KEY, { error: "must be 1 to 128 visible ASCII characters" });
 
+/** Seconds from its submission by which a task must have begun. */
+export const TtlSchema = z.number().positive().max(MAX_DELAY_S);
+
 /** What a task may be told beyond type, payload and place: the same for a submission and for each fire of a schedule. */
 export const taskOptionFields = {
   timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).optional(),
@@ -116,7 +119,7 @@ export const SubmittedTaskSchema = z
     unique: UniqueSchema.optional(),
     debounceSeconds: z.int().min(1).max(MAX_DEBOUNCE_S).optional(),
     throttleSeconds: z.int().min(1).max(MAX_WINDOW_S).optional(),
-    ttlSeconds: z.number().positive().max(MAX_DELAY_S).optional(),
+    ttlSeconds: TtlSchema.optional(),
     expiresAt: TimeSchema.optional(),
     cache: z.enum(CACHE_MODES).optional(),
     ...taskOptionFields,

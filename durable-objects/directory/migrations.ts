@@ -149,4 +149,5 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       "ALTER TABLE directory ADD COLUMN signing TEXT",
     ],
   },
+  { id: "206-schedule-ttl", statements: ["ALTER TABLE schedule ADD COLUMN ttl_ms INTEGER"] },
 ];

@@ -5,20 +5,20 @@ import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/sched
 import type { DirectoryState } from "./state.ts";
 
 const COLUMNS = `id, type, version, options, priority, queue, timing, missed, anchor, start_at, end_at, paused, next_at,
-  limit_key, fairness_key, last_fire_at, last_task_id, fires, missed_count, created_at, updated_at`;
+  limit_key, fairness_key, ttl_ms, last_fire_at, last_task_id, fires, missed_count, created_at, updated_at`;
 const FIND = `SELECT ${COLUMNS} FROM schedule WHERE id = ?`;
 const DUE = `SELECT ${COLUMNS} FROM schedule WHERE next_at <= ? ORDER BY next_at LIMIT ?`;
 const AFTER = "SELECT id FROM schedule WHERE id > ? ORDER BY id LIMIT ?";
 const PAYLOAD = "SELECT payload FROM schedule_payload WHERE schedule = ?";
 const INSERT = `INSERT INTO schedule (${COLUMNS})
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, NULL, NULL, 0, 0, ?16, ?16)`;
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, NULL, NULL, 0, 0, ?17, ?17)`;
 const UPDATE = `UPDATE schedule SET type = ?2, version = ?3, options = ?4, priority = ?5, queue = ?6, timing = ?7,
   missed = ?8, anchor = ?9, start_at = ?10, end_at = ?11, paused = ?12, next_at = ?13,
-  limit_key = ?14, fairness_key = ?15, updated_at = ?16
+  limit_key = ?14, fairness_key = ?15, ttl_ms = ?16, updated_at = ?17
   WHERE id = ?1 AND (type <> ?2 OR version <> ?3 OR options IS NOT ?4 OR priority <> ?5 OR queue IS NOT ?6 OR timing <> ?7
     OR missed <> ?8 OR anchor <> ?9 OR start_at IS NOT ?10 OR end_at IS NOT ?11 OR paused <> ?12 OR next_at IS NOT ?13
-    OR limit_key IS NOT ?14 OR fairness_key IS NOT ?15
-    OR EXISTS (SELECT 1 FROM schedule_payload WHERE schedule = ?1 AND payload <> ?17))`;
+    OR limit_key IS NOT ?14 OR fairness_key IS NOT ?15 OR ttl_ms IS NOT ?16
+    OR EXISTS (SELECT 1 FROM schedule_payload WHERE schedule = ?1 AND payload <> ?18))`;
 const SAVE_PAYLOAD = `INSERT INTO schedule_payload (schedule, payload) VALUES (?1, ?2)
   ON CONFLICT (schedule) DO UPDATE SET payload = ?2 WHERE payload <> ?2`;
 
@@ -40,6 +40,7 @@ export interface ScheduleRow {
   readonly next_at: number | null;
   readonly limit_key: string | null;
   readonly fairness_key: string | null;
+  readonly ttl_ms: number | null;
   readonly last_fire_at: number | null;
   readonly last_task_id: TaskId | null;
   readonly fires: number;
@@ -121,6 +122,7 @@ function columns(id: string, told: ScheduleDefinition, clock: ScheduleClock): (s
     clock.nextAt,
     told.limitKey ?? null,
     told.fairnessKey ?? null,
+    told.ttlMs ?? null,
   ];
 }
 
@@ -140,6 +142,7 @@ export function toRecord(row: ScheduleRow, payload: string): ScheduleRecord {
     priority: row.priority,
     limitKey: row.limit_key,
     fairnessKey: row.fairness_key,
+    ttlMs: row.ttl_ms,
     queue: row.queue,
     timing: timingOf(row),
     missed: row.missed,

@@ -116,14 +116,15 @@ export function targetOf(state: DirectoryState, row: ScheduleRow): Pick<PendingF
   return entry && { queue, shard: placeTask(entry.settings, key, 0) };
 }
 
-/** The task of one fire. @param dedupKey the same for every try of it */
-export function taskOf(row: ScheduleRow, payload: string, dedupKey: string): NewTask {
+/** The task of one fire. @param dedupKey the same for every try of it @param now Unix ms */
+export function taskOf(row: ScheduleRow, payload: string, dedupKey: string, now: number): NewTask {
   return {
     type: row.type,
     version: row.version,
     priority: row.priority,
     payload,
     runAt: null,
+    ...(row.ttl_ms !== null && { expiresAt: now + row.ttl_ms }),
     options: row.options,
     ...(row.limit_key !== null && { limitKey: row.limit_key }),
     ...(row.fairness_key !== null && { fairnessKey: row.fairness_key }),
@@ -151,7 +152,7 @@ class Outgoing {
     if (this.isFull) return false;
     const payload = this.#payload(row.id);
     this.#bytes += utf8Bytes(payload);
-    this.list.push({ ...fire, task: taskOf(row, payload, fireKey(fire)) });
+    this.list.push({ ...fire, task: taskOf(row, payload, fireKey(fire), this.#state.ports.now()) });
     return true;
   }
 

@@ -79,6 +79,7 @@ describe("169 a schedule as it is sent", () => {
       priority: 9,
       limitKey: null,
       fairnessKey: null,
+      ttlMs: null,
       queue: null,
       timing: { kind: "at", at: Date.UTC(2026, 11, 24, 17) },
       missed: "once",

@@ -34,6 +34,18 @@ describe("a fire becomes a task", () => {
     expect(seen.lastTaskId).toMatch(/^default\.0\.[0-9a-v]{11}$/);
   });
 
+  it("219 with a time to begin in, which counts from the submission of each: also of one that came late", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(10, { ttlMs: 4_000 }));
+    const begin = () =>
+      world.rows<{ at: number }>("default:default:0", "SELECT expires_at AS at FROM task ORDER BY seq");
+    await world.pass(10_000);
+    expect(begin().map(({ at }) => at - START)).toEqual([14_000]);
+    world.stand(15_000);
+    await world.pass(0);
+    expect(begin().map(({ at }) => at - START)).toEqual([14_000, 29_000]);
+  });
+
   it("E1 169 170 cron in its zone, and a moment", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", cron("30 12 * * *", {}, "Europe/Vienna"));

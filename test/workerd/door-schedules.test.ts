@@ -81,6 +81,25 @@ describe("schedules", () => {
     expect((await call("GET", "/schedules/now")).body).toMatchObject({ nextAt: String(schedule.nextAt), fires: 0 });
   });
 
+  it("219 name by when the task of a fire must have begun, keep it over a change, and lose it by null", async () => {
+    await call("PUT", "/queues/brief", {});
+    await call("POST", "/queues/brief/pause");
+    const brief = { ...daily, queue: "brief", ttlSeconds: 0.3 };
+    expect((await call("PUT", "/schedules/brief", brief)).body).toMatchObject({ ttlSeconds: 0.3 });
+    expect((await call("PATCH", "/schedules/brief", { priority: 1 })).body).toMatchObject({ ttlSeconds: 0.3 });
+    const { body: run } = await call("POST", "/schedules/brief/run-now");
+    const ended = await call("GET", `/tasks/submissions/${run.id}?wait=10`);
+    expect(ended.body).toMatchObject({ status: "EXPIRED", error: { code: "expired" } });
+    expect((await call("PATCH", "/schedules/brief", { ttlSeconds: null })).body).not.toHaveProperty("ttlSeconds");
+    const { body: lasting } = await call("POST", "/schedules/brief/run-now");
+    expect((await call("GET", `/tasks/submissions/${lasting.id}`)).body).not.toHaveProperty("expiresAt");
+    expect(await call("PUT", "/schedules/brief", { ...brief, ttlSeconds: 0 })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: "/ttlSeconds", detail: "must be more than 0" }] },
+    });
+    await call("DELETE", "/schedules/brief");
+  });
+
   it("176 run-now under an Idempotency-Key makes one task, and says so where it is told again", async () => {
     await call("PUT", "/schedules/once", daily);
     const run = (key: string) =>
