@@ -101,8 +101,11 @@ export async function runSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = idOf(c);
   await refuseFields(c.req.raw, door.env.bodyLimit);
   const key = readKey(c.req.raw.headers);
-  const { taskId, replayed: isReplay } = await askDirectory(door, c, (directory) =>
-    directory.runSchedule({ v: 1, id, ...(key !== null && { key }) }),
+  const { taskId, replayed: isReplay } = await askDirectory(
+    door,
+    c,
+    (directory) => directory.runSchedule({ v: 1, id, ...(key !== null && { key }) }),
+    key === null ? "outcome-unknown" : "unavailable",
   );
   noteTask(c, taskId);
   const headers = { location: `/tasks/submissions/${taskId}`, ...replayed(isReplay) };

@@ -1,6 +1,8 @@
 /** Schedules over HTTP: what the door checks, and the whole way to a task. When they fire is tested at the Directory. */
 import { describe, expect, it, vi } from "vitest";
+import type { DirectoryRpc } from "../../core/schema/directory-rpc.ts";
 import { call } from "../support/workerd/call.ts";
+import { altered, serviceWith } from "../support/workerd/service.ts";
 
 const daily = { type: "echo", payload: { report: true }, cron: "0 6 * * *", timezone: "Europe/Vienna" };
 
@@ -114,6 +116,26 @@ describe("schedules", () => {
       status: 422,
       body: { errors: [{ pointer: "Idempotency-Key:" }] },
     });
+  });
+
+  it("176 run-now whose answer is lost is outcome-unknown, or it would be sent twice; under a key it may be", async () => {
+    await call("PUT", "/schedules/lost", daily);
+    const service = serviceWith((real) => ({
+      directory(tenant) {
+        const stub = real.directory(tenant);
+        const lost: DirectoryRpc["runSchedule"] = async (request) => {
+          await stub.runSchedule(request);
+          throw new Error("Network connection lost.");
+        };
+        return altered(stub, { runSchedule: lost });
+      },
+    }));
+    const run = (headers: Record<string, string>) =>
+      call("POST", "/schedules/lost/run-now", undefined, { fetch: service, headers });
+    expect(await run({})).toMatchObject({ status: 503, body: { code: "outcome-unknown", retryable: false } });
+    expect(await run({ "idempotency-key": "k" })).toMatchObject({ status: 503, body: { code: "unavailable" } });
+    const again = await call("POST", "/schedules/lost/run-now", undefined, { headers: { "idempotency-key": "k" } });
+    expect(again.headers.get("idempotency-replayed")).toBe("true");
   });
 
   it("E1 175 176 pause and resume, and a preview that says when", async () => {
