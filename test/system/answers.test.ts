@@ -1,18 +1,11 @@
 /** An answer that is lost after the commit is an ordinary event: nothing is stranded and nothing is done twice. */
-import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
-import { Client } from "../support/node/client.ts";
+import { describe, expect, inject, it } from "vitest";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { setFaults, startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
+import { setFaults } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService();
 
 /** All of a queue's tasks had their effect once, in their first attempt; nothing is left. */
 async function allOnce(effects: Effects, queue: string, ids: readonly string[]): Promise<void> {

@@ -1,17 +1,10 @@
 /** Large, deep and awkward payloads and results: each is its own task's affair, and no neighbour is late or fails. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { fanOut } from "../../durable-objects/stubs.ts";
-import { Client, type NewTask } from "../support/node/client.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty } from "../support/node/steer.ts";
+import type { NewTask } from "../support/node/client.ts";
+import { hostService } from "../support/node/host-service.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { service, client } = await hostService();
 
 const KIB = 1_024;
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));

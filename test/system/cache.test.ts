@@ -1,17 +1,9 @@
 /** The result cache, over HTTP on the whole service: a hit, a refresh, a purge, and what a SIGKILL leaves of it. */
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Task } from "../../core/task.ts";
-import { Client } from "../support/node/client.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(() => service?.[Symbol.asyncDispose]());
+const { service, client } = await hostService();
 
 interface Submitted {
   readonly id: string;

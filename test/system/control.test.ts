@@ -1,19 +1,11 @@
 /** What a client does to a task that it has submitted, over HTTP. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Task } from "../../core/task.ts";
-import { Client } from "../support/node/client.ts";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService();
 
 interface Timeline {
   readonly moves: readonly { readonly status: string; readonly at: string; readonly cause: string }[];

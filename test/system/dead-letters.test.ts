@@ -1,18 +1,11 @@
 /** Dead letters as a place to work, and jobs over many tasks, over HTTP on the whole service: killed, and without D1. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { TaskId } from "../../core/ids.ts";
-import { Client } from "../support/node/client.ts";
-import type { Service } from "../support/node/service.ts";
-import { DOOR, setFaults, startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
+import { DOOR, setFaults } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(() => service?.[Symbol.asyncDispose]());
+const { service, client } = await hostService();
 
 interface Job {
   readonly id: string;

@@ -1,17 +1,11 @@
 /** The data of a task is deleted, over HTTP on the whole service: in spite of D1's absence and a SIGKILL. */
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { Client, type ProblemBody } from "../support/node/client.ts";
-import type { Service } from "../support/node/service.ts";
-import { DOOR, setFaults, startFaulty } from "../support/node/steer.ts";
+import { expect, it } from "vitest";
+import type { ProblemBody } from "../support/node/client.ts";
+import { hostService } from "../support/node/host-service.ts";
+import { DOOR, setFaults } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { service, client } = await hostService();
 
 const erase = (id: string) => client.call<ProblemBody>("DELETE", `/tasks/submissions/${id}`);
 const code = async (id: string) => (await client.call<ProblemBody>("GET", `/tasks/${id}`)).body.code;

@@ -1,22 +1,16 @@
 /** Why tasks wait, what is next, what a submission would do: told by the service, and seen from outside. */
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import type { Explanation, WaitingExplanation } from "../../core/explain.ts";
 import type { ReasonCode } from "../../core/explain-reasons.ts";
-import { Client, type NewTask } from "../support/node/client.ts";
+import type { NewTask } from "../support/node/client.ts";
 import { Effects, keyOf } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty, takeCounts } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
+import { takeCounts } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
 const HOUR_MS = 3_600_000;
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService();
 
 const explain = (id: string) => client.expect<Explanation>(200, "GET", `/tasks/submissions/${id}/explain`);
 

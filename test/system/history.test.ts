@@ -1,19 +1,12 @@
 /** D1 is down, hangs, or loses its answers: tasks are taken and run all the same, and it catches up. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Faults } from "../support/entry/faults.ts";
-import { Client } from "../support/node/client.ts";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { DOOR, setFaults, startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
+import { DOOR, setFaults } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService();
 
 const echoes = (queue: string, count: number) =>
   Array.from({ length: count }, (_, i) => ({ type: "echo", payload: { i }, queue }));

@@ -1,16 +1,9 @@
 /** No id is given twice, whatever happens to clock and memory. */
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { Client } from "../support/node/client.ts";
-import type { Service } from "../support/node/service.ts";
-import { setFaults, startFaulty } from "../support/node/steer.ts";
+import { expect, it } from "vitest";
+import { hostService } from "../support/node/host-service.ts";
+import { setFaults } from "../support/node/steer.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { service, client } = await hostService();
 
 const HOUR = 3_600_000;
 

@@ -1,18 +1,11 @@
 /** What runs next, what is taken in, and how many run at once: each seen from outside, by a server that tasks call. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Client, type NewTask } from "../support/node/client.ts";
+import { describe, expect, it } from "vitest";
+import type { NewTask } from "../support/node/client.ts";
 import { Effects, keyOf } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService();
 
 const ONE_AT_A_TIME = { maxSessions: 1, slots: 1 };
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));

@@ -1,18 +1,11 @@
 /** Queues that are drained, deleted and scaled while they work. */
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { Client, type NewTask } from "../support/node/client.ts";
+import { expect, it } from "vitest";
+import type { NewTask } from "../support/node/client.ts";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService();
 
 const times = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 const shardsOf = async (queue: string) =>

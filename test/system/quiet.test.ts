@@ -1,18 +1,11 @@
 /** A queue that cannot act costs nothing: no alarm but the lease's, next to no rows read, however much waits. */
-import { afterAll, beforeAll, expect, it } from "vitest";
-import { Client } from "../support/node/client.ts";
+import { expect, it } from "vitest";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty, takeCounts } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
+import { takeCounts } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService();
 
 const OBSERVED_MS = 10_000;
 

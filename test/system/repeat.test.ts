@@ -1,18 +1,12 @@
 /** What is safe to repeat, over HTTP on the whole service: at once, over a SIGKILL, over changed shards, over lost answers. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { TaskId } from "../../core/ids.ts";
-import { Client, type Reply } from "../support/node/client.ts";
+import type { Reply } from "../support/node/client.ts";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { setFaults, startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
+import { setFaults } from "../support/node/steer.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(() => service?.[Symbol.asyncDispose]());
+const { service, client } = await hostService();
 
 interface Accepted {
   readonly id: TaskId;
@@ -171,8 +165,6 @@ describe("a unique task", () => {
 });
 
 it("151 202 205 over a SIGKILL in the midst of 20 submissions of each of ten keys, and a start: one task a key, unique ones too", async () => {
-  await using own = await startFaulty();
-  client = new Client(own.url);
   await paused("killed", { keyShards: 4 });
   const keys = Array.from({ length: 10 }, (_, i) => `key-${i}`);
   const told = new Map<string, TaskId>();
@@ -189,9 +181,9 @@ it("151 202 205 over a SIGKILL in the midst of 20 submissions of each of ten key
   );
   const all = Promise.allSettled(requests);
   await half.promise;
-  await own.kill();
+  await service.kill();
   await all;
-  await own.restart();
+  await service.restart();
   expect(await client.submit(alone)).toBe(before);
   expect(told.size).toBeGreaterThan(0);
   for (const key of keys) {

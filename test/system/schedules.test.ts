@@ -1,19 +1,11 @@
 /** Schedules over HTTP: each fire is one task, on time, over a restart, and what was missed meanwhile is made up for as told. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { ScheduleView } from "../../core/schema/schedule.ts";
-import { Client } from "../support/node/client.ts";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { service, client } = await hostService();
 
 const get = (id: string) => client.expect<ScheduleView>(200, "GET", `/schedules/${id}`);
 

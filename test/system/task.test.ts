@@ -1,19 +1,11 @@
 /** The life of a task as its user sees it: accepted, running, tried again, ended; what is answered at each point. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Task } from "../../core/task.ts";
-import { Client } from "../support/node/client.ts";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty({ LOG_LEVEL: "info" });
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { service, client } = await hostService({ LOG_LEVEL: "info" });
 
 describe("a submission", () => {
   it("A1 a finance task: compound interest over amount, rate, years, with a priority", async () => {

@@ -1,18 +1,11 @@
 /** Tickets are hints: lost, doubled, late or undeliverable, they cost time and nothing else. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Client } from "../support/node/client.ts";
+import { describe, expect, it } from "vitest";
 import { Effects } from "../support/node/effects.ts";
-import type { Service } from "../support/node/service.ts";
-import { sendHeldTickets, setFaults, startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
+import { sendHeldTickets, setFaults } from "../support/node/steer.ts";
 import { waitFor } from "../support/node/wait-for.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty();
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService();
 
 function submitEffects(effects: Effects, queue: string, count: number) {
   return client.submitAll(

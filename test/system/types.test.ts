@@ -1,17 +1,9 @@
 /** Many task types, routed to queues; and what a deployment that is told nonsense says of it. */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Task } from "../../core/task.ts";
-import { Client } from "../support/node/client.ts";
-import type { Service } from "../support/node/service.ts";
-import { startFaulty } from "../support/node/steer.ts";
+import { hostService } from "../support/node/host-service.ts";
 
-let service: Service;
-let client: Client;
-beforeAll(async () => {
-  service = await startFaulty({ BODY_LIMIT: "lots" });
-  client = new Client(service.url);
-});
-afterAll(async () => await service?.[Symbol.asyncDispose]());
+const { client } = await hostService({ BODY_LIMIT: "lots" });
 
 interface TypeView {
   readonly type: string;
