@@ -3,10 +3,10 @@
  * throws: the operation stands, and its caller hears so; what is left undone is looked for again soon.
  */
 import { armAlarm } from "./arm-alarm.ts";
-import { issueTickets } from "./issue-tickets.ts";
-import { serveParked } from "./park.ts";
+import { lookForWatchers } from "./reads/watch.ts";
+import { issueTickets } from "./running/issue-tickets.ts";
+import { serveParked } from "./running/park.ts";
 import type { Shard } from "./shard.ts";
-import { lookForWatchers } from "./watch.ts";
 
 const RETRY_MS = 1_000;
 

@@ -4,15 +4,15 @@
  * throws: the platform forgets an alarm that failed six times.
  */
 import { afterOperation } from "./after.ts";
-import { queueDueTasks } from "./due.ts";
-import { expireTasks } from "./expire.ts";
-import { flushHistory } from "./flush-history.ts";
-import { flushNotices } from "./notices.ts";
-import { endHungAttempts, rescueLostSessions } from "./rescue.ts";
-import { forgetExpired } from "./retention.ts";
-import { sendDelivery, takeDueDeliveries } from "./send-deliveries.ts";
+import { flushHistory } from "./ended/flush-history.ts";
+import { flushNotices } from "./ended/notices.ts";
+import { forgetExpired } from "./ended/retention.ts";
+import { sendDelivery, takeDueDeliveries } from "./ended/send-deliveries.ts";
+import { tellWaiters } from "./reads/wait.ts";
+import { endHungAttempts, rescueLostSessions } from "./running/rescue.ts";
 import type { Shard } from "./shard.ts";
-import { tellWaiters } from "./wait.ts";
+import { queueDueTasks } from "./waiting/due.ts";
+import { expireTasks } from "./waiting/expire.ts";
 
 /** The platform's call. */
 export function onAlarm(shard: Shard): void {

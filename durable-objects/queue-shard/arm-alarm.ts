@@ -1,8 +1,8 @@
 /** Sets the one alarm, only where it moves earlier or none is set: each setAlarm is billed as a row. */
 import { nextAlarm } from "../../core/next-alarm.ts";
-import { hasTooManyDead } from "./dead-rows.ts";
-import { deliveriesForgottenAt } from "./forget-deliveries.ts";
-import { CACHE_LAG_MS } from "./retention.ts";
+import { hasTooManyDead } from "./dead/dead-rows.ts";
+import { deliveriesForgottenAt } from "./ended/forget-deliveries.ts";
+import { CACHE_LAG_MS } from "./ended/retention.ts";
 import type { FlushSink, Shard } from "./shard.ts";
 
 /** Every reason to wake, from memory alone. */

@@ -3,11 +3,11 @@
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { type QueueSettings, withDefaults } from "../../core/schema/queue-settings.ts";
 import { afterOperation } from "./after.ts";
-import { AT_ONCE } from "./delivery-rows.ts";
+import { AT_ONCE } from "./ended/delivery-rows.ts";
 import { forgetAll } from "./forget-all.ts";
 import { beginTurns, countLimits } from "./memory.ts";
+import { tellNobody } from "./reads/wait.ts";
 import type { Shard } from "./shard.ts";
-import { tellNobody } from "./wait.ts";
 
 const KEEP_SETTINGS = `INSERT INTO shard (one, seq_reserved, settings) VALUES (1, ?1, ?2)
   ON CONFLICT (one) DO UPDATE SET settings = ?2`;

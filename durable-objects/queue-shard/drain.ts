@@ -3,10 +3,10 @@
  * waits for a task that does not run is told how it stands, before the connection goes. Asked again until none is open.
  */
 import type { DrainAnswer } from "../../core/schema/answer.ts";
-import { serveParked } from "./park.ts";
+import { tellIdleWaiters } from "./reads/wait.ts";
+import { sendWatchersAway } from "./reads/watch.ts";
+import { serveParked } from "./running/park.ts";
 import type { Shard } from "./shard.ts";
-import { tellIdleWaiters } from "./wait.ts";
-import { sendWatchersAway } from "./watch.ts";
 
 export function drain(shard: Shard): DrainAnswer {
   shard.draining = true;

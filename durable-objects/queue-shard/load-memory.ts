@@ -2,12 +2,12 @@
 import type { Seq } from "../../core/ids.ts";
 import { type QueueSettings, withDefaults } from "../../core/schema/queue-settings.ts";
 import type { Sql } from "../sql/sql.ts";
-import { loadLevels } from "./bucket-rows.ts";
-import { loadCache } from "./cache-rows.ts";
-import { loadDeliveries } from "./delivery-rows.ts";
-import { type LaneRow, laneKeyOf } from "./lane-rows.ts";
+import { loadDeliveries } from "./ended/delivery-rows.ts";
 import { emptyMemory, type Memory } from "./memory.ts";
-import { loadSessions } from "./session-rows.ts";
+import { loadLevels } from "./running/bucket-rows.ts";
+import { loadSessions } from "./running/session-rows.ts";
+import { loadCache } from "./submit/cache-rows.ts";
+import { type LaneRow, laneKeyOf } from "./waiting/lane-rows.ts";
 
 const HAS_TABLES = "SELECT 1 AS one FROM sqlite_master WHERE type = 'table' AND name = 'shard'";
 const SHARD_ROW = "SELECT seq_reserved, settings FROM shard";

@@ -11,8 +11,8 @@ import { hasLimits, type Limited, Limits } from "../../core/limits.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Worker } from "../../core/schema/session-rpc.ts";
 import type { Level } from "../../core/token-bucket.ts";
-import type { CacheState } from "./cache-rows.ts";
-import { type Deliveries, noDeliveries } from "./delivery-rows.ts";
+import { type Deliveries, noDeliveries } from "./ended/delivery-rows.ts";
+import type { CacheState } from "./submit/cache-rows.ts";
 
 /** A worker's stay at this shard. */
 export interface Session {

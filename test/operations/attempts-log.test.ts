@@ -2,8 +2,8 @@
 import { expect, it } from "vitest";
 import { MAX_ATTEMPTS_BYTES, utf8Bytes } from "../../core/bytes.ts";
 import type { AttemptError } from "../../core/errors.ts";
-import { close } from "../../durable-objects/queue-shard/close.ts";
-import { read } from "../../durable-objects/queue-shard/read.ts";
+import { read } from "../../durable-objects/queue-shard/reads/read.ts";
+import { close } from "../../durable-objects/queue-shard/running/close.ts";
 import { makeWorld } from "../support/node/shard-world.ts";
 
 const ATTEMPTS = 40;

@@ -5,7 +5,7 @@ import type { Seq } from "../../core/ids.ts";
 import { handledType } from "../../core/make-task.ts";
 import type { BulkPlace, BulkPortion, BulkRequest, BulkWork, LiveFilter } from "../../core/schema/bulk-rpc.ts";
 import type { DeadFilter } from "../../core/schema/dead-letters-rpc.ts";
-import { bulk, countBulk } from "../../durable-objects/queue-shard/bulk.ts";
+import { bulk, countBulk } from "../../durable-objects/queue-shard/dead/bulk.ts";
 import { bury } from "../support/node/dead-hand.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, many, taskAt, WorkerHand } from "../support/node/worker-hand.ts";

@@ -4,10 +4,10 @@ import { type Seq, taskId } from "../../core/ids.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
 import { timelineOf } from "../../core/timeline.ts";
-import { loadCache } from "../../durable-objects/queue-shard/cache-rows.ts";
-import { change } from "../../durable-objects/queue-shard/change.ts";
-import { explain } from "../../durable-objects/queue-shard/explain.ts";
-import { purgeCache } from "../../durable-objects/queue-shard/purge-cache.ts";
+import { explain } from "../../durable-objects/queue-shard/reads/explain.ts";
+import { loadCache } from "../../durable-objects/queue-shard/submit/cache-rows.ts";
+import { purgeCache } from "../../durable-objects/queue-shard/submit/purge-cache.ts";
+import { change } from "../../durable-objects/queue-shard/waiting/change.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

@@ -1,8 +1,8 @@
 /** Every end of a task is told: to its own callback, and to the webhooks of its queue. */
 import { describe, expect, it } from "vitest";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
-import { purge } from "../../durable-objects/queue-shard/purge.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
+import { purge } from "../../durable-objects/queue-shard/waiting/purge.ts";
 import { calledBack, deliveriesOf, hook, hooksWorld, passIn, SIGNING, succeedAll } from "../support/node/hooks.ts";
 import type { ShardWorld } from "../support/node/shard-world.ts";
 import { accept, cancelled, failed, nth, succeeded, WorkerHand } from "../support/node/worker-hand.ts";

@@ -5,9 +5,9 @@ import { CANCEL_GRACE_MS } from "../../core/lease.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
 import type { Outcome } from "../../core/schema/session-rpc.ts";
 import type { TaskRecord } from "../../core/task.ts";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
-import { wait } from "../../durable-objects/queue-shard/wait.ts";
+import { wait } from "../../durable-objects/queue-shard/reads/wait.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import {
   accept,

@@ -2,9 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import type { TaskChanges } from "../../core/schema/rpc.ts";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
-import { change } from "../../durable-objects/queue-shard/change.ts";
 import { loadMemory } from "../../durable-objects/queue-shard/load-memory.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
+import { change } from "../../durable-objects/queue-shard/waiting/change.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

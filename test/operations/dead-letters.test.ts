@@ -1,7 +1,7 @@
 /** A shard's dead letters: listed in their order, grouped by cause, discarded. */
 import { describe, expect, it } from "vitest";
 import type { DeadFilter, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
-import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
+import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead/dead-letters.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, WorkerHand } from "../support/node/worker-hand.ts";
 

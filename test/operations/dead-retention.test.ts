@@ -5,7 +5,7 @@ import { findSettingFault } from "../../core/check-settings.ts";
 import { DEFAULT_SETTINGS, deadShareOf } from "../../core/schema/queue-settings.ts";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
-import { listDead } from "../../durable-objects/queue-shard/dead-letters.ts";
+import { listDead } from "../../durable-objects/queue-shard/dead/dead-letters.ts";
 import { loadMemory } from "../../durable-objects/queue-shard/load-memory.ts";
 import { SHARD_MIGRATIONS } from "../../durable-objects/queue-shard/migrations.ts";
 import { migrate } from "../../durable-objects/sql/migrate.ts";

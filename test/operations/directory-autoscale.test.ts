@@ -8,7 +8,7 @@ import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
 import { findQueue } from "../../durable-objects/directory/queue-entry.ts";
 import { events } from "../../durable-objects/directory/report.ts";
 import { submitTo } from "../../durable-objects/directory/submit-fires.ts";
-import { open } from "../../durable-objects/queue-shard/open.ts";
+import { open } from "../../durable-objects/queue-shard/running/open.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 
 const queue = "a" as QueueName;

@@ -7,8 +7,8 @@ import { changeQueue, controlQueue } from "../../durable-objects/directory/chang
 import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
 import { cancelJob, getJob, listJobs, startJob } from "../../durable-objects/directory/jobs.ts";
 import { takeDuePortions, workJobs } from "../../durable-objects/directory/work-jobs.ts";
-import { close } from "../../durable-objects/queue-shard/close.ts";
-import { open } from "../../durable-objects/queue-shard/open.ts";
+import { close } from "../../durable-objects/queue-shard/running/close.ts";
+import { open } from "../../durable-objects/queue-shard/running/open.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 import { add, every } from "../support/node/schedules.ts";
 

@@ -14,7 +14,7 @@ import {
   webhookSecrets,
 } from "../../durable-objects/directory/save-webhook.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 
 const queue = "a" as QueueName;

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import type { ClaimedTask } from "../../core/schema/session-rpc.ts";
-import { explain } from "../../durable-objects/queue-shard/explain.ts";
+import { explain } from "../../durable-objects/queue-shard/reads/explain.ts";
 import { Random } from "../simulation/random.ts";
 import { drawSettings, drawTask } from "../support/node/draw-queue.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";

@@ -2,9 +2,9 @@
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import type { Outcome } from "../../core/schema/session-rpc.ts";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
-import { wait } from "../../durable-objects/queue-shard/wait.ts";
+import { wait } from "../../durable-objects/queue-shard/reads/wait.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import {
   accept,

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { Explanation } from "../../core/explain.ts";
 import type { Seq } from "../../core/ids.ts";
 import { iso } from "../../core/task.ts";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
-import { explain } from "../../durable-objects/queue-shard/explain.ts";
+import { explain } from "../../durable-objects/queue-shard/reads/explain.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { makeWorld, type ShardWorld, START } from "../support/node/shard-world.ts";
 import { accept, failed, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
 

@@ -4,7 +4,7 @@ import type { WaitingExplanation } from "../../core/explain.ts";
 import type { Seq } from "../../core/ids.ts";
 import { iso } from "../../core/task.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
-import { explain } from "../../durable-objects/queue-shard/explain.ts";
+import { explain } from "../../durable-objects/queue-shard/reads/explain.ts";
 import { makeWorld, type ShardWorld, START } from "../support/node/shard-world.ts";
 import { accept, failed, many, nth, WorkerHand } from "../support/node/worker-hand.ts";
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import { DEFAULT_SETTINGS } from "../../core/schema/queue-settings.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
-import { read } from "../../durable-objects/queue-shard/read.ts";
+import { read } from "../../durable-objects/queue-shard/reads/read.ts";
 import { NodeD1 } from "../support/node/d1.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 

@@ -1,7 +1,7 @@
 /** Tasks that a session gives back: what stays of them in the attempts. */
 import { describe, expect, it } from "vitest";
 import type { Outcome } from "../../core/schema/session-rpc.ts";
-import { read } from "../../durable-objects/queue-shard/read.ts";
+import { read } from "../../durable-objects/queue-shard/reads/read.ts";
 import { makeWorld } from "../support/node/shard-world.ts";
 
 function handBack(told: Pick<Extract<Outcome, { kind: "returned" }>, "hasBegun">) {

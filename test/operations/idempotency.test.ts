@@ -4,7 +4,7 @@ import { DEFAULT_SETTINGS } from "../../core/schema/queue-settings.ts";
 import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
 import { SHARD_MIGRATIONS } from "../../durable-objects/queue-shard/migrations.ts";
-import { submit } from "../../durable-objects/queue-shard/submit.ts";
+import { submit } from "../../durable-objects/queue-shard/submit/submit.ts";
 import { migrate } from "../../durable-objects/sql/migrate.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { many, succeeded, WorkerHand } from "../support/node/worker-hand.ts";

@@ -1,8 +1,8 @@
 /** `keepPayload: false`: what history is given of a task, however it ends. */
 import { describe, expect, it } from "vitest";
 import { NO_PAYLOAD } from "../../core/task.ts";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
-import { findInOutbox } from "../../durable-objects/queue-shard/outbox.ts";
+import { findInOutbox } from "../../durable-objects/queue-shard/ended/outbox.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

@@ -1,7 +1,7 @@
 /** What ties a task to keys stands in its view while it lives, and in its record however it ends. */
 import { describe, expect, it } from "vitest";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
-import { findInOutbox } from "../../durable-objects/queue-shard/outbox.ts";
+import { findInOutbox } from "../../durable-objects/queue-shard/ended/outbox.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { makeWorld } from "../support/node/shard-world.ts";
 import { accept, failed, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import type { NextAnswerOf } from "../../core/schema/explain-rpc.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
-import { next } from "../../durable-objects/queue-shard/next.ts";
+import { next } from "../../durable-objects/queue-shard/reads/next.ts";
 import { Random } from "../simulation/random.ts";
 import { drawSettings, drawTask } from "../support/node/draw-queue.ts";
 import { makeWorld, type ShardWorld, START } from "../support/node/shard-world.ts";

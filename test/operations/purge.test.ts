@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { MAX_ANSWER_BYTES } from "../../core/bytes.ts";
 import { WAITING, type WaitingStatus } from "../../core/status.ts";
-import { purge } from "../../durable-objects/queue-shard/purge.ts";
-import { read } from "../../durable-objects/queue-shard/read.ts";
+import { read } from "../../durable-objects/queue-shard/reads/read.ts";
+import { purge } from "../../durable-objects/queue-shard/waiting/purge.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, WorkerHand } from "../support/node/worker-hand.ts";
 

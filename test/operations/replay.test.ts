@@ -4,7 +4,7 @@ import { taskId } from "../../core/ids.ts";
 import { MAX_REPLAYS_TOLD, replayOf } from "../../core/replay.ts";
 import type { SubmitRequest } from "../../core/schema/rpc.ts";
 import { NO_PAYLOAD, type TaskRecord } from "../../core/task.ts";
-import { findInOutbox } from "../../durable-objects/queue-shard/outbox.ts";
+import { findInOutbox } from "../../durable-objects/queue-shard/ended/outbox.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { KIB, MAX_RESULT_BYTES, MIB } from "../../core/bytes.ts";
 import { seqAt } from "../../core/ids.ts";
 import type { ReadAnswer } from "../../core/schema/rpc.ts";
-import { countBatch, read } from "../../durable-objects/queue-shard/read.ts";
-import { summarize } from "../../durable-objects/queue-shard/summarize.ts";
-import { wait } from "../../durable-objects/queue-shard/wait.ts";
+import { countBatch, read } from "../../durable-objects/queue-shard/reads/read.ts";
+import { summarize } from "../../durable-objects/queue-shard/reads/summarize.ts";
+import { wait } from "../../durable-objects/queue-shard/reads/wait.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

@@ -1,7 +1,7 @@
 /** Rates at a shard: how often tasks start, over evictions too, and when it wakes. */
 import { describe, expect, it } from "vitest";
-import { close } from "../../durable-objects/queue-shard/close.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { close } from "../../durable-objects/queue-shard/running/close.ts";
 import { countSql } from "../support/node/count-sql.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, many, nth, succeeded, WorkerHand } from "../support/node/worker-hand.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { ClaimedTask, Outcome } from "../../core/schema/session-rpc.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
-import { read } from "../../durable-objects/queue-shard/read.ts";
+import { read } from "../../durable-objects/queue-shard/reads/read.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 
 function openAt(world: ShardWorld): { session: number; task: ClaimedTask } {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_SETTINGS } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
-import { submit } from "../../durable-objects/queue-shard/submit.ts";
+import { submit } from "../../durable-objects/queue-shard/submit/submit.ts";
 import { makeWorld } from "../support/node/shard-world.ts";
 
 const PLAIN: NewTask = { type: "echo", version: 1, priority: 5, payload: "{}", runAt: null, options: null };

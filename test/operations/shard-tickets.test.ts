@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
-import { deadTicket } from "../../durable-objects/queue-shard/dead-ticket.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
+import { deadTicket } from "../../durable-objects/queue-shard/running/dead-ticket.ts";
 import { openNodeSql } from "../../durable-objects/sql/node.ts";
 import { countSql } from "../support/node/count-sql.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";

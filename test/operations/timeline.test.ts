@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import { MAX_MOVES, timelineOf } from "../../core/timeline.ts";
-import { cancel } from "../../durable-objects/queue-shard/cancel.ts";
-import { change } from "../../durable-objects/queue-shard/change.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
+import { change } from "../../durable-objects/queue-shard/waiting/change.ts";
 import { makeWorld, type ShardWorld, START } from "../support/node/shard-world.ts";
 import { accept, failed, nth, returned, snoozed, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

@@ -7,8 +7,8 @@ import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-se
 import type { NewTask, SubmitRequest } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
-import { next } from "../../durable-objects/queue-shard/next.ts";
-import { trySubmit } from "../../durable-objects/queue-shard/try-submit.ts";
+import { next } from "../../durable-objects/queue-shard/reads/next.ts";
+import { trySubmit } from "../../durable-objects/queue-shard/submit/try-submit.ts";
 import { Random } from "../simulation/random.ts";
 import { drawSettings, drawTask } from "../support/node/draw-queue.ts";
 import { makeWorld, type ShardWorld, START } from "../support/node/shard-world.ts";

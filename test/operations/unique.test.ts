@@ -5,7 +5,7 @@ import { FIRST_LOOK_MS, uniqueOf } from "../../core/keys.ts";
 import type { Dedup, NewTask, SubmitAnswer, Within } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
-import { submit } from "../../durable-objects/queue-shard/submit.ts";
+import { submit } from "../../durable-objects/queue-shard/submit/submit.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, nth, returned, snoozed, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 

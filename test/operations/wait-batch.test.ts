@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { BatchAnswer } from "../../core/schema/rpc.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
-import { waitBatch } from "../../durable-objects/queue-shard/wait-batch.ts";
+import { waitBatch } from "../../durable-objects/queue-shard/reads/wait-batch.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, nth, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
 

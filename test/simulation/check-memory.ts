@@ -7,7 +7,7 @@ import { deadlineOf } from "../../core/lease.ts";
 import { deadShareOf } from "../../core/schema/queue-settings.ts";
 import { loadMemory } from "../../durable-objects/queue-shard/load-memory.ts";
 import type { Memory, Session } from "../../durable-objects/queue-shard/memory.ts";
-import { storeClaims } from "../../durable-objects/queue-shard/session-rows.ts";
+import { storeClaims } from "../../durable-objects/queue-shard/running/session-rows.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { must } from "./violation.ts";

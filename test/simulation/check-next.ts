@@ -4,11 +4,11 @@
  */
 import type { Seq } from "../../core/ids.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
-import { explain } from "../../durable-objects/queue-shard/explain.ts";
-import { knownVersion } from "../../durable-objects/queue-shard/foresee.ts";
-import { next } from "../../durable-objects/queue-shard/next.ts";
+import { explain } from "../../durable-objects/queue-shard/reads/explain.ts";
+import { knownVersion } from "../../durable-objects/queue-shard/reads/foresee.ts";
+import { next } from "../../durable-objects/queue-shard/reads/next.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
-import { trySubmit } from "../../durable-objects/queue-shard/try-submit.ts";
+import { trySubmit } from "../../durable-objects/queue-shard/submit/try-submit.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { bestFor, Choice, Room } from "./check-claim.ts";
 import { TYPES } from "./handlers.ts";

@@ -1,7 +1,7 @@
 /** Who watches hears: whatever a step changed of a task that somebody watches, a look at it is due. */
 import { markOfRecord } from "../../core/mark.ts";
 import { FINISHED } from "../../core/status.ts";
-import { read } from "../../durable-objects/queue-shard/read.ts";
+import { read } from "../../durable-objects/queue-shard/reads/read.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { must } from "./violation.ts";
 

@@ -10,11 +10,11 @@ import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-se
 import type { NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import type { AdvanceAnswer, AdvanceRequest, OpenRequest, Ticket } from "../../core/schema/session-rpc.ts";
 import type { WebhookMessage } from "../../core/webhook-message.ts";
-import { advance } from "../../durable-objects/queue-shard/advance.ts";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
-import { open } from "../../durable-objects/queue-shard/open.ts";
+import { advance } from "../../durable-objects/queue-shard/running/advance.ts";
+import { open } from "../../durable-objects/queue-shard/running/open.ts";
 import { Shard } from "../../durable-objects/queue-shard/shard.ts";
-import { submit } from "../../durable-objects/queue-shard/submit.ts";
+import { submit } from "../../durable-objects/queue-shard/submit/submit.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 
 /** 2026-01-01, so that ids look as they do in life. */

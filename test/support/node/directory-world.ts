@@ -15,11 +15,11 @@ import { registerTenant } from "../../../durable-objects/directory/register-tena
 import { onAlarm } from "../../../durable-objects/directory/run-due.ts";
 import { DirectoryState } from "../../../durable-objects/directory/state.ts";
 import { tick } from "../../../durable-objects/directory/tick.ts";
-import { bulk, countBulk } from "../../../durable-objects/queue-shard/bulk.ts";
 import { configure } from "../../../durable-objects/queue-shard/configure.ts";
+import { bulk, countBulk } from "../../../durable-objects/queue-shard/dead/bulk.ts";
+import { summarize } from "../../../durable-objects/queue-shard/reads/summarize.ts";
 import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
-import { submit } from "../../../durable-objects/queue-shard/submit.ts";
-import { summarize } from "../../../durable-objects/queue-shard/summarize.ts";
+import { submit } from "../../../durable-objects/queue-shard/submit/submit.ts";
 import type { Migration } from "../../../durable-objects/sql/migrate.ts";
 import { type NodeSql, nodeSql, openNodeSql } from "../../../durable-objects/sql/node.ts";
 

@@ -2,7 +2,7 @@
 import type { QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type { NewTask } from "../../../core/schema/rpc.ts";
 import type { DeliveryFilter, DeliveryRecord, Hook } from "../../../core/schema/webhooks-rpc.ts";
-import { listDeliveries } from "../../../durable-objects/queue-shard/deliveries.ts";
+import { listDeliveries } from "../../../durable-objects/queue-shard/ended/deliveries.ts";
 import { makeWorld, type ShardWorld } from "./shard-world.ts";
 import { succeeded, WorkerHand } from "./worker-hand.ts";
 

@@ -9,8 +9,8 @@ import type {
   Outcome,
 } from "../../../core/schema/session-rpc.ts";
 import type { TaskRecord } from "../../../core/task.ts";
-import { close } from "../../../durable-objects/queue-shard/close.ts";
-import { read } from "../../../durable-objects/queue-shard/read.ts";
+import { read } from "../../../durable-objects/queue-shard/reads/read.ts";
+import { close } from "../../../durable-objects/queue-shard/running/close.ts";
 import type { ShardWorld } from "./shard-world.ts";
 
 export class WorkerHand {

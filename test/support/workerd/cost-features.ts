@@ -3,10 +3,10 @@ import type { Seq } from "../../../core/ids.ts";
 import { type ShardAddress, taskId } from "../../../core/ids.ts";
 import { replayOf } from "../../../core/replay.ts";
 import { WAITING } from "../../../core/status.ts";
-import { cancel } from "../../../durable-objects/queue-shard/cancel.ts";
-import { change } from "../../../durable-objects/queue-shard/change.ts";
-import { purge } from "../../../durable-objects/queue-shard/purge.ts";
-import { redriveDead } from "../../../durable-objects/queue-shard/redrive.ts";
+import { redriveDead } from "../../../durable-objects/queue-shard/dead/redrive.ts";
+import { cancel } from "../../../durable-objects/queue-shard/waiting/cancel.ts";
+import { change } from "../../../durable-objects/queue-shard/waiting/change.ts";
+import { purge } from "../../../durable-objects/queue-shard/waiting/purge.ts";
 import { failed, taskAt, WorkerHand } from "../node/worker-hand.ts";
 import { type CostBench, type Feature, TASKS } from "./count-cost.ts";
 

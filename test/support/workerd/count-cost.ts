@@ -9,7 +9,7 @@ import type { Seq } from "../../../core/ids.ts";
 import type { QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type { NewTask } from "../../../core/schema/rpc.ts";
 import type { ClaimedTask, Outcome } from "../../../core/schema/session-rpc.ts";
-import { erase } from "../../../durable-objects/queue-shard/erase.ts";
+import { erase } from "../../../durable-objects/queue-shard/ended/erase.ts";
 import { durableSql } from "../../../durable-objects/sql/durable.ts";
 import { packBodies } from "../../../history/outbox-body.ts";
 import { tombstoneOf } from "../../../history/tombstone.ts";

@@ -1,0 +1,289 @@
+/**
+ * What one group of submissions would write, worked out against memory and the keys that are known, without changing
+ * either. Members are looked at one after the other, each against what the ones before it would take: so the depth limit
+ * is exact, and equal keys meet.
+ */
+import { MAX_OUTBOX_BYTES } from "../../../core/bytes.ts";
+import { noSuchQueue } from "../../../core/errors.ts";
+import { nextSeq, type Seq, taskId } from "../../../core/ids.ts";
+import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../../core/keys.ts";
+import { isKeyed, laneText, MAX_LANES } from "../../../core/lanes.ts";
+import { isOver, NO_TIME } from "../../../core/make-task.ts";
+import { type QueueSettings, shareOf } from "../../../core/schema/queue-settings.ts";
+import type {
+  Dedup,
+  Idempotency,
+  KnownTask,
+  NewTask,
+  RefusedTask,
+  SubmitAnswer,
+  SubmitRequest,
+} from "../../../core/schema/rpc.ts";
+import { bornAs, restoreAnswer, storeAnswer } from "../../../core/submit-answer.ts";
+import { depthOf } from "../memory.ts";
+import { refuse, type Shard, type Submitted } from "../shard.ts";
+import { areLanesFull, reclaimLanes } from "../waiting/lane-rows.ts";
+import { type DedupRow, findKeys, isWaiting } from "./dedup-rows.ts";
+import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
+import { refuseAll } from "./refuse-all.ts";
+import { type CachedTask, type CacheHit, CacheLookup } from "./serve-cached.ts";
+
+const TOO_MANY_KEYS = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` } as const;
+
+const OVER = { code: "invalid-request", detail: NO_TIME } as const;
+
+const NO_HITS: readonly CacheHit[] = [];
+
+export class Admission {
+  readonly planned: PlannedTask[] = [];
+  /** Tasks that end at once. */
+  readonly cached: CachedTask[] = [];
+  /** What tasks that wait become. */
+  readonly replaced = new Map<Seq, NewTask>();
+  readonly newKeys = new Map<string, DedupRow>();
+  newSettings: QueueSettings | null = null;
+  lastSeq: number;
+  readonly #shard: Shard;
+  readonly #now: number;
+  /** Of every key that the group brings: the row that counts, with what the members before have made of it. */
+  readonly #rows: Map<string, DedupRow>;
+  readonly #lookup: CacheLookup | null;
+  /** Of the request under way. */
+  #undo: { readonly row: DedupRow; readonly replacement: NewTask | undefined }[] = [];
+  readonly #newLanes = new Set<string>();
+  #lastInLane: NewTask | null = null;
+  #depth: number;
+  readonly #isDry: boolean;
+
+  /** @param isDry nothing is to be written, not even what would make room; which body a key came with is not looked at */
+  constructor(shard: Shard, now: number, group: readonly Submitted[], isDry = false) {
+    this.#isDry = isDry;
+    this.#shard = shard;
+    this.#now = now;
+    this.lastSeq = shard.memory.lastSeq;
+    this.#depth = depthOf(shard.memory);
+    this.#rows = findKeys(shard, group, now);
+    this.#lookup = CacheLookup.of(shard, group, now);
+  }
+
+  get isEmpty(): boolean {
+    return (
+      this.planned.length === 0 &&
+      this.cached.length === 0 &&
+      this.newKeys.size === 0 &&
+      this.replaced.size === 0 &&
+      this.newSettings === null
+    );
+  }
+
+  get #settings(): QueueSettings | null {
+    return this.newSettings ?? this.#shard.memory.settings;
+  }
+
+  admit(request: SubmitRequest): SubmitAnswer {
+    if (request.settings && request.settings.version > (this.#settings?.version ?? 0))
+      this.newSettings = request.settings;
+    const settings = this.#settings;
+    if (!settings || settings.version < request.settingsVersion)
+      return refuse("settings-needed", `this shard has settings ${settings?.version ?? "none"}`);
+    if (settings.deleted) return refuse("queue-unknown", noSuchQueue(this.#shard.address.queue));
+    return request.idempotency ? this.#once(request, request.idempotency, settings) : this.#take(request, settings);
+  }
+
+  /** The answer that the key got before; the first time its row is planned with the tasks. */
+  #once(request: SubmitRequest, { key, fingerprint }: Idempotency, settings: QueueSettings): SubmitAnswer {
+    const row = idempotencyRow({ key });
+    const known = this.#rows.get(row);
+    if (known)
+      return (this.#isDry || known.fingerprint === fingerprint) && known.answer !== null
+        ? restoreAnswer(known.answer)
+        : refuse("idempotency-key-reused", `The Idempotency-Key ${key} came with another body before.`);
+    const answer = this.#take(request, settings);
+    // What was refused altogether took no key: the same request may yet be accepted.
+    const seq = answer.ok ? answer.seqs.find((given) => given !== null) : undefined;
+    if (answer.ok && seq) {
+      const kept = { key: row, seq, expiresAt: this.#now + IDEMPOTENCY_TTL_MS, within: null, createdAt: this.#now };
+      this.#remember({ ...kept, fingerprint, answer: storeAnswer(request.tasks, answer), status: null, attempt: 0 });
+    }
+    return answer;
+  }
+
+  #take(request: SubmitRequest, settings: QueueSettings): SubmitAnswer {
+    if (this.#shard.memory.outbox.bytes > MAX_OUTBOX_BYTES)
+      return refuse("history-backlog", "history has not taken the last gigabyte of finished tasks", 30_000);
+
+    if (this.#shard.memory.deliveries.bytes > MAX_OUTBOX_BYTES)
+      return refuse("webhook-backlog", "receivers of webhooks have not taken the last gigabyte of deliveries", 30_000);
+
+    const share = shareOf(settings.depthLimit, settings, this.#shard.address.shard);
+    const limit = settings.draining ? 0 : share;
+    const full = settings.draining
+      ? ({ code: "draining", detail: "the queue takes no new tasks until it is resumed" } as const)
+      : ({ code: "queue-full", detail: `${this.#depth} of at most ${share} unfinished tasks are here` } as const);
+    // A limit may be lowered below what is here: what is already known needs no room even then.
+    const room = Math.max(0, limit - this.#depth);
+    const hits = this.#hits(request, settings);
+    const wanted = request.atomic && request.tasks.length > room ? this.#fresh(request, hits) : 0;
+    if (wanted > share)
+      return refuse("batch-too-large", `${wanted} tasks are all or nothing, and a shard of the queue holds ${share}`);
+    if (wanted > room) return refuse(full.code, `${full.detail}, and ${wanted} more were to come`, 1_000);
+
+    const seqs: (Seq | null)[] = [];
+    const duplicates: number[] = [];
+    const known: KnownTask[] = [];
+    const refused: RefusedTask[] = [];
+    const before = { planned: this.planned.length, cached: this.cached.length };
+    this.#undo = [];
+    for (const [index, task] of request.tasks.entries()) {
+      const row = task.dedup && this.#rows.get(task.dedup.key);
+      const hit = row ? undefined : hits[index];
+      if (hit) {
+        known.push({ index, status: "SUCCEEDED", createdAt: this.#now, source: hit.source });
+        seqs.push(this.#serve(task, hit));
+        continue;
+      }
+      const verdict = row && task.dedup ? this.#conflict(row, task, task.dedup) : this.#depth >= limit ? full : null;
+      if (verdict && "seq" in verdict) {
+        duplicates.push(index);
+        known.push({ index, status: verdict.status, createdAt: verdict.createdAt ?? this.#now });
+        seqs.push(verdict.seq);
+        continue;
+      }
+      const refusal = verdict ?? this.#faultOf(task, request.idempotency !== undefined);
+      if (refusal) {
+        if (request.atomic) {
+          const isSibling = row !== undefined && this.planned.slice(before.planned).some(({ seq }) => seq === row.seq);
+          this.#takeBack(before);
+          return refuseAll(index, refusal, isSibling);
+        }
+        refused.push({ index, ...refusal });
+        seqs.push(null);
+        continue;
+      }
+      seqs.push(this.#plan(task));
+    }
+    const answer = { v: 1, ok: true, createdAt: this.#now, seqs, duplicates, refused } as const;
+    return known.length === 0 ? answer : { ...answer, known };
+  }
+
+  /** Why a task that no key answers is not taken; null: it is. @param isKeyed then the door has left its times to us */
+  #faultOf(task: NewTask, isKeyed: boolean): Omit<RefusedTask, "index"> | null {
+    if (isKeyed && task.expiresAt !== undefined && isOver(task.expiresAt, task.runAt, this.#now)) return OVER;
+    return this.#hasLane(task) ? null : TOO_MANY_KEYS;
+  }
+
+  /** What becomes of a task whose key is another one's: that one as it is told, or why this one is refused. */
+  #conflict(row: DedupRow, task: NewTask, { onConflict = "return" }: Dedup): DedupRow | Omit<RefusedTask, "index"> {
+    if (onConflict === "return") return row;
+    const id = taskId(this.#shard.address, row.seq);
+    if (onConflict === "reject" || !isWaiting(row)) {
+      const why = onConflict === "reject" ? "has that key" : "has that key and waits no more, so it is not replaced";
+      return { code: "duplicate-task", detail: `The task ${id} ${why}.`, taskId: id };
+    }
+    if (!this.#hasLane(task)) return TOO_MANY_KEYS;
+    const status = row.status === "RETRYING" || row.status === "BLOCKED" ? row.status : bornAs(task, this.#now);
+    const next = { ...row, status };
+    this.#undo.push({ row, replacement: this.replaced.get(row.seq) });
+    this.replaced.set(row.seq, task);
+    this.#rows.set(row.key, next);
+    return next;
+  }
+
+  /** What answers each task without a run, by index. A queue that drains takes none of them either. */
+  #hits({ tasks }: SubmitRequest, { draining }: QueueSettings): readonly (CacheHit | null)[] {
+    const lookup = draining ? null : this.#lookup;
+    return lookup === null ? NO_HITS : tasks.map((task) => lookup.find(task));
+  }
+
+  /** Takes no room, as it never waits. Of its keys only that of a window outlives it. */
+  #serve(task: NewTask, hit: CacheHit): Seq {
+    const seq = this.#next();
+    this.cached.push({ seq, task, hit });
+    if (task.dedup && (task.dedup.within ?? "window") === "window")
+      this.#remember({ ...this.#keyOf(task, task.dedup, seq), status: null });
+    return seq;
+  }
+
+  #next(): Seq {
+    const seq = nextSeq(this.lastSeq, this.#now);
+    this.lastSeq = seq;
+    return seq;
+  }
+
+  #plan(task: NewTask): Seq {
+    const seq = this.#next();
+    this.#depth++;
+    this.planned.push({ seq, task });
+    if (task.dedup) this.#remember(this.#keyOf(task, task.dedup, seq));
+    return seq;
+  }
+
+  #keyOf({ runAt }: NewTask, { key, ttlMs, within }: Dedup, seq: Seq): DedupRow {
+    const status = bornAs({ runAt }, this.#now);
+    // A task that is put off has its key until then, without a look.
+    const from =
+      runAt !== null && status === "SCHEDULED" && (within === "queued" || within === "running") ? runAt : this.#now;
+    const row = { key, seq, expiresAt: from + ttlMs, within: within ?? null, createdAt: this.#now, status } as const;
+    return { ...row, fingerprint: null, answer: null, attempt: 0 };
+  }
+
+  #remember(row: DedupRow): void {
+    this.newKeys.set(row.key, row);
+    this.#rows.set(row.key, row);
+  }
+
+  /** How many of a request's tasks would wait: none whose key is known or that end at once, one of those that share a key. */
+  #fresh(request: SubmitRequest, hits: readonly (CacheHit | null)[]): number {
+    const keys = new Set<string>();
+    let unkeyed = 0;
+    for (const [index, { dedup }] of request.tasks.entries())
+      if (hits[index] && !(dedup && this.#rows.has(dedup.key))) continue;
+      else if (!dedup) unkeyed++;
+      else if (!this.#rows.has(dedup.key)) keys.add(dedup.key);
+    return unkeyed + keys.size;
+  }
+
+  #takeBack(before: { readonly planned: number; readonly cached: number }): void {
+    for (const { row, replacement } of this.#undo.splice(0).reverse()) {
+      this.#rows.set(row.key, row);
+      if (replacement) this.replaced.set(row.seq, replacement);
+      else this.replaced.delete(row.seq);
+    }
+    for (const { task } of this.planned.splice(before.planned)) {
+      this.#depth--;
+      this.#forgetKey(task);
+    }
+    for (const { task } of this.cached.splice(before.cached)) this.#forgetKey(task);
+  }
+
+  #forgetKey({ dedup }: NewTask): void {
+    if (!dedup) return;
+    this.newKeys.delete(dedup.key);
+    this.#rows.delete(dedup.key);
+  }
+
+  /** Whether the task's lane is there or may be made. Neighbours are mostly alike: only a change is looked up. */
+  #hasLane(task: NewTask): boolean {
+    const last = this.#lastInLane;
+    const isAlike = last?.type === task.type && last.priority === task.priority && last.version === task.version;
+    const hasSameKeys = last?.limitKey === task.limitKey && last?.fairnessKey === task.fairnessKey;
+    if (isAlike && hasSameKeys && last.options === task.options) return true;
+    const { lanes } = this.#shard.memory;
+    const key = laneKeyFor(task);
+    const text = laneText(key);
+    if (isKeyed(key) && !lanes.find(key) && !this.#newLanes.has(text)) {
+      if (this.#areLanesFull() && !this.#isDry && lanes.empty.size > 0)
+        this.#shard.transact(() => reclaimLanes(this.#shard));
+      if (this.#areLanesFull()) return false;
+      this.#newLanes.add(text);
+    }
+    this.#lastInLane = task;
+    return true;
+  }
+
+  /** In a dry run empty lanes do not count: they would be reclaimed. */
+  #areLanesFull(): boolean {
+    const reclaimable = this.#isDry ? this.#shard.memory.lanes.empty.size : 0;
+    return areLanesFull(this.#shard, this.#newLanes.size - reclaimable);
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Tasks that wait become what a later submission under their key tells. Who calls this has seen to it that they wait and
+ * that their new lanes may be made (admission.ts).
+ */
+import type { Seq } from "../../../core/ids.ts";
+import type { NewTask } from "../../../core/schema/rpc.ts";
+import { bornAs } from "../../../core/submit-answer.ts";
+import type { Shard } from "../shard.ts";
+import { modeFor, storedOptions, type TaskRow, waitingRow } from "../task-rows.ts";
+import { type Changes, changeWaiting } from "../waiting/change-waiting.ts";
+
+/** Inside a transaction, also for tasks that it has just written. */
+export function replaceTasks(shard: Shard, replaced: ReadonlyMap<Seq, NewTask>, now: number): void {
+  for (const [seq, task] of replaced) {
+    const row = waitingRow(shard.sql, seq);
+    if (!row) throw new Error(`task ${seq} waits no more, and was to be replaced`);
+    changeWaiting(shard, row, changesOf(row, task, now), "replaced", now);
+  }
+}
+
+function changesOf(row: TaskRow, task: NewTask, now: number): Changes {
+  return {
+    ...whenOf(row, task, now),
+    priority: task.priority,
+    version: task.version,
+    options: storedOptions(task),
+    // A suspect stays one: what it did may not have been its payload's fault.
+    mode: row.mode === "normal" ? modeFor(task.options) : row.mode,
+    limit_key: task.limitKey ?? null,
+    fairness_key: task.fairnessKey ?? null,
+    expires_at: task.expiresAt ?? null,
+    payload: task.payload,
+  };
+}
+
+/** One that waits for its parents or for its backoff goes on waiting for that, and for its new time if that is later. */
+function whenOf({ status, run_at }: TaskRow, task: NewTask, now: number): Changes {
+  if (status === "BLOCKED") return { run_at: task.runAt };
+  if (status === "RETRYING") return { run_at: Math.max(run_at ?? now, task.runAt ?? 0) };
+  return { status: bornAs(task, now), run_at: task.runAt };
+}
