@@ -18,7 +18,7 @@ export async function startJob(
 ): Promise<JobAnswer> {
   return write(state, () => {
     const entry = findQueue(state, definition.queue);
-    if (!entry) return refuse("queue-unknown", noSuchQueue(definition.queue));
+    if (!entry) return refuse("queue-unknown", noSuchQueue(definition.queue), { pointer: "/queue" });
     if (countActiveJobs(state) >= MOST_ACTIVE)
       return refuse("too-many-jobs", `${MOST_ACTIVE} jobs are under way; each ends, or can be cancelled.`);
     const every = Array.from({ length: entry.shardsEver }, (_, shard) => shard);

@@ -7,10 +7,15 @@ import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
 import type { Ctx, Door } from "../door.ts";
 import { unknownQueue } from "../routes/queue-name.ts";
 
-/** Every object that the queue ever had. @throws Problem queue-unknown */
-export async function shardsOf(door: Door, c: Ctx, queue: QueueName): Promise<ShardAddress[]> {
+/** Every object that the queue ever had. @param pointer where it was named @throws Problem queue-unknown */
+export async function shardsOf(
+  door: Door,
+  c: Ctx,
+  queue: QueueName,
+  pointer: "/queue" | "?queue",
+): Promise<ShardAddress[]> {
   const entry = await door.known.queue(queue, false, deadlineOf(door.ports));
-  if (entry === null) throw unknownQueue(queue);
+  if (entry === null) throw unknownQueue(queue, pointer);
   const { tenant } = c.env;
   return Array.from({ length: entry.shardsEver }, (_, shard) => ({ tenant, queue, shard }));
 }

@@ -32,7 +32,7 @@ export async function listDeadLetters(door: Door, c: Ctx): Promise<Response> {
   const filter = filterOf(c);
   const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? 50;
   const cursor = readCursor(c, CursorSchema);
-  const shards = await shardsOf(door, c, queueOf(c));
+  const shards = await shardsOf(door, c, queueOf(c), "?queue");
   const lists = await askEach(door, shards, (shard, at) =>
     shard.listDead({ v: 1, filter, after: placeIn(at.shard, cursor), limit }),
   );
@@ -50,7 +50,7 @@ export async function listDeadLetters(door: Door, c: Ctx): Promise<Response> {
 /** By type and cause, the largest group first. */
 export async function groupDeadLetters(door: Door, c: Ctx): Promise<Response> {
   const filter = filterOf(c);
-  const shards = await shardsOf(door, c, queueOf(c));
+  const shards = await shardsOf(door, c, queueOf(c), "?queue");
   const answers = await askEach(door, shards, (shard) => shard.groupDead({ v: 1, filter }));
   const groups = new Map<string, { at: ShardAddress; group: DeadGroup }>();
   for (const { at, answer } of answers)
@@ -118,7 +118,7 @@ export async function discardDeadLetters(door: Door, c: Ctx): Promise<Response> 
   const dryRun = told.dryRun ?? false;
   const asOf = asOfOf(door, told.asOf) ?? door.ports.now();
   const deadline = deadlineOf(door.ports);
-  let shards = await shardsOf(door, c, queue);
+  let shards = await shardsOf(door, c, queue, "/queue");
   const places = new Map<number, DeadPlace>();
   let discarded = 0;
   for (;;) {
@@ -141,7 +141,7 @@ export async function discardDeadLetters(door: Door, c: Ctx): Promise<Response> 
 function queueOf(c: Ctx): QueueName {
   const queue = c.req.query("queue");
   if (queue === undefined) throw queryProblem("queue", "is required: dead letters are a queue's");
-  if (!QueueNameSchema.safeParse(queue).success) throw unknownQueue(queue);
+  if (!QueueNameSchema.safeParse(queue).success) throw unknownQueue(queue, "?queue");
   return queue as QueueName;
 }
 

@@ -109,17 +109,17 @@ function readTask(c: Ctx): ParsedTaskId | null {
 async function placesOf(door: Door, c: Ctx, task: ParsedTaskId | null): Promise<readonly ShardAddress[]> {
   const { tenant } = c.env;
   const queue = c.req.query("queue");
-  if (queue !== undefined && !QueueNameSchema.safeParse(queue).success) throw unknownQueue(queue);
+  if (queue !== undefined && !QueueNameSchema.safeParse(queue).success) throw unknownQueue(queue, "?queue");
   if (task) {
     if ((await knownPlace(door, task, deadlineOf(door.ports))) === null)
       throw new Problem("task-unknown", "There is no such task.");
     return queue === undefined || queue === task.queue ? [{ tenant, queue: task.queue, shard: task.shard }] : [];
   }
-  if (queue !== undefined) return await shardsOf(door, c, queue as QueueName);
+  if (queue !== undefined) return await shardsOf(door, c, queue as QueueName, "?queue");
   const id = c.req.query("webhook");
   if (id === undefined) throw queryProblem("queue", "is required, or webhook or task: deliveries are a queue's");
   const { webhook } = await askDirectory(door, c, (directory) => directory.getWebhook({ v: 1, id }));
-  return await shardsOf(door, c, webhook.queue);
+  return await shardsOf(door, c, webhook.queue, "?queue");
 }
 
 async function placeOf(door: Door, c: Ctx) {

@@ -10,6 +10,8 @@ export function nameOf(c: Ctx): QueueName {
   return name as QueueName;
 }
 
-export function unknownQueue(name: string): Problem {
-  return new Problem("queue-unknown", noSuchQueue(name));
+/** @param pointer where the caller named it, but for the path: `/queue` in a body, `?queue` in the query */
+export function unknownQueue(name: string, pointer?: "/queue" | "?queue"): Problem {
+  const errors = pointer === undefined ? [] : [{ pointer, detail: "is not a known queue" }];
+  return new Problem("queue-unknown", noSuchQueue(name), { errors });
 }

@@ -32,7 +32,7 @@ export async function createWebhook(door: Door, c: Ctx): Promise<Response> {
 export async function listWebhooks(door: Door, c: Ctx): Promise<Response> {
   const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? MAX_LISTED;
   const name = c.req.query("queue");
-  if (name !== undefined && !QueueNameSchema.safeParse(name).success) throw unknownQueue(name);
+  if (name !== undefined && !QueueNameSchema.safeParse(name).success) throw unknownQueue(name, "?queue");
   const queue = name === undefined ? null : (name as QueueName);
   const after = readCursor(c, IdCursorSchema);
   const { webhooks, next } = await askDirectory(door, c, (directory) =>

@@ -176,7 +176,10 @@ describe("many", () => {
   it("274 of a queue or a job that is not there is 404", async () => {
     const none = { action: "cancel", queue: "nowhere", filter: {} };
     for (const dryRun of [true, false])
-      expect((await call("POST", "/tasks/bulk", { ...none, dryRun })).body.code).toBe("queue-unknown");
+      expect((await call("POST", "/tasks/bulk", { ...none, dryRun })).body).toMatchObject({
+        code: "queue-unknown",
+        errors: [{ pointer: "/queue" }],
+      });
     expect((await call("GET", "/tasks/bulk/none")).body.code).toBe("job-unknown");
     expect((await call("POST", "/tasks/bulk/none/cancel")).body.code).toBe("job-unknown");
   });

@@ -18,6 +18,8 @@ const OLDEST = `SELECT seq, coalesce(dead_bytes, 0) AS bytes FROM task WHERE sta
 
 /** A transaction of so many takes about 20 ms. */
 export const MOST_DEAD = 1_000;
+/** A death mostly drives out one; where it takes more than these, the alarm goes on. */
+const WITH_A_DEATH = 16;
 /** How often the log tells that the oldest went. */
 const TELL_EVERY_MS = 60_000;
 
@@ -33,7 +35,7 @@ export function noteDead(shard: Shard, row: TaskRow): void {
   dead.count++;
   dead.bytes += deadBytes(row);
   dead.oldest = Math.min(dead.oldest ?? endedAt, endedAt);
-  trimDead(shard);
+  trimDead(shard, WITH_A_DEATH);
 }
 
 /** Inside a transaction. @returns how many there were */
@@ -67,14 +69,14 @@ export function hasTooManyDead({ memory: { dead, settings } }: Shard): boolean {
   return dead.count > most.count || dead.bytes > most.bytes;
 }
 
-/** The oldest go until what is left may stay, a thousand a call. Inside a transaction. */
-export function trimDead(shard: Shard): void {
+/** The oldest go until what is left may stay, so many a call. Inside a transaction. */
+export function trimDead(shard: Shard, atMost = MOST_DEAD): void {
   const { dead, settings } = shard.memory;
   if (!settings || !hasTooManyDead(shard)) return;
   const most = deadShareOf(settings);
   let { count, bytes } = dead;
   const seqs: Seq[] = [];
-  const limit = dead.bytes > most.bytes ? MOST_DEAD : Math.min(MOST_DEAD, count - most.count);
+  const limit = dead.bytes > most.bytes ? atMost : Math.min(atMost, count - most.count);
   for (const row of shard.sql.all<{ seq: Seq; bytes: number }>(OLDEST, limit)) {
     if (count <= most.count && bytes <= most.bytes) break;
     seqs.push(row.seq);
