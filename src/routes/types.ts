@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { MAX_CACHE_TTL_S } from "../../core/cache.ts";
 import { Problem } from "../../core/errors.ts";
-import { type QueueName, TYPE_NAME } from "../../core/ids.ts";
+import { DEFAULT_QUEUE, type QueueName, TYPE_NAME } from "../../core/ids.ts";
 import type { TypeRoute } from "../../core/schema/directory-rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
 import { askDirectory } from "../ask-directory.ts";
@@ -12,7 +12,8 @@ import { pathProblem } from "../middleware/problems.ts";
 import { checkBody, readJson } from "../middleware/read-body.ts";
 
 const RouteSchema = z.strictObject({
-  queue: QueueNameSchema,
+  /** Absent: `default`, where tasks of a type without a route go. */
+  queue: QueueNameSchema.optional(),
   cacheTtlSeconds: z.int().min(0).max(MAX_CACHE_TTL_S).nullable().optional(),
 });
 
@@ -50,7 +51,11 @@ export async function putType(door: Door, c: Ctx): Promise<Response> {
   if (!TYPE_NAME.test(type))
     throw pathProblem("type", "A task type", "must be 1 to 128 letters, digits or any of _ . : / -");
   const body = checkBody(RouteSchema, await readJson(c.req.raw, door.env.bodyLimit));
-  const route = { type, queue: body.queue as QueueName, cacheTtlSeconds: body.cacheTtlSeconds ?? null };
+  const route = {
+    type,
+    queue: (body.queue as QueueName | undefined) ?? DEFAULT_QUEUE,
+    cacheTtlSeconds: body.cacheTtlSeconds ?? null,
+  };
   await askDirectory(door, c, (directory) => directory.putRoute({ v: 1, ...route }));
   door.known.forgetRoute(type);
   const [view] = viewsOf(door, [route], type);

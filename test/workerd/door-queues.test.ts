@@ -217,6 +217,9 @@ describe("types", () => {
     expect(put).toMatchObject({ status: 200, body: { type: "sleep", queue: "slow", known: "handled" } });
     expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("slow");
     expect((await call("GET", "/types/sleep")).body.queue).toBe("slow");
+    const whole = await call("PUT", "/types/sleep", { cacheTtlSeconds: 0 });
+    expect(whole).toMatchObject({ status: 200, body: { queue: "default", cacheTtlSeconds: 0 } });
+    expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("default");
   });
 
   it("C2 184 PUT makes known what only workers elsewhere run: any JSON is its payload", async () => {
