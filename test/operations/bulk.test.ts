@@ -70,6 +70,15 @@ describe("274 cancelling in bulk", () => {
     expect(world.shard.memory).toMatchObject({ lanes: { queued: 1 }, due: { count: 0 }, running: 2 });
   });
 
+  it("touches nothing of a queue that was deleted and made again meanwhile, nor of one that has not come yet", () => {
+    const world = worldOf({ generation: 2 });
+    const [seq] = accept(world, {});
+    expect(() => ask(world, cancelling({}), { generation: 1 })).toThrow("queue-unknown");
+    expect(ask(world, cancelling({}), { generation: 3 })).toMatchObject({ done: 0, more: false });
+    expect(statusOf(world, seq)).toBe("QUEUED");
+    expect(ask(world, cancelling({}), { generation: 2 })).toMatchObject({ done: 1 });
+  });
+
   it("means what its filter says: status, type, tag, keys, time of submission, ids", () => {
     const world = worldOf();
     const [a, b, c, d] = accept(
