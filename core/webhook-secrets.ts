@@ -10,14 +10,20 @@ export function makeSecret(uuid: () => string): WebhookSecret {
   return { secret: PREFIX + btoa(`${uuid()}${uuid()}`.replaceAll("-", "")), until: null };
 }
 
-/** A new one, and the one that it replaces until a day from now; those before it go. */
+/** However often they are changed: a signature of each stands in a header. */
+const MOST_SECRETS = 5;
+
+/**
+ * A new one; the one that it replaces counts until a day from now, those before it until their own day is over: whoever
+ * changes twice, because an answer was lost, cuts nobody off.
+ */
 export function rotateSecrets(
   secrets: readonly WebhookSecret[],
   uuid: () => string,
   now: number,
 ): readonly WebhookSecret[] {
-  const replaced = secrets.filter(({ until }) => until === null).map((one) => ({ ...one, until: now + OVERLAP_MS }));
-  return [makeSecret(uuid), ...replaced];
+  const replaced = secretsAt(secrets, now).map((one) => ({ ...one, until: one.until ?? now + OVERLAP_MS }));
+  return [makeSecret(uuid), ...replaced].slice(0, MOST_SECRETS);
 }
 
 /** Those that count now, the newest first. */

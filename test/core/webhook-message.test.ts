@@ -63,7 +63,12 @@ describe("295 a message", () => {
     const secrets = secretsAt(both, NOW).map(({ secret }) => secret);
     const headers = await signedHeaders(messageOf(body, secrets));
     for (const secret of secrets) expect(new Webhook(secret).verify(body, headers)).toEqual({ type: "ping" });
-    expect(rotateSecrets(both, () => crypto.randomUUID(), NOW)).toHaveLength(2);
+    const thrice = rotateSecrets(both, () => crypto.randomUUID(), NOW + 1);
+    expect(secretsAt(thrice, NOW + 2)).toHaveLength(3);
+    expect(secretsAt(thrice, NOW + OVERLAP_MS).map(({ secret }) => secret)).toEqual([
+      thrice[0]?.secret,
+      both[0]?.secret,
+    ]);
   });
 
   it("tells how the task ended, and nothing of its payload or of a stack", () => {

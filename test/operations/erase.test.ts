@@ -93,6 +93,17 @@ describe("226 the data of a finished task", () => {
     sameCounts(world);
   });
 
+  it("goes with the lane of its keys, where no other task has them", () => {
+    const world = makeWorld();
+    const [seq] = accept(world, { limitKey: "customer-7" }, { limitKey: "customer-8" });
+    const hand = new WorkerHand(world, { want: 1 });
+    hand.close(hand.tasks.map((task) => succeeded(world, task)));
+    const keys = () => world.shard.sql.all<{ key: string }>("SELECT limit_key AS key FROM lane ORDER BY no");
+    expect(keys()).toEqual([{ key: "customer-7" }, { key: "customer-8" }]);
+    erase(world.shard, { v: 1, seq: seq as Seq });
+    expect(keys()).toEqual([{ key: "customer-8" }]);
+  });
+
   it("is asked to go again: the same is told, and nothing but its mark is written", () => {
     const world = makeWorld();
     const seq = nth(ended(world, 1), 0);

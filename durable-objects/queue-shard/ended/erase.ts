@@ -11,6 +11,7 @@ import { dropDead } from "../dead/dead-rows.ts";
 import { readOne } from "../reads/read.ts";
 import { refuse, type Shard } from "../shard.ts";
 import { forgetResultOf } from "../submit/cache-rows.ts";
+import { forgetEmptyKeys } from "../waiting/lane-rows.ts";
 import { markErased } from "./erased-marks.ts";
 import { forgetDeliveriesOf } from "./forget-deliveries.ts";
 import { removeFromOutbox, sendHistory } from "./outbox.ts";
@@ -26,6 +27,7 @@ export function erase(shard: Shard, { seq }: EraseRequest): EraseAnswer {
     markErased(shard, seq, now);
     forgetResultOf(shard, seq);
     forgetDeliveriesOf(shard, seq);
+    forgetEmptyKeys(shard);
     if (known === null || isDeleted(known)) return;
     dropDead(shard, [seq]);
     removeFromOutbox(shard, seq);

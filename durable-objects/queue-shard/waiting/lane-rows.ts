@@ -2,7 +2,7 @@
 
 import type { Seq } from "../../../core/ids.ts";
 import { WINDOW } from "../../../core/lane-window.ts";
-import { type Lane, type LaneKey, MAX_LANES } from "../../../core/lanes.ts";
+import { isKeyed, type Lane, type LaneKey, MAX_LANES } from "../../../core/lanes.ts";
 import type { Sql } from "../../sql/sql.ts";
 import type { Shard } from "../shard.ts";
 
@@ -32,8 +32,17 @@ export function areLanesFull({ memory }: Shard, more: number): boolean {
 /** Drops every empty lane, where there are as many as may be; inside a transaction, and before lanes are looked up. */
 export function reclaimLanes(shard: Shard): void {
   const { lanes } = shard.memory;
-  if (lanes.empty.size === 0 || !areLanesFull(shard, 0)) return;
-  const empty = [...lanes.empty];
+  if (lanes.empty.size > 0 && areLanesFull(shard, 0)) drop(shard, [...lanes.empty]);
+}
+
+/** Drops the empty lanes that have keys: they are what a caller named. Inside a transaction. */
+export function forgetEmptyKeys(shard: Shard): void {
+  const keyed = [...shard.memory.lanes.empty].filter(({ key }) => isKeyed(key));
+  if (keyed.length > 0) drop(shard, keyed);
+}
+
+function drop(shard: Shard, empty: readonly Lane[]): void {
+  const { lanes } = shard.memory;
   shard.sql.run(DROP_LANES, JSON.stringify(empty.map((lane) => lane.no)));
   for (const lane of empty) lanes.remove(lane);
 }
