@@ -1,5 +1,5 @@
 /** Tasks that wait are CANCELLED, those that run are asked to stop: a portion, in the order of their ids. */
-import { MAX_ANSWER_BYTES, MAX_OUTBOX_BYTES } from "../../../core/bytes.ts";
+import { cutByBytes, MAX_ANSWER_BYTES, MAX_OUTBOX_BYTES } from "../../../core/bytes.ts";
 import type { Seq } from "../../../core/ids.ts";
 import type { BulkRequest, LiveFilter } from "../../../core/schema/bulk-rpc.ts";
 import type { UnfinishedStatus } from "../../../core/status.ts";
@@ -47,7 +47,8 @@ export function cancelPortion(shard: Shard, filter: LiveFilter, request: BulkReq
   const end = further?.seq ?? upTo;
   const { where, values } = matchLive(filter);
   const found = sql.all<Found>(next(where), ...values, asOf ?? EVER, after, end, most);
-  const taken = cut(found);
+  // As many as one transaction, and the records that it writes, may have.
+  const [taken = []] = cutByBytes(found, ({ chars }) => chars, MAX_ANSWER_BYTES);
   const isCut = taken.length === most || taken.length < found.length;
   const place = isCut ? (taken.at(-1)?.seq ?? end) : end;
 
@@ -69,13 +70,3 @@ export function cancelPortion(shard: Shard, filter: LiveFilter, request: BulkReq
 }
 
 const endingOf = ({ status }: TaskRow) => ({ to: "CANCELLED", cause: `cancelled in bulk while ${status}` }) as const;
-
-/** As many as one transaction, and the records that it writes, may have. */
-function cut(found: readonly Found[]): readonly Found[] {
-  let chars = 0;
-  const end = found.findIndex((task, i) => {
-    chars += task.chars;
-    return i > 0 && chars > MAX_ANSWER_BYTES;
-  });
-  return end < 0 ? found : found.slice(0, end);
-}

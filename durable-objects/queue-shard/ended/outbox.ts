@@ -13,10 +13,9 @@ import type { Shard } from "../shard.ts";
 
 const APPEND = `INSERT INTO outbox (n, lo, hi, count, bytes, refused, body, payload, result)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-const FIND = "SELECT body, payload, result FROM outbox WHERE lo <= ?2 AND hi >= ?1";
+const FIND = "SELECT n, body, payload, result FROM outbox WHERE lo <= ?2 AND hi >= ?1";
 const STILL_DEAD = "SELECT seq FROM task WHERE seq IN (SELECT value FROM json_each(?)) AND status = 'FAILED'";
 
-const FIND_ROWS = "SELECT n, body, payload, result FROM outbox WHERE lo <= ?2 AND hi >= ?1";
 const TAKE_ONE = "DELETE FROM outbox WHERE n = ? RETURNING count, bytes, refused";
 const TAKE_FLUSHED = "DELETE FROM outbox WHERE n >= ? AND n <= ? AND refused IS NULL RETURNING count, bytes, refused";
 
@@ -61,7 +60,7 @@ export function appendRows(shard: Shard, rows: readonly HistoryRow[]): void {
 
 /** Nothing of the task is left in any row; what else such a row had is in one of its own. Inside a transaction. */
 export function removeFromOutbox(shard: Shard, seq: Seq): void {
-  for (const row of shard.sql.all<HistoryBody & { readonly n: number }>(FIND_ROWS, seq, seq)) {
+  for (const row of shard.sql.all<HistoryBody & { readonly n: number }>(FIND, seq, seq)) {
     const rows = unpackBody(row);
     const others = rows.filter(([other]) => other !== seq);
     if (others.length === rows.length) continue;
