@@ -5,7 +5,7 @@
 import type { Seq } from "./ids.ts";
 import { canonicalJson } from "./json.ts";
 import type { Dedup, Idempotency } from "./schema/rpc.ts";
-import type { SubmittedTask } from "./schema/submission.ts";
+import type { SubmittedTask, Unique } from "./schema/submission.ts";
 
 /** How long an Idempotency-Key is remembered. */
 export const IDEMPOTENCY_TTL_MS = 86_400_000;
@@ -27,26 +27,25 @@ export function erasedRow(seq: Seq): string {
 }
 
 /**
- * A row is looked at so long after its task was to run, whether the key is still needed; then after as long again as
- * the task is old, at most a month, so that a task which waits for a month costs ten looks.
- */
-export const FIRST_LOOK_MS = 3_600_000;
-export const LAST_LOOK_MS = 30 * 86_400_000;
-
-/**
  * The key that a task is to be alone under, within its queue, type and limitKey: what `unique` names, else the type. The
  * limitKey is part of it because it decides the shard: a limit is kept at one, and two could not see each other's keys.
- * @param hash of a text, short and safe from collisions; asked where the payload is the key
+ * It is a hash, whatever was named: a key outlives its task's data, and may be somebody's address.
+ * @param hash of a text, short and safe from collisions
  */
 export async function uniqueOf(task: SubmittedTask, hash: (text: string) => Promise<string>): Promise<Dedup> {
-  const { type, unique, limitKey, debounceSeconds, throttleSeconds } = task;
-  // Neither a type nor a key of a caller's has a space in it, so none runs over into the next.
-  const ofLimit = limitKey === undefined ? "" : ` ${limitKey}`;
-  let key = `uniq:type:${type}${ofLimit}`;
-  if (unique?.by === "key") key = `uniq:key:${type} ${unique.key}${ofLimit}`;
-  else if (unique) key = `uniq:payload:${type} ${await hash(canonicalJson(task.payload))}${ofLimit}`;
-  if (debounceSeconds !== undefined) return { key, ttlMs: FIRST_LOOK_MS, within: "queued", onConflict: "replace" };
-  if (throttleSeconds !== undefined) return { key, ttlMs: throttleSeconds * 1_000, within: "window" };
+  const { type, unique, limitKey = "", debounceSeconds, throttleSeconds } = task;
+  // Neither a type nor a limitKey has a space in it, so none runs over into the next.
+  const alone = async (manner: "debounce" | "throttle" | "unique") =>
+    `uniq:${await hash(`${manner} ${type} ${limitKey} ${namedBy(unique, task.payload)}`)}`;
+  if (debounceSeconds !== undefined)
+    return { key: await alone("debounce"), ttlMs: 0, within: "queued", onConflict: "replace" };
+  if (throttleSeconds !== undefined)
+    return { key: await alone("throttle"), ttlMs: throttleSeconds * 1_000, within: "window" };
   const { within = "window", windowSeconds = 0, onConflict = "return" } = unique ?? {};
-  return { key, ttlMs: within === "window" ? windowSeconds * 1_000 : FIRST_LOOK_MS, within, onConflict };
+  return { key: await alone("unique"), ttlMs: windowSeconds * 1_000, within, onConflict };
+}
+
+function namedBy(unique: Unique | undefined, payload: unknown): string {
+  if (unique === undefined) return "type";
+  return unique.by === "key" ? `key ${unique.key}` : `payload ${canonicalJson(payload)}`;
 }

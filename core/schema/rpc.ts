@@ -60,7 +60,7 @@ export interface NewTask {
 /** How long the task that a submission makes has its key, and what becomes of submissions under it meanwhile. */
 export interface Dedup {
   readonly key: string;
-  /** From its submission on; where `within` says otherwise, when its shard first looks whether the key is still needed. */
+  /** From its submission on; it says nothing where the task has its key for as long as it waits or runs. */
   readonly ttlMs: number;
   /** Absent: `window`. */
   readonly within?: Within;
@@ -74,7 +74,7 @@ export type Within = "queued" | "running" | "window";
 
 /** The same key and fingerprint again are answered what the first were; another fingerprint is refused. */
 export interface Idempotency {
-  /** The caller's Idempotency-Key. */
+  /** Hash of the caller's Idempotency-Key. */
   readonly key: string;
   /** Of the body that came with it. */
   readonly fingerprint: string;

@@ -7,6 +7,7 @@ import { emptyMemory, type Memory } from "./memory.ts";
 import { loadLevels } from "./running/bucket-rows.ts";
 import { loadSessions } from "./running/session-rows.ts";
 import { loadCache } from "./submit/cache-rows.ts";
+import { IS_ANY_HELD, NEXT_KEY } from "./submit/dedup-rows.ts";
 import { type LaneRow, laneKeyOf } from "./waiting/lane-rows.ts";
 
 const HAS_TABLES = "SELECT 1 AS one FROM sqlite_master WHERE type = 'table' AND name = 'shard'";
@@ -25,7 +26,6 @@ const OUTBOX = `SELECT count(*) FILTER (WHERE refused IS NULL) AS rows,
   coalesce(sum(bytes) FILTER (WHERE refused IS NULL), 0) AS bytes,
   count(refused) AS refused, coalesce(max(n), 0) AS last FROM outbox`;
 const NOTICES = "SELECT count(*) AS count, coalesce(max(n), 0) AS last FROM notice";
-const DEDUP = "SELECT min(expires_at) AS next FROM dedup";
 
 /**
  * Reads memory from SQL. Nothing is written, so an object that was only asked something stays without tables.
@@ -64,7 +64,8 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   const notices = sql.all<Memory["notices"]>(NOTICES)[0];
   if (notices) memory.notices = notices;
   if (memory.notices.count > 0) memory.noticeFlush.at = 0;
-  memory.dedupExpiry = sql.all<{ next: number | null }>(DEDUP)[0]?.next ?? null;
+  memory.dedupExpiry = sql.all<{ next: number | null }>(NEXT_KEY)[0]?.next ?? null;
+  memory.hasHeldKeys = sql.all(IS_ANY_HELD).length > 0;
   memory.cache = loadCache(sql);
   memory.levels = loadLevels(sql);
   memory.deliveries = loadDeliveries(sql);

@@ -80,7 +80,10 @@ export interface Memory {
   /** `rows`, `entries`, `bytes`: on the way to D1; `refused`: kept here for good. */
   outbox: { rows: number; entries: number; bytes: number; refused: number; last: number };
   notices: { count: number; last: number };
+  /** Of keys that go by time: Unix ms, never later than the first of them goes. */
   dedupExpiry: number | null;
+  /** Whether some task has a key for as long as it waits or runs; may say so when none has any more. */
+  hasHeldKeys: boolean;
   cache: CacheState;
   /** When each sink is to be flushed (Unix ms), and how often it failed in a row. */
   historyFlush: { at: number | null; failures: number };
@@ -122,6 +125,7 @@ export function emptyMemory(): Memory {
     outbox: { rows: 0, entries: 0, bytes: 0, refused: 0, last: 0 },
     notices: { count: 0, last: 0 },
     dedupExpiry: null,
+    hasHeldKeys: false,
     cache: { rows: 0, bytes: 0, nextExpiry: null },
     historyFlush: { at: null, failures: 0 },
     noticeFlush: { at: null, failures: 0 },

@@ -185,4 +185,15 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
       "CREATE INDEX delivery_due ON delivery (receiver, next_at, bytes) WHERE status = 'pending'",
     ],
   },
+  {
+    // Keys are hashes now: as they were named nobody looks for them any more, and they may be somebody's address. What a
+    // task has while it waits or runs goes with it, so it is found by its task and not by a time.
+    id: "214-keys-hashed",
+    statements: [
+      "DELETE FROM dedup WHERE key LIKE 'uniq:%' OR key LIKE 'idem:%' OR key LIKE 'sched:%:key:%'",
+      "CREATE INDEX dedup_held ON dedup (seq) WHERE within IN ('queued', 'running')",
+      "CREATE INDEX dedup_timed ON dedup (expires_at) WHERE ifnull(within, 'window') = 'window'",
+      "DROP INDEX dedup_expiry",
+    ],
+  },
 ];

@@ -100,7 +100,7 @@ export async function resumeSchedule(door: Door, c: Ctx): Promise<Response> {
 export async function runSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = idOf(c);
   await refuseFields(c.req.raw, door.env.bodyLimit);
-  const key = readKey(c.req.raw.headers);
+  const key = await readKey(c.req.raw.headers);
   const { taskId, replayed: isReplay } = await askDirectory(
     door,
     c,

@@ -1,12 +1,11 @@
 /** A shard's tasks that are replaced while they wait: the same id, and what was told last. */
 import { describe, expect, it } from "vitest";
-import { FIRST_LOOK_MS } from "../../core/keys.ts";
 import type { Dedup, NewTask } from "../../core/schema/rpc.ts";
 import { makeWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 
 function keyed(payload: unknown, more: Partial<NewTask> = {}, dedup: Partial<Dedup> = {}): Partial<NewTask> {
-  const key: Dedup = { key: "k", ttlMs: FIRST_LOOK_MS, within: "queued", onConflict: "replace", ...dedup };
+  const key: Dedup = { key: "k", ttlMs: 60_000, within: "queued", onConflict: "replace", ...dedup };
   return { payload: JSON.stringify(payload), dedup: key, ...more };
 }
 

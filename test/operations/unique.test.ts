@@ -1,23 +1,38 @@
 /** A shard's unique tasks: who has a key, for how long, and what a later submission is told. */
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
-import { FIRST_LOOK_MS, uniqueOf } from "../../core/keys.ts";
+import { uniqueOf } from "../../core/keys.ts";
 import type { Dedup, NewTask, SubmitAnswer, Within } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { submit } from "../../durable-objects/queue-shard/submit/submit.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
+import { purge } from "../../durable-objects/queue-shard/waiting/purge.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, nth, returned, snoozed, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 
 const HOUR = 3_600_000;
 
 function unique(within: Within, more: Partial<Dedup> = {}): Partial<NewTask> {
-  return { dedup: { key: "uniq:key:echo k", ttlMs: within === "window" ? 60_000 : FIRST_LOOK_MS, within, ...more } };
+  return { dedup: { key: "uniq:key:echo k", ttlMs: within === "window" ? 60_000 : 0, within, ...more } };
 }
 
 function accepted(answer: SubmitAnswer) {
   if (!answer.ok) throw new Error(`not accepted: ${answer.code}`);
   return answer;
+}
+
+function keysOf(world: ShardWorld): string[] {
+  return world.shard.sql.all<{ key: string }>("SELECT key FROM dedup").map(({ key }) => key);
+}
+
+function only(world: ShardWorld): Seq {
+  return world.shard.sql.all<{ seq: Seq }>("SELECT seq FROM task")[0]?.seq ?? (0 as Seq);
+}
+
+function endBy(world: ShardWorld, end: typeof succeeded | typeof failed): void {
+  const hand = new WorkerHand(world);
+  hand.close(hand.tasks.map((task) => end(world, task)));
 }
 
 /** Whether the key is its first task's still. */
@@ -87,10 +102,9 @@ describe("205 within running", () => {
     }
   });
 
-  it("a key outlives hours, evictions and the first look at it, and its row goes after the task", () => {
+  it("207 a key outlives hours and evictions, and its row goes with the task", () => {
     const world = makeWorld();
     const [first = 0] = accept(world, unique("running"));
-    const rows = () => world.shard.sql.all<{ at: number }>("SELECT expires_at AS at FROM dedup");
     for (let hour = 0; hour < 100; hour++) {
       world.passTo(world.now + HOUR);
       if (hour % 10 === 0) world.evict();
@@ -98,12 +112,10 @@ describe("205 within running", () => {
     }
     const hand = new WorkerHand(world);
     hand.close(hand.tasks.map((task) => succeeded(world, task)));
-    expect(rows()).toHaveLength(1);
-    world.passTo(world.now + 200 * HOUR);
-    expect(rows()).toEqual([]);
+    expect(keysOf(world)).toEqual([]);
   });
 
-  it("207 a key is kept while its task runs, for hours, and looked at meanwhile", () => {
+  it("207 a key is kept while its task runs, for hours", () => {
     const world = makeWorld();
     const [first = 0] = accept(world, { ...unique("running"), options: JSON.stringify({ timeoutMs: 86_400_000 }) });
     const hand = new WorkerHand(world);
@@ -114,7 +126,6 @@ describe("205 within running", () => {
     }
     expect(world.shard.memory.running).toBe(1);
     expect(isHeld(world, "running", first)).toBe(true);
-    expect(world.shard.sql.all<{ at: number }>("SELECT expires_at AS at FROM dedup")[0]?.at).toBeGreaterThan(world.now);
   });
 
   it("207 keys past their time go 1,000 at a time, each batch by an alarm that comes at once", () => {
@@ -131,30 +142,59 @@ describe("205 within running", () => {
     expect(left).toEqual([1_500, 500, 0]);
   });
 
-  it("a key of a task that waits for long is looked at ever more seldom", () => {
+  it("135 207 a key that its task has costs no alarm, however long that waits", () => {
     const world = makeWorld();
-    accept(world, unique("running"));
-    let looks = 0;
-    let before = 0;
-    for (let hour = 0; hour < 1_000; hour++) {
-      world.passTo(world.now + HOUR);
-      const at = world.shard.sql.all<{ at: number }>("SELECT expires_at AS at FROM dedup")[0]?.at ?? 0;
-      if (at !== before) looks++;
-      before = at;
-    }
-    expect(looks).toBeGreaterThan(5);
-    expect(looks).toBeLessThan(15);
+    accept(world, { ...unique("running"), runAt: world.now + 1_000 * HOUR });
+    world.passTo(world.now + HOUR);
+    expect(world.shard.alarmAt).toBe(world.now + 999 * HOUR);
   });
 
-  it("135 207 more keys than one batch are looked at and forgotten at once, some held, some not", () => {
+  it.each(["queued", "running"] as const)("207 a key %s goes with its task, however that ends", (within) => {
+    const ends: Record<string, (world: ShardWorld) => void> = {
+      succeeded: (world) => endBy(world, succeeded),
+      failed: (world) => endBy(world, failed),
+      "cancelled while it waits": (world) => void cancel(world.shard, { v: 1, seq: only(world) }),
+      "cancelled while it runs": (world) => {
+        const hand = new WorkerHand(world);
+        cancel(world.shard, { v: 1, seq: only(world) });
+        hand.close(hand.tasks.map((task) => failed(world, task)));
+      },
+      expired: (world) => world.passTo(world.now + 10_000),
+      purged: (world) => void purge(world.shard, { v: 1, statuses: ["QUEUED"] }),
+    };
+    for (const [how, end] of Object.entries(ends)) {
+      const world = makeWorld({ retry: { maxAttempts: 1 } });
+      accept(world, { ...unique(within), expiresAt: world.now + 10_000 });
+      end(world);
+      expect(keysOf(world), how).toEqual([]);
+    }
+  });
+
+  it("207 the end of a task takes no key that is another one's by then", () => {
+    const world = makeWorld();
+    accept(world, unique("queued"));
+    const hand = new WorkerHand(world);
+    const [second = 0] = accept(world, unique("queued"));
+    hand.close(hand.tasks.map((task) => succeeded(world, task)));
+    expect(isHeld(world, "queued", second)).toBe(true);
+  });
+
+  it("207 after an eviction too a key goes with its task", () => {
+    const world = makeWorld();
+    accept(world, unique("running"));
+    world.evict();
+    endBy(world, succeeded);
+    expect(keysOf(world)).toEqual([]);
+  });
+
+  it("207 of many keys those of tasks that have ended are free, the others are not", () => {
     const world = makeWorld({ slots: 64 });
-    const keyed = (i: number) => ({ dedup: { key: `k${i}`, ttlMs: FIRST_LOOK_MS, within: "running" as const } });
+    const keyed = (i: number) => ({ dedup: { key: `k${i}`, ttlMs: 0, within: "running" as const } });
     for (let at = 0; at < 2_500; at += 500) accept(world, ...Array.from({ length: 500 }, (_, i) => keyed(at + i)));
     const hand = new WorkerHand(world, { want: 300 });
     while (hand.tasks.length < 300) hand.say({ want: 300 - hand.tasks.length });
     hand.close(hand.tasks.map((task) => succeeded(world, task)));
-    world.passTo(world.now + FIRST_LOOK_MS);
-    expect(world.shard.sql.all<{ n: number }>("SELECT count(*) AS n FROM dedup")[0]?.n).toBe(2_200);
+    expect(keysOf(world)).toHaveLength(2_200);
     expect(accepted(world.submit([keyed(0), keyed(2_499)])).duplicates).toEqual([1]);
   });
 });

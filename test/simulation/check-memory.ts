@@ -21,6 +21,9 @@ const WAITING = `SELECT lane, group_concat(seq) AS seqs FROM task INDEXED BY tas
 const ASTRAY = `SELECT seq FROM task JOIN lane ON lane = no WHERE status = 'QUEUED' AND (task.priority <> lane.priority
   OR task.type <> lane.type OR task.limit_key IS NOT lane.limit_key OR task.fairness_key IS NOT lane.fairness_key
   OR task.version <> lane.version OR task.mode <> lane.mode)`;
+/** Keys that went with their tasks, by the rule, and are there. */
+const LEFT = `SELECT key FROM dedup WHERE within IN ('queued', 'running')
+  AND NOT EXISTS (SELECT 1 FROM task WHERE task.seq = dedup.seq AND status <> 'FAILED')`;
 
 /** What the tables say. Read once for all steps that write nothing. */
 export interface Tables {
@@ -31,6 +34,8 @@ export interface Tables {
   readonly waiting: readonly WaitingLane[];
   /** Tasks in a lane that is not theirs. */
   readonly astray: readonly number[];
+  /** Keys that their tasks have left behind. */
+  readonly left: readonly string[];
 }
 
 const NO_ROWS: Tables["last"] = { outbox: 0, notice: 0 };
@@ -43,13 +48,14 @@ interface WaitingLane {
 
 export function readTables(sql: Sql, boot: string | null): Tables {
   const fresh = loadMemory(sql, boot);
-  if (!fresh.hasTables) return { fresh, last: NO_ROWS, running: "", waiting: [], astray: [] };
+  if (!fresh.hasTables) return { fresh, last: NO_ROWS, running: "", waiting: [], astray: [], left: [] };
   return {
     fresh,
     last: sql.all<Tables["last"]>(LAST)[0] ?? NO_ROWS,
     running: sql.all<{ held: string | null }>(RUNNING)[0]?.held ?? "",
     waiting: sql.all<WaitingLane>(WAITING),
     astray: sql.all<{ seq: number }>(ASTRAY).map(({ seq }) => seq),
+    left: sql.all<{ key: string }>(LEFT).map(({ key }) => key),
   };
 }
 
@@ -85,8 +91,10 @@ export function checkMemory({ memory, outbound }: Shard, tables: Tables, hasStep
   // A clock that steps back shifts them in memory alone.
   if (!hasSteppedClock) same("levels", levelsOf(memory), levelsOf(fresh));
   atMost("dedupExpiry", memory.dedupExpiry, fresh.dedupExpiry);
+  must(memory.hasHeldKeys || !fresh.hasHeldKeys, () => "a key that its task has is not known of");
   checkSessions(memory, fresh);
   same("tasks in a wrong lane", tables.astray.join(), "");
+  same("keys of tasks that have ended", tables.left.join(), "");
   checkClaims(memory, tables.running);
   checkLanes(memory, fresh, tables.waiting);
 }

@@ -1,9 +1,11 @@
 /** DELETE of a task's data over HTTP, on real objects and D1: what is answered then, and what D1's being away does. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { HistoryDatabase } from "../../core/ports.ts";
 import { call, type Reply } from "../support/workerd/call.ts";
 import { altered, serviceWith, silence } from "../support/workerd/service.ts";
+import { stubOf } from "../support/workerd/shard.ts";
 
 const queue = "deleted";
 const path = "/tasks/submissions";
@@ -59,6 +61,31 @@ describe("226 DELETE of a finished task", () => {
       expect((await erase(id)).status).toBe(204);
     },
   );
+
+  it("with keys: none stays in the shard as it was named, and those of a time still answer with the task", async () => {
+    const headers = { "idempotency-key": SECRET };
+    const rows = () =>
+      runInDurableObject(stubOf(queue), (_instance, { storage }) =>
+        storage.sql.exec("SELECT key, within FROM dedup WHERE key NOT LIKE 'erased:%'").toArray(),
+      );
+    const task = (within: object, type = "echo") => ({
+      ...{ type, payload: { ms: 1 }, queue },
+      unique: { by: "key", key: SECRET, ...within },
+    });
+    const window = task({ within: "window", windowSeconds: 600 });
+    const submit = async (body: object, more = {}) => String((await call("POST", path, body, more)).body.id);
+    const ids = [await submit(window), await submit(task({ within: "running" }, "sleep"), { headers })];
+    for (const id of ids) {
+      await call("GET", `${path}/${id}?wait=20`);
+      expect((await erase(id)).status).toBe(204);
+    }
+    expect(JSON.stringify(await rows())).not.toContain(SECRET);
+    expect((await rows()).map(({ within }) => within)).toEqual(expect.arrayContaining(["window", null]));
+    expect(await rows()).toHaveLength(2);
+    expect(await submit(window)).toBe(ids[0]);
+    expect(await submit(task({ within: "running" }, "sleep"), { headers })).toBe(ids[1]);
+    expect(await submit(task({ within: "running" }, "sleep"))).not.toBe(ids[1]);
+  });
 
   it("of a batch's task: it counts as what it was", async () => {
     const task = { type: "echo", payload: SECRET, queue };

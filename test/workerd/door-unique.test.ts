@@ -123,6 +123,15 @@ describe("208 209 replace, debounce, throttle", () => {
     expect((await submit({ ...throttled, unique: { by: "key", key: "k" } })).body.id).not.toBe(first.body.id);
   });
 
+  it("209 throttled, debounced and unique under one name are three tasks", async () => {
+    const unique = { by: "key", key: "three" };
+    const kinds = [{ throttleSeconds: 60 }, { debounceSeconds: 60 }, { unique: { ...unique, within: "running" } }];
+    const each = () => Promise.all(kinds.map(async (kind) => (await submit({ ...task, unique, ...kind })).body.id));
+    const first = await each();
+    expect(new Set(first).size).toBe(3);
+    expect(await each()).toEqual(first);
+  });
+
   it.each([
     [{ debounceSeconds: 1, throttleSeconds: 1 }, "/throttleSeconds"],
     [{ debounceSeconds: 1, delaySeconds: 1 }, "/debounceSeconds"],

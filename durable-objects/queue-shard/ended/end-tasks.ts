@@ -1,12 +1,13 @@
 /**
- * Tasks have ended, however: history is given what they were, and whoever is to be told of it gets a delivery. Every end
- * goes through here, in the transaction that ends the task.
+ * Tasks have ended, however: history is given what they were, and whoever is to be told of it gets a delivery, and
+ * its key is free. Every end goes through here, in the transaction that ends the task.
  */
 import type { Hook } from "../../../core/schema/webhooks-rpc.ts";
 import { isFinished } from "../../../core/status.ts";
 import type { TaskRecord } from "../../../core/task.ts";
 import { finishedBody } from "../../../core/webhook-message.ts";
 import type { Shard } from "../shard.ts";
+import { releaseKeys } from "../submit/dedup-rows.ts";
 import { appendDelivery, HOST } from "./delivery-rows.ts";
 import { appendHistory, FLUSH_DELAY_MS } from "./outbox.ts";
 
@@ -15,6 +16,7 @@ const NOBODY: readonly Hook[] = [];
 /** Inside a transaction. */
 export function endTasks(shard: Shard, records: readonly TaskRecord[], now: number): void {
   appendHistory(shard, records, now);
+  releaseKeys(shard, records);
   const webhooks = shard.memory.settings?.hooks?.webhooks ?? NOBODY;
   for (const record of records)
     if (webhooks.length > 0 || record.options?.callback) tellEnd(shard, record, webhooks, now);

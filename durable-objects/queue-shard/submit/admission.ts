@@ -97,7 +97,7 @@ export class Admission {
     if (known)
       return (this.#isDry || known.fingerprint === fingerprint) && known.answer !== null
         ? restoreAnswer(known.answer)
-        : refuse("idempotency-key-reused", `The Idempotency-Key ${key} came with another body before.`);
+        : refuse("idempotency-key-reused", "The Idempotency-Key came with another body before.");
     const answer = this.#take(request, settings);
     // What was refused altogether took no key: the same request may yet be accepted.
     const seq = answer.ok ? answer.seqs.find((given) => given !== null) : undefined;
@@ -219,12 +219,8 @@ export class Admission {
   }
 
   #keyOf({ runAt }: NewTask, { key, ttlMs, within }: Dedup, seq: Seq): DedupRow {
-    const status = bornAs({ runAt }, this.#now);
-    // A task that is put off has its key until then, without a look.
-    const from =
-      runAt !== null && status === "SCHEDULED" && (within === "queued" || within === "running") ? runAt : this.#now;
-    const row = { key, seq, expiresAt: from + ttlMs, within: within ?? null, createdAt: this.#now, status } as const;
-    return { ...row, fingerprint: null, answer: null, attempt: 0 };
+    const row = { key, seq, expiresAt: this.#now + ttlMs, within: within ?? null, createdAt: this.#now } as const;
+    return { ...row, status: bornAs({ runAt }, this.#now), fingerprint: null, answer: null, attempt: 0 };
   }
 
   #remember(row: DedupRow): void {

@@ -1,7 +1,8 @@
 /**
  * Keys under which a submission may be repeated, as rows: what was made under each, and what it takes for that to count.
  * `fingerprint` and `answer` are an Idempotency-Key's alone; `within` is a unique task's.
- * Must stay true: the row of a task that was to be alone while it waits or runs is there until that task has ended.
+ * Must stay true: the row of a task that was to be alone while it waits or runs goes in the transaction that ends that
+ * task, and no sooner, unless another task has the key by then.
  */
 import type { Seq } from "../../../core/ids.ts";
 import { idempotencyRow } from "../../../core/keys.ts";
@@ -15,6 +16,11 @@ const FIND = `SELECT d.key, d.seq, d.expires_at AS expiresAt, d.within, d.create
   WHERE d.key IN (SELECT value FROM json_each(?1)) AND (d.expires_at > ?2 OR d.within IN ('queued', 'running'))`;
 const REMEMBER = `INSERT OR REPLACE INTO dedup (key, seq, expires_at, within, created_at, fingerprint, answer)
   VALUES (?, ?, ?, ?, ?, ?, ?)`;
+const RELEASE = `DELETE FROM dedup WHERE within IN ('queued', 'running')
+  AND seq IN (SELECT value FROM json_each(?)) RETURNING seq`;
+export const IS_ANY_HELD = "SELECT 1 AS one FROM dedup WHERE within IN ('queued', 'running') LIMIT 1";
+/** Of those that go by time. */
+export const NEXT_KEY = "SELECT min(expires_at) AS next FROM dedup WHERE ifnull(within, 'window') = 'window'";
 
 /** A row as it is stored. */
 export interface KeptKey {
@@ -67,6 +73,14 @@ export function rememberKeys(shard: Shard, rows: ReadonlyMap<string, KeptKey>): 
   const { memory, sql } = shard;
   for (const { key, seq, expiresAt, within, createdAt, fingerprint, answer } of rows.values()) {
     sql.run(REMEMBER, key, seq, expiresAt, within, createdAt, fingerprint, answer);
-    memory.dedupExpiry = Math.min(memory.dedupExpiry ?? expiresAt, expiresAt);
+    if (within === "queued" || within === "running") memory.hasHeldKeys = true;
+    else memory.dedupExpiry = Math.min(memory.dedupExpiry ?? expiresAt, expiresAt);
   }
+}
+
+/** Tasks have ended: the keys that were theirs until then are free. Inside that transaction; a queue without such keys pays nothing. */
+export function releaseKeys({ memory, sql }: Shard, ended: readonly { readonly seq: Seq }[]): void {
+  if (!memory.hasHeldKeys || ended.length === 0) return;
+  if (sql.all(RELEASE, JSON.stringify(ended.map(({ seq }) => seq))).length === 0) return;
+  memory.hasHeldKeys = sql.all(IS_ANY_HELD).length > 0;
 }

@@ -160,7 +160,7 @@ export const FEATURES: readonly Feature[] = [
     },
   },
   {
-    name: "`debounceSeconds`, `replace`: of each key two submissions, the key later forgotten",
+    name: "`debounceSeconds`, `replace`: of each key two submissions, the key gone with the task",
     async run(bench) {
       const told = (n: number) =>
         ({
@@ -172,7 +172,6 @@ export const FEATURES: readonly Feature[] = [
       bench.pass(5_000);
       bench.runAll();
       await bench.flush();
-      bench.pass(3 * HOUR_MS);
     },
   },
   {
