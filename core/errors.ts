@@ -56,6 +56,15 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** Codes that objects have between them are nobody's outside: such an object does not do its work. */
+export function publicCode(code: string): ErrorCode {
+  return isErrorCode(code) ? code : "unavailable";
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
+
 export interface FieldError {
   /**
    * JSON Pointer (RFC 6901) into the request body, `?name` for a query parameter, `{name}` for a part of the path,

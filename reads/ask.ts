@@ -3,7 +3,7 @@
  * is a refusal like any other; whether the question was carried out is then known for reads (`unavailable`) and not
  * for a submission (`outcome-unknown`). The caller takes a new stub for each question: one that failed stays broken.
  */
-import { ERRORS, type ErrorCode, Problem } from "../core/errors.ts";
+import { type ErrorCode, Problem, publicCode } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Answer, Refusal, Versioned } from "../core/schema/answer.ts";
@@ -79,17 +79,8 @@ export function problemOf({ code, detail, retryAfterMs, pointer, taskId }: Refus
   });
 }
 
-/** Codes that objects have between them are nobody's outside: such an object does not do its work. */
-export function publicCode(code: string): ErrorCode {
-  return isErrorCode(code) ? code : "unavailable";
-}
-
 export function refusal(code: ErrorCode, detail: string): Refusal {
   return { v: 1, ok: false, code, detail };
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERRORS, code);
 }
 
 function isRefusal<T>(answer: Answer<T>): answer is Refusal {

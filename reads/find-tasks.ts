@@ -2,7 +2,7 @@
  * Finds tasks by id: the shard, which has what lives and what history has not taken yet, then D1, then the reason why
  * they are nowhere. An invented id never wakes an object: its queue and shard must be known, its moment must have come.
  */
-import { type ErrorCode, Problem } from "../core/errors.ts";
+import { type ErrorCode, Problem, publicCode } from "../core/errors.ts";
 import { type ParsedTaskId, parseTaskId, type Seq, type ShardAddress, seqTime, type TenantName } from "../core/ids.ts";
 import type { Refusal } from "../core/schema/answer.ts";
 import type { QueueEntry } from "../core/schema/directory-rpc.ts";
@@ -10,7 +10,7 @@ import type { ReadAnswer } from "../core/schema/rpc.ts";
 import type { TaskRecord } from "../core/task.ts";
 import { fanOut } from "../durable-objects/stubs.ts";
 import { isDeleted } from "../history/tombstone.ts";
-import { ask, deadlineOf, publicCode, timeLeft } from "./ask.ts";
+import { ask, deadlineOf, timeLeft } from "./ask.ts";
 import { findInHistory } from "./find-in-history.ts";
 import type { Reader } from "./reader.ts";
 

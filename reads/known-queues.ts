@@ -87,8 +87,13 @@ export class KnownQueues {
   async queueOfShard(queue: QueueName, shard: number, deadline: number): Promise<QueueEntry | null> {
     const entry = await this.queue(queue, false, deadline);
     if (entry === null || shard < entry.shardsEver) return entry;
-    const { entry: newest } = answered(await this.#lookup({ queue, type: null, create: false }, false, deadline));
+    const { entry: newest } = answered(await this.newest(queue, deadline));
     return newest !== null && shard < newest.shardsEver ? newest : null;
+  }
+
+  /** As the Directory has it now: a shard has said that what is remembered is over. Never throws. */
+  newest(queue: QueueName, deadline: number): Promise<Answer<Found>> {
+    return this.#lookup({ queue, type: null, create: false }, false, deadline);
   }
 
   /**

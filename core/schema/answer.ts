@@ -12,7 +12,7 @@ export interface Versioned {
 
 export interface Refusal extends Versioned {
   readonly ok: false;
-  readonly code: ErrorCode | "settings-needed" | "session-unknown" | "stale-turn";
+  readonly code: ErrorCode | "settings-needed" | "settings-stale" | "session-unknown" | "stale-turn";
   readonly detail: string;
   readonly retryAfterMs?: number;
   /** JSON Pointer to the field that is wrong, with `invalid-request` and `setting-fixed`. */

@@ -82,6 +82,8 @@ export interface Idempotency {
 
 export interface SubmitRequest extends Versioned {
   readonly settingsVersion: number;
+  /** By which the tasks were placed: which making of the queue they were meant for. Absent: not asked. */
+  readonly generation?: number;
   /** Sent when the shard answered `settings-needed`. */
   readonly settings?: QueueSettings;
   /** true: all or none. false: each for itself, refusals by index. */

@@ -5,7 +5,7 @@
  * over the loss of any call, or of this object. A shard that has no room, or is silent, is asked again ever more seldom.
  */
 import { workAt } from "../../core/bulk-work.ts";
-import { noSuchQueue } from "../../core/errors.ts";
+import { noSuchQueue, publicCode } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import type { Answer } from "../../core/schema/answer.ts";
 import type { BulkPortion, BulkRefusal, BulkWork, CountBulkAnswer, JobFailure } from "../../core/schema/bulk-rpc.ts";
@@ -169,9 +169,8 @@ function keepRefusal(state: DirectoryState, part: PartRow, refusal: BulkRefusal,
 }
 
 function refusalOf({ code, detail }: Extract<Answer<object>, { readonly ok: false }>): BulkRefusal {
-  // What objects have between them alone: as little is known as where there was no answer.
-  const isInside = code === "settings-needed" || code === "session-unknown" || code === "stale-turn";
-  return { code: isInside ? "unavailable" : code, detail };
+  // Of what objects have between them alone as little is known as where there was no answer.
+  return { code: publicCode(code), detail };
 }
 
 function endIfAllDid(state: DirectoryState, { id, queue, work }: OpenJob): void {

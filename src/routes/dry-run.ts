@@ -2,14 +2,14 @@
  * `dryRun: true` in a submission: checked, routed and admitted like any other, and then left. The answer says what would
  * become of it: which queue and shard, in which status, what goes first, or why it would be refused.
  */
-import { Problem } from "../../core/errors.ts";
+import { Problem, publicCode } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { TriedTask } from "../../core/schema/explain-rpc.ts";
 import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
 import { iso } from "../../core/task.ts";
-import { deadlineOf, problemOf, publicCode } from "../../reads/ask.ts";
+import { deadlineOf, problemOf } from "../../reads/ask.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem, problemView } from "../middleware/problems.ts";

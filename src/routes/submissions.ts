@@ -3,13 +3,15 @@
  * itself. 202 says that a shard has written them down. The hot path of the product: nothing here is done per task that
  * could be done per request.
  */
+
+import { publicCode } from "../../core/errors.ts";
 import { batchId, type QueueName, taskId } from "../../core/ids.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { Idempotency } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { iso } from "../../core/task.ts";
-import { deadlineOf, problemOf, publicCode } from "../../reads/ask.ts";
+import { deadlineOf, problemOf } from "../../reads/ask.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem, type ProblemView, problemView } from "../middleware/problems.ts";

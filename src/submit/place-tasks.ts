@@ -54,12 +54,31 @@ export async function placeTasks(door: Door, load: Load): Promise<Placed | Refus
   const shard = named ?? bestShard(settings, load.tasks) ?? placeTask(settings, null, door.ports.random());
   const answer = await submit(door, load, shard);
   if (answer.ok) return { shard, answer };
-  if (answer.code === "queue-unknown") door.known.forgetQueue(load.entry.queue);
+  if (answer.code === "queue-unknown" || answer.code === "settings-stale") return await placeAnew(door, load, answer);
   const isMovable = NO_ROOM.has(answer.code) && named === null;
   const other = isMovable ? anotherShard(settings, shard, door.ports.random()) : null;
   if (other === null) return answer;
   const second = await submit(door, load, other);
   return second.ok ? { shard: other, answer: second } : second;
+}
+
+/**
+ * The queue that the tasks were placed by is no more, and nothing was written: placed once more where it was made again
+ * and all of them still go to one shard.
+ */
+async function placeAnew(door: Door, load: Load, answer: Refusal): Promise<Placed | Refusal> {
+  const { queue, settings } = load.entry;
+  const found = await door.known.newest(queue, load.deadline);
+  const entry = found.ok ? found.entry : null;
+  if (entry !== null && entry.settings.version > settings.version) {
+    const { astray } = namedShard(entry.settings, load.tasks, load.idempotency?.key);
+    if (astray === null) return await placeTasks(door, { ...load, entry });
+  } else if (answer.code === "queue-unknown") {
+    door.known.forgetQueue(queue);
+    return answer;
+  }
+  const detail = `The queue ${queue} was deleted and made again just now. The same request again goes to the new one.`;
+  return { ...refusal("unavailable", detail), retryAfterMs: 1_000 };
 }
 
 /** null: a shard takes so much at once. */
@@ -80,11 +99,15 @@ async function tell(door: Door, load: Load, shard: number, atMost: number): Prom
   return !first.ok && first.code === "settings-needed" ? await send(door, load, shard, atMost, true) : first;
 }
 
+function versionsOf({ version, generation }: QueueEntry["settings"]) {
+  return { settingsVersion: version, generation };
+}
+
 function send(door: Door, load: Load, shard: number, atMost: number, withSettings: boolean): Promise<SubmitAnswer> {
   const { tenant, entry, atomic, idempotency, deadline, repeats } = load;
   const { queue, settings } = entry;
   const tasks = packTasks(withoutStrays(settings, load.tasks, shard));
-  const plain = { v: 1 as const, settingsVersion: settings.version, atomic, tasks };
+  const plain = { v: 1 as const, ...versionsOf(settings), atomic, tasks };
   const known = idempotency === null ? plain : { ...plain, idempotency };
   const request = repeats === undefined ? known : { ...known, repeats: repeats.record };
   const ms = timeLeft(door.ports, deadline, atMost);

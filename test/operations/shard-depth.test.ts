@@ -93,6 +93,16 @@ describe("182 settings", () => {
     expect(world.submit([{}], older)).toMatchObject({ ok: true });
   });
 
+  it("258 what was meant for a queue that was deleted since is not taken by the one that was made again", () => {
+    const world = makeWorld({ generation: 2 });
+    for (const more of [{}, { idempotency: { key: "k", fingerprint: "f" } }])
+      expect(world.submit([{}], { generation: 1, ...more })).toMatchObject({ ok: false, code: "settings-stale" });
+    expect(world.shard.sql.all("SELECT (SELECT count(*) FROM task) + (SELECT count(*) FROM dedup) AS n")).toEqual([
+      { n: 0 },
+    ]);
+    expect(world.submit([{}], { generation: 2 })).toMatchObject({ ok: true });
+  });
+
   it("older ones that come late change nothing", () => {
     const world = makeWorld();
     accept(world, {});

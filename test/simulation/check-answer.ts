@@ -30,8 +30,9 @@ export function checkAnswer(shard: Shard, method: Method, request: unknown, answ
 }
 
 /** The depth limit is exact: never more, and no refusal while there is room. A replay tells of another time. */
-function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitAnswer): void {
-  const { depthLimit = 0, draining = false } = shard.memory.settings ?? {};
+function checkSubmission(shard: Shard, request: SubmitRequest, answer: SubmitAnswer): void {
+  const { tasks } = request;
+  const { depthLimit = 0, draining = false, generation = 0 } = shard.memory.settings ?? {};
   const limit = draining ? 0 : depthLimit;
   const depth = depthOf(shard.memory);
   if (!answer.ok) {
@@ -41,6 +42,7 @@ function checkSubmission(shard: Shard, { tasks }: SubmitRequest, answer: SubmitA
       must(tasks.length > depthLimit, () => `${tasks.length} tasks were too many for an empty queue of ${depthLimit}`);
     return;
   }
+  must((request.generation ?? generation) >= generation, () => "a submission to a queue that was deleted was taken");
   if (answer.replayed) return;
   for (const index of answer.duplicates) checkHeld(shard, tasks[index]?.dedup?.key ?? "");
   for (const { index, code } of answer.refused)

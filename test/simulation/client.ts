@@ -101,7 +101,8 @@ export class Client {
       );
     const atomic = size === 1 || random.chance(0.6);
     tally.count(size === 1 ? "single submission" : atomic ? "batch" : "batch; not atomic");
-    const plain = { v: 1, settingsVersion: this.settings.version, atomic, tasks } as const;
+    const { version: settingsVersion, generation } = this.settings;
+    const plain = { v: 1, settingsVersion, generation, atomic, tasks } as const;
     const key = random.chance(0.2) ? `once ${this.#ids}` : null;
     const request = key === null ? plain : { ...plain, idempotency: { key, fingerprint: "as sent" } };
     this.send(request);
@@ -117,11 +118,9 @@ export class Client {
     const isOther = random.chance(0.3) && this.#answers.has(request.idempotency.key);
     tally.count(isOther ? "key with another body" : "submission repeated");
     const { key } = request.idempotency;
-    const { version } = this.settings;
-    const again: SubmitRequest = isOther
-      ? { ...request, settingsVersion: version, idempotency: { key, fingerprint: "another" } }
-      : { ...request, settingsVersion: version };
-    this.send(again);
+    const { version: settingsVersion, generation } = this.settings;
+    const again: SubmitRequest = { ...request, settingsVersion, generation };
+    this.send(isOther ? { ...again, idempotency: { key, fingerprint: "another" } } : again);
   }
 
   /** As the door does: with settings where they lack, and again where that is safe. */
@@ -181,9 +180,14 @@ export class Client {
     const isSafe = request.idempotency !== undefined || request.tasks.every(({ dedup }) => dedup && isLasting(dedup));
     try {
       const answer = await network.call(this.#life, "submit", request, isSafe);
+      const { version: settingsVersion, generation } = this.settings;
       if (!answer.ok && answer.code === "settings-needed" && !request.settings) {
         tally.count(answer.code);
-        await this.#submit({ ...request, settings: this.settings, settingsVersion: this.settings.version }, tries + 1);
+        await this.#submit({ ...request, settings: this.settings, settingsVersion, generation }, tries + 1);
+      } else if (!answer.ok && answer.code === "settings-stale" && (request.generation ?? generation) < generation) {
+        tally.count(answer.code);
+        const { settings: _, ...placed } = request;
+        await this.#submit({ ...placed, settingsVersion, generation }, tries + 1);
       } else if (before === this.#forgotten) this.#told(request, answer);
     } catch (error) {
       if (!String(error).includes(SIMULATED)) throw error;

@@ -9,7 +9,7 @@ const DEFAULT_SEEDS = 2_000;
 
 /** Moves and deeds that a run of some hundred seeds cannot lack. */
 const DEEDS = [
-  "single submission, batch, batch; not atomic, outcome unknown, known key, queue-full, draining, settings-needed, read, wait",
+  "single submission, batch, batch; not atomic, outcome unknown, known key, queue-full, draining, settings-needed, settings-stale, read, wait",
   "call open, call advance, call close, call configure, call drain, call wake, call deadTicket, dead ticket",
   "session, solo session, ticket, solo ticket, ticket retried, alarm, start of the object, evicted, drain, kill",
   "crash in company, crash while alone, stalled handler, clock back an hour, clock on an hour, background work failed",

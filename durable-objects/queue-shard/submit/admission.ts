@@ -87,6 +87,8 @@ export class Admission {
     if (!settings || settings.version < request.settingsVersion)
       return refuse("settings-needed", `this shard has settings ${settings?.version ?? "none"}`);
     if (settings.deleted) return refuse("queue-unknown", noSuchQueue(this.#shard.address.queue));
+    if (request.generation !== undefined && request.generation < settings.generation)
+      return refuse("settings-stale", "the queue was deleted and made again, and may place its tasks otherwise now");
     return request.idempotency ? this.#once(request, request.idempotency, settings) : this.#take(request, settings);
   }
 
