@@ -1,7 +1,7 @@
 /** What a shard knows about a waiting task that may tell why it waits. */
+import type { Ahead } from "./count-ahead.ts";
 import type { AttemptError } from "./errors.ts";
 import type { Among } from "./explain-reasons.ts";
-import type { Ahead } from "./foresee.ts";
 import type { QueueName } from "./ids.ts";
 import type { LaneMode } from "./lanes.ts";
 import type { Standing } from "./limits.ts";

@@ -1,5 +1,5 @@
 /** What may hold a waiting task back: a closed set of codes, each with its numbers. Codes are API: added, never renamed. */
-import type { Ahead } from "./foresee.ts";
+import type { Ahead } from "./count-ahead.ts";
 import type { Rate } from "./token-bucket.ts";
 
 /** So many may run at once, and so many do; the rest of the room is taken by those that go before. */

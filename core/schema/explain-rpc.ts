@@ -1,6 +1,6 @@
 /** What a shard is asked about the order in which its tasks run, and about why one does not. */
 import type { Explanation, WaitingExplanation } from "../explain.ts";
-import type { Reason } from "../explain-reasons.ts";
+import type { Among, Reason } from "../explain-reasons.ts";
 import type { Seq, TaskId } from "../ids.ts";
 import type { Status } from "../status.ts";
 import type { Answer, Versioned } from "./answer.ts";
@@ -51,20 +51,33 @@ export type TriedTask =
       readonly status: Status | null;
       /** The task that it would be answered with. */
       readonly duplicateOf?: Seq;
+      /** That is a task of the same request, by its index, and has no id yet; then `duplicateOf` is left out. */
+      readonly duplicateOfIndex?: number;
       /** That task would become what was sent. */
       readonly replaces?: true;
       /** It would end at once by that task's result. */
       readonly source?: TaskId;
-      /** How many would start before it; null: not known, as it is not due, or its limits do not let it start now. */
+      /** How many would start before it, of those that `among` says; null: it is not due, or the effort was spent. */
       readonly ahead: number | null;
+      /** Where its limits do not let it start now: of those that wait for the same. Absent: of all. */
+      readonly among?: Among;
+      /** There are more; counting ended at `ahead`. */
+      readonly more?: true;
+      /** Of a task that would be made; null: the effort was spent on tasks before it. */
+      readonly explanation?: WaitingExplanation | null;
     }
-  | { readonly accepted: false; readonly refusal: Omit<RefusedTask, "index"> };
+  | {
+      readonly accepted: false;
+      readonly refusal: Omit<RefusedTask, "index">;
+      /** The task of the same request that is in the way, by its index. */
+      readonly duplicateOfIndex?: number;
+    };
 
 export type TryAnswer = Answer<{
   readonly tasks: readonly TriedTask[];
   /** The Idempotency-Key is known: this is what it was answered. */
   readonly replayed: boolean;
-  /** Of the one task that would be made; null where there are several, or none would. */
+  /** Of the one task that would be made, for doors that look for it here; null where there are several, or none would. */
   readonly explanation: WaitingExplanation | null;
 }>;
 

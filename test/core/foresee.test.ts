@@ -1,7 +1,8 @@
 /** Looking ahead on a copy: what starts before a task, and that the original is as it was. */
 import { describe, expect, it } from "vitest";
 import { Fair } from "../../core/fair.ts";
-import { countAhead, Foresight, type ForesightOf } from "../../core/foresee.ts";
+import { type Effort, placesOf } from "../../core/count-ahead.ts";
+import { Foresight, type ForesightOf } from "../../core/foresee.ts";
 import { type Seq, seqAt } from "../../core/ids.ts";
 import { WINDOW } from "../../core/lane-window.ts";
 import { type LaneKey, Lanes } from "../../core/lanes.ts";
@@ -45,7 +46,8 @@ class Waiting {
       soloRoom,
       refill,
     });
-    return countAhead(foresight, { ...PLAIN, ...told, seq }, most);
+    const effort: Effort = { left: Number.POSITIVE_INFINITY };
+    return placesOf(foresight, [{ ...PLAIN, ...told, seq }], effort, most).get(seq)?.ahead ?? null;
   }
 }
 

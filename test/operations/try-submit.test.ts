@@ -7,6 +7,7 @@ import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-se
 import type { NewTask, SubmitRequest } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { explain } from "../../durable-objects/queue-shard/reads/explain.ts";
 import { next } from "../../durable-objects/queue-shard/reads/next.ts";
 import { trySubmit } from "../../durable-objects/queue-shard/submit/try-submit.ts";
 import { Random } from "../simulation/random.ts";
@@ -45,6 +46,13 @@ function everything(world: ShardWorld): string {
   return JSON.stringify([rows, counts, lastSeq, [...levels], world.tickets.length, world.alarms]);
 }
 
+/** A submission calls workers, which one that is only tried does not. */
+function withoutCalls(explanation: unknown): unknown {
+  const isCall = (reason: unknown) => Object(reason).code === "awaits-worker";
+  const { reasons, ...told } = Object(explanation);
+  return { ...told, reasons: Array.isArray(reasons) && reasons.filter((reason) => !isCall(reason)) };
+}
+
 describe("283 a submission that is only tried", () => {
   it("writes nothing, makes no table, changes no memory", () => {
     const fresh = makeWorld();
@@ -64,6 +72,7 @@ describe("283 a submission that is only tried", () => {
 
   it("tells what then becomes of it in earnest, and how many start before it", () => {
     let places = 0;
+    let amongOthers = 0;
     for (let seed = 1; seed <= 100; seed++) {
       const random = new Random(seed, "try");
       const depthLimit = random.chance(0.2) ? random.between(1, 40) : 10_000;
@@ -92,14 +101,23 @@ describe("283 a submission that is only tried", () => {
         const task = made[i];
         expect(one.accepted, `seed ${seed}, task ${i}`).toBe(task !== null);
         if (!one.accepted || !task) continue;
-        expect([one.status, one.duplicateOf !== undefined]).toEqual([task.status, task.duplicate]);
+        const { ahead, among, explanation, duplicateOf, duplicateOfIndex: sibling } = one;
+        const first = sibling === undefined ? duplicateOf : made[sibling]?.seq;
+        expect([one.status, first]).toEqual([task.status, task.duplicate ? task.seq : undefined]);
         if (task.duplicate) continue;
         const place = order.indexOf(task.seq);
-        expect(one.ahead ?? -1, `seed ${seed}, task ${i}`).toBe(place);
+        expect(among === undefined ? (ahead ?? -1) : -1, `seed ${seed}, task ${i}`).toBe(place);
+        const then = explain(world.shard, { v: 1, seq: task.seq });
+        if (!then.ok || task.status !== (then.explanation?.status ?? null)) throw new Error(`seed ${seed}: no task`);
+        expect(withoutCalls({ ...explanation, status: task.status }), `seed ${seed}, task ${i}`).toEqual(
+          withoutCalls(then.explanation),
+        );
         places++;
+        if (among !== undefined) amongOthers++;
       }
     }
     expect(places).toBeGreaterThan(100);
+    expect(amongOthers).toBeGreaterThan(20);
   });
 
   it("explains the one that would be made, as it would be explained then", () => {
@@ -107,7 +125,7 @@ describe("283 a submission that is only tried", () => {
     accept(world, ...many(3, { limitKey: "a" }));
     new WorkerHand(world, { want: 1 });
     expect(attempt(world, [{ limitKey: "a" }])).toMatchObject({
-      tasks: [{ accepted: true, status: "QUEUED", ahead: null }],
+      tasks: [{ accepted: true, status: "QUEUED", ahead: 2, among: "limitKey" }],
       explanation: {
         earliestStart: null,
         decidedBy: "key-concurrency",

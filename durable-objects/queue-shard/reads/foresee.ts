@@ -10,10 +10,8 @@ import { WINDOW } from "../../../core/lane-window.ts";
 import type { Lane, LaneKey } from "../../../core/lanes.ts";
 import { hasLimits, Limits } from "../../../core/limits.ts";
 import type { QueueSettings } from "../../../core/schema/queue-settings.ts";
-import type { NewTask } from "../../../core/schema/rpc.ts";
 import { claimsOf, type Memory } from "../memory.ts";
 import type { Shard } from "../shard.ts";
-import { laneKeyFor } from "../submit/insert-tasks.ts";
 import { readWindow } from "../waiting/lane-rows.ts";
 
 export interface Looked {
@@ -24,7 +22,7 @@ export interface Looked {
   /** As if a worker were there that knows every type. */
   readonly isForAnyWorker?: boolean;
   /** Tasks that nobody has submitted yet, as if they waited; younger than whatever does, in order. */
-  readonly others?: readonly { readonly seq: Seq; readonly task: NewTask }[];
+  readonly others?: readonly { readonly seq: Seq; readonly key: LaneKey }[];
 }
 
 /** Seqs of a window that are copied; most lanes give fewer. */
@@ -36,8 +34,8 @@ export function foresee(shard: Shard, settings: QueueSettings, now: number, look
   const { isWanted = () => true, isUnlimited = false, isForAnyWorker = false, others = [] } = looked;
   const lanes = memory.lanes.copy(COPIED, isWanted);
   const added = new Map<Lane, Seq[]>();
-  for (const { seq, task } of others) {
-    const key = laneKeyFor(task);
+  for (const { seq, key } of others) {
+    if (!isWanted(key)) continue;
     const lane = lanes.find(key) ?? lanes.add(-1 - added.size, key);
     lanes.enqueue(lane, seq);
     const same = added.get(lane);

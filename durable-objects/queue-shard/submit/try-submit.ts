@@ -2,21 +2,21 @@
  * What would become of a submission: admitted as `submit` admits it, and then left. Must stay true: nothing is written,
  * no memory is changed, and an object without tables stays without.
  */
-import { MOST_AHEAD } from "../../../core/foresee.ts";
-import type { Seq } from "../../../core/ids.ts";
+import { type Seq, taskId } from "../../../core/ids.ts";
+import type { LaneKey } from "../../../core/lanes.ts";
 import { unpackTasks } from "../../../core/pack-tasks.ts";
 import type { TriedTask, TryAnswer } from "../../../core/schema/explain-rpc.ts";
 import type { QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type { NewTask, PackedSubmitRequest } from "../../../core/schema/rpc.ts";
 import { type Accepted, acceptedTasks, bornAs } from "../../../core/submit-answer.ts";
 import { isAnotherQueue } from "../configure.ts";
-import { explainWait } from "../reads/explain.ts";
-import { foresee, type Looked } from "../reads/foresee.ts";
+import { explainWaits, type Told, type Waiting } from "../reads/explain-waits.ts";
 import { refuse, type Shard } from "../shard.ts";
 import { Admission } from "./admission.ts";
 import { laneKeyFor } from "./insert-tasks.ts";
 
-type Others = NonNullable<Looked["others"]>;
+/** What a batch may take, as core/count-ahead has it: some 10 ms. */
+const EFFORT = 200_000;
 
 export function trySubmit(shard: Shard, packed: PackedSubmitRequest): TryAnswer {
   const now = shard.ports.now();
@@ -27,58 +27,70 @@ export function trySubmit(shard: Shard, packed: PackedSubmitRequest): TryAnswer 
   const answer = admission.admit(request);
   if (!answer.ok) return answer;
   const settings = admission.newSettings ?? shard.memory.settings;
-  const others = admission.planned.filter(({ task }) => bornAs(task, now) === "QUEUED");
-  const places = settings ? placesOf(shard, settings, others, now) : new Map();
-  const tasks = triedTasks(request.tasks, answer, admission, places);
-  const [only] = admission.planned;
-  const isOne = request.tasks.length === 1 && only !== undefined && settings !== null;
-  const explanation = isOne ? explainNew(shard, settings, only, others, now) : null;
+  const told = settings ? explainNew(shard, settings, admission, now) : new Map<Seq, Told>();
+  const tasks = triedTasks(shard, request.tasks, answer, admission, told);
+  const [only] = tasks;
+  const explanation = (tasks.length === 1 && only?.accepted && only.explanation) || null;
   return { v: 1, ok: true, tasks, replayed: answer.replayed === true, explanation };
 }
 
+/** Of each task that would be made. */
+function explainNew(
+  shard: Shard,
+  settings: QueueSettings,
+  { planned, replaced }: Admission,
+  now: number,
+): Map<Seq, Told> {
+  const others: { readonly seq: Seq; readonly key: LaneKey }[] = [];
+  const waiting = planned.map(({ seq, task: first }): Waiting => {
+    const task = replaced.get(seq) ?? first;
+    const key = laneKeyFor(task);
+    const status = bornAs(task, now);
+    if (status === "QUEUED") others.push({ seq, key });
+    const { runAt, expiresAt = null } = task;
+    return { ...key, seq, runAt, expiresAt, status, spent: 0, crashes: 0, error: null };
+  });
+  const effort = waiting.length > 1 ? { effort: EFFORT } : {};
+  const told = new Map<Seq, Told>();
+  for (const [seq, one] of explainWaits(shard, settings, waiting, now, { others, ...effort })) told.set(seq, one);
+  return told;
+}
+
+const SIBLING = "Another task of the batch has that key.";
+
 function triedTasks(
+  shard: Shard,
   tasks: readonly NewTask[],
   answer: Accepted,
   { replaced }: Admission,
-  places: ReadonlyMap<Seq, number>,
+  told: ReadonlyMap<Seq, Told>,
 ): TriedTask[] {
   const refused = new Map(answer.refused.map(({ index, ...refusal }) => [index, refusal]));
-  return acceptedTasks(tasks, answer).map((task, index): TriedTask => {
-    const refusal = refused.get(index);
-    if (task === null)
-      return { accepted: false, refusal: refusal ?? { code: "internal", detail: "neither taken nor refused" } };
+  const accepted = acceptedTasks(tasks, answer);
+  const isReplay = answer.replayed === true;
+  const made = new Map<Seq, number>();
+  if (!isReplay) for (const [index, task] of accepted.entries()) if (task && !task.duplicate) made.set(task.seq, index);
+  const idsOf = new Map(Array.from(made, ([seq, index]) => [taskId(shard.address, seq), index]));
+  return accepted.map((task, index): TriedTask => {
+    if (task === null) {
+      const refusal = refused.get(index) ?? { code: "internal", detail: "neither taken nor refused" };
+      const sibling = refusal.taskId === undefined ? undefined : idsOf.get(refusal.taskId);
+      if (sibling === undefined) return { accepted: false, refusal };
+      return { accepted: false, refusal: { code: refusal.code, detail: SIBLING }, duplicateOfIndex: sibling };
+    }
     const { seq, status, source, duplicate } = task;
-    const isKnown = duplicate || answer.replayed === true;
-    return {
-      accepted: true,
-      status,
-      ...(isKnown && { duplicateOf: seq }),
-      ...(isKnown && replaced.has(seq) && { replaces: true }),
-      ...(source !== undefined && { source }),
-      ahead: isKnown ? null : (places.get(seq) ?? null),
-    };
+    if (duplicate || isReplay) {
+      const sibling = made.get(seq);
+      const which = sibling === undefined ? { duplicateOf: seq } : { duplicateOfIndex: sibling };
+      return { accepted: true, status, ...which, ...(replaced.has(seq) && { replaces: true }), ahead: null };
+    }
+    if (source !== undefined) return { accepted: true, status, source, ahead: null };
+    return { accepted: true, status, ...placed(told.get(seq)) };
   });
 }
 
-/** How many tasks start before each of those, of those that come to start as limits stand. */
-function placesOf(shard: Shard, settings: QueueSettings, others: Others, now: number): Map<Seq, number> {
-  const places = new Map<Seq, number>();
-  const wanted = new Set(others.map(({ seq }) => seq));
-  if (wanted.size === 0) return places;
-  const foresight = foresee(shard, settings, now, { others });
-  for (let count = 0; count <= MOST_AHEAD && places.size < wanted.size; count++) {
-    const next = foresight.next();
-    if (next === null) break;
-    if (wanted.has(next.seq)) places.set(next.seq, count);
-  }
-  return places;
-}
-
-function explainNew(shard: Shard, settings: QueueSettings, { seq, task }: Others[number], others: Others, now: number) {
-  const { type, version, priority, runAt, expiresAt = null } = task;
-  const { mode, limitKey, fairnessKey } = laneKeyFor(task);
-  const spared = { spent: 0, crashes: 0, error: null };
-  const status = bornAs(task, now);
-  const waiting = { seq, type, version, priority, limitKey, fairnessKey, mode, runAt, expiresAt, status, ...spared };
-  return explainWait(shard, settings, waiting, now, others);
+function placed({ place = null, explanation = null }: Partial<Told> = {}) {
+  if (place === null) return { ahead: null, explanation };
+  const { count, more, among } = place;
+  return { ahead: count, ...(among !== "queue" && { among }), ...(more && { more }), explanation };
 }
