@@ -45,7 +45,7 @@ export interface Effort {
 }
 
 /** What telling a task takes besides, in lanes looked at. */
-export const EACH = 25;
+export const EACH = 250;
 
 export interface Place {
   /** How many start before it. */

@@ -136,8 +136,9 @@ export class Lanes {
    * Those that hold tasks, apart from these: what is taken from the one is not from the other. Every limitKey is open in
    * it. No text is made for a lane or a band: of 10,000 lanes they took most of the time.
    * @param most seqs of each window that are copied; a lane that holds more is refilled as usual
+   * @param limitKey no other lanes are looked at than those of that key; null: all are
    */
-  copy(most: number, isWanted: (key: LaneKey) => boolean): Lanes {
+  copy(most: number, isWanted: (key: LaneKey) => boolean, limitKey: string | null = null): Lanes {
     const copy = new Lanes();
     const bands = new Map<Band, Band>();
     for (const [text, band] of this.#bands) {
@@ -145,7 +146,9 @@ export class Lanes {
       bands.set(band, own);
       copy.#bands.set(text, own);
     }
-    for (const [text, { no, key, band, count, turn, window, next, edge }] of this.#byText) {
+    for (const [text, { no, key, band, count, turn, window, next, edge }] of limitKey === null
+      ? this.#byText
+      : this.#ofKey(limitKey)) {
       const own = bands.get(band);
       if (count === 0 || own === undefined || !isWanted(key)) continue;
       const seqs = window.slice(next, next + most);
@@ -153,6 +156,10 @@ export class Lanes {
       copy.#admit(lane, text);
     }
     return copy;
+  }
+
+  #ofKey(limitKey: string): [text: string, lane: Lane][] {
+    return Array.from(this.#byLimitKey.get(limitKey) ?? [], (lane) => [laneText(lane.key), lane]);
   }
 
   #admit(lane: Lane, text: string): void {

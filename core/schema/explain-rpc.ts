@@ -81,9 +81,12 @@ export type TryAnswer = Answer<{
   readonly explanation: WaitingExplanation | null;
 }>;
 
+/** `makesQueue`: the queue is not there, and its first submission would make it. */
+export type TryRequest = PackedSubmitRequest & { readonly makesQueue?: boolean };
+
 export interface ExplainRpc {
   /** As `submit`, and nothing is written. What of a batch is all or nothing is refused as a whole. */
-  trySubmit(request: PackedSubmitRequest): Promise<TryAnswer>;
+  trySubmit(request: TryRequest): Promise<TryAnswer>;
   explain(request: Versioned & { readonly seq: Seq }): Promise<ExplainAnswer>;
   /** The tasks that are next, 1 to 100. */
   next(request: Versioned & { readonly n: number }): Promise<NextAnswer>;

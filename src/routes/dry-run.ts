@@ -40,7 +40,6 @@ export async function tryOne(door: Door, c: Ctx, raw: unknown, idempotency: Key,
       shard,
       ...(one && triedView(entry, shard, task, one)),
       ...(answer.replayed && { replayed: true }),
-      ...answer.explanation,
     };
   });
   return answerTried(entry, tried, { shards });
@@ -76,7 +75,7 @@ export async function tryEach(door: Door, c: Ctx, raws: readonly unknown[], idem
     Array.from(byPlace(read, idempotency?.key).values(), async ({ entry, members }) => {
       const tasks = members.map(({ task }) => task);
       const tried = await tryTasks(door, { tenant, entry, tasks, atomic: false, idempotency, deadline });
-      const told = resultsOf(entry, tried, tasks);
+      const told = resultsOf(entry, tried, tasks, (i) => members[i]?.index ?? i);
       for (const [i, { index }] of members.entries()) {
         const result = told?.[i] ?? { accepted: false, problem: problemOfAll(tried) };
         if (result.accepted) accepted++;
@@ -97,28 +96,45 @@ function answerTried(entry: QueueEntry, tried: Tried, told: object): Response {
   return json({ dryRun: true, accepted: isAccepted, queue: entry.queue, ...made, shard: decided, ...told });
 }
 
-/** Of the first shard that would take some; null: none would. */
-function resultsOf(entry: QueueEntry, { shards }: Tried, tasks: readonly NewTask[]) {
+/**
+ * Of the first shard that would take some; null: none would.
+ * @param placeOf a task's index in the body, by that in `tasks`
+ */
+function resultsOf(
+  entry: QueueEntry,
+  { shards }: Tried,
+  tasks: readonly NewTask[],
+  placeOf = (index: number): number => index,
+) {
   for (const { shard, answer } of shards)
-    if (answer.ok) return answer.tasks.map((tried, i) => triedView(entry, shard, tasks[i], tried));
+    if (answer.ok) return answer.tasks.map((tried, i) => triedView(entry, shard, tasks[i], tried, placeOf));
   return null;
 }
 
-function triedView(entry: QueueEntry, shard: number, task: NewTask | undefined, tried: TriedTask) {
+function triedView(
+  entry: QueueEntry,
+  shard: number,
+  task: NewTask | undefined,
+  tried: TriedTask,
+  placeOf = (index: number): number => index,
+) {
+  const { duplicateOfIndex } = tried;
+  const sibling = duplicateOfIndex === undefined ? {} : { duplicateOfIndex: placeOf(duplicateOfIndex) };
   if (!tried.accepted) {
     const { code, detail } = tried.refusal;
-    return { accepted: false, problem: problemView(code, detail, tried.refusal) };
+    return { accepted: false, problem: problemView(code, detail, tried.refusal), ...sibling };
   }
-  const { status, duplicateOf, replaces, source, ahead } = tried;
-  const isNew = duplicateOf === undefined;
+  const { status, duplicateOf, replaces, source, ahead, among, more, explanation } = tried;
+  const isNew = duplicateOf === undefined && duplicateOfIndex === undefined;
   return {
     accepted: true,
     ...(status !== null && { status }),
     ...(isNew && status === "SCHEDULED" && task?.runAt != null && { runAt: iso(task.runAt) }),
-    ...(!isNew && { duplicateOf: taskId({ queue: entry.queue, shard }, duplicateOf) }),
+    ...(duplicateOf !== undefined && { duplicateOf: taskId({ queue: entry.queue, shard }, duplicateOf) }),
+    ...sibling,
     ...(replaces && { replaces }),
     ...(source !== undefined && { cached: true, source }),
-    ...(isNew && source === undefined && { ahead }),
+    ...(isNew && source === undefined && { ahead, among, more, ...(explanation ?? { explained: false }) }),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * POST /tasks/submissions: one task, or `{tasks: [...]}` of one queue, all or nothing, or with `atomic: false` each for
- * itself. 202 says that a shard has written them down. The hot path of the product: nothing here is done per task that
- * could be done per request.
+ * itself. 202 says that a shard has written them down, 200 that all of them have ended by that. The hot path of the
+ * product: nothing here is done per task that could be done per request.
  */
 
 import { publicCode } from "../../core/errors.ts";
@@ -85,7 +85,8 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idem
   const view = { ...(batch !== null && { batch }), queue: entry.queue, accepted: ids.length, ...few };
   const location = batch === null ? {} : { location: `/tasks/submissions?batch=${batch}` };
   const headers = { ...location, ...replayed(answer.replayed) };
-  return json({ ...view, createdAt: iso(answer.createdAt), ids }, 202, headers);
+  const status = cached.length === ids.length ? 200 : 202;
+  return json({ ...view, createdAt: iso(answer.createdAt), ids }, status, headers);
 }
 
 /** The id is of the tasks that were made, whose seqs follow each other; null: there were all of them before. */
@@ -133,11 +134,14 @@ async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempote
   if (reused && !reused.ok && answers.every((answer) => !answer.ok && answer.code === "idempotency-key-reused"))
     throw problemOf(reused);
   let accepted = 0;
+  let cached = 0;
   for (const result of results) {
     if ("problem" in result) continue;
     accepted++;
+    if ("cached" in result) cached++;
     noteTask(c, result.id);
   }
+  const status = cached === results.length ? 200 : 202;
   const isReplay = answers.length > 0 && answers.every((answer) => answer.ok && answer.replayed === true);
-  return json({ accepted, refused: results.length - accepted, results }, 202, replayed(isReplay));
+  return json({ accepted, refused: results.length - accepted, results }, status, replayed(isReplay));
 }

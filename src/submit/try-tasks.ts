@@ -1,15 +1,10 @@
 /**
- * What would become of tasks, asked of the shard that would get them; where any shard may, of each. Nothing is written,
- * and a queue that is yet to be made has no shard to ask.
+ * What would become of tasks, asked of the shard that would get them; where any shard may, of each. Nothing is written:
+ * the object of a queue that is yet to be made answers as it stands, and makes no table.
  */
-import { explainWaiting } from "../../core/explain.ts";
-import type { WaitingFacts } from "../../core/explain-facts.ts";
 import { packTasks } from "../../core/pack-tasks.ts";
 import { bestShard, namedShard, withoutStrays } from "../../core/placement.ts";
-import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import type { TriedTask, TryAnswer } from "../../core/schema/explain-rpc.ts";
-import type { NewTask } from "../../core/schema/rpc.ts";
-import { bornAs } from "../../core/submit-answer.ts";
+import type { TryAnswer } from "../../core/schema/explain-rpc.ts";
 import { fanOut } from "../../durable-objects/stubs.ts";
 import { ask, timeLeft } from "../../reads/ask.ts";
 import type { Door } from "../door.ts";
@@ -24,7 +19,7 @@ export interface Tried {
 /** Never throws. */
 export async function tryTasks(door: Door, load: Load): Promise<Tried> {
   const { entry, idempotency, tasks } = load;
-  const { settings, shardsEver } = entry;
+  const { settings } = entry;
   const decided =
     namedShard(settings, tasks, idempotency?.key).shard ??
     bestShard(settings, tasks) ??
@@ -33,7 +28,7 @@ export async function tryTasks(door: Door, load: Load): Promise<Tried> {
   const tooMuch = refuseTooMuch(tasks);
   const shards = await fanOut(numbers, async (shard) => {
     if (tooMuch) return { shard, answer: tooMuch };
-    return { shard, answer: shardsEver === 0 ? untouched(door, entry, tasks) : await tryAt(door, load, shard) };
+    return { shard, answer: await tryAt(door, load, shard) };
   });
   return { decided, shards };
 }
@@ -41,48 +36,13 @@ export async function tryTasks(door: Door, load: Load): Promise<Tried> {
 /** What decides is sent, which payloads are not: they may be megabytes, and go to every shard. */
 function tryAt({ ports, log }: Door, load: Load, shard: number): Promise<TryAnswer> {
   const { tenant, entry, atomic, deadline, idempotency } = load;
-  const { queue, settings } = entry;
+  const { queue, settings, shardsEver } = entry;
+  const makesQueue = shardsEver === 0;
   const light = withoutStrays(settings, load.tasks, shard).map((task) => ({ ...task, payload: "null" }));
-  const request = { v: 1 as const, settingsVersion: settings.version, settings, atomic, tasks: packTasks(light) };
+  const told = { settingsVersion: settings.version, settings, atomic, makesQueue };
+  const request = { v: 1 as const, ...told, tasks: packTasks(light) };
   const whom = `Shard ${shard} of ${queue}`;
   return ask(ports, log, { whom, ms: timeLeft(ports, deadline), lost: "unavailable" }, () =>
     ports.shard({ tenant, queue, shard }).trySubmit(idempotency === null ? request : { ...request, idempotency }),
   );
-}
-
-/** A queue that nobody has used takes them all, and holds nothing back. */
-function untouched({ ports }: Door, { queue, settings }: QueueEntry, tasks: readonly NewTask[]): TryAnswer {
-  const now = ports.now();
-  const [only, ...more] = tasks.map((task) => ({ ...task, status: bornAs(task, now) }));
-  const told = tasks.map((task): TriedTask => {
-    const status = bornAs(task, now);
-    return { accepted: true, status, ahead: more.length === 0 && status === "QUEUED" ? 0 : null };
-  });
-  const explanation =
-    only === undefined || more.length > 0
-      ? null
-      : explainWaiting({ ...NOTHING_YET, now, queue, ...factsOf(only, settings) });
-  return { v: 1, ok: true, tasks: told, replayed: false, explanation };
-}
-
-const NOTHING_YET = {
-  isPaused: false,
-  isStopping: false,
-  knownVersion: Number.POSITIVE_INFINITY,
-  concurrency: { running: 0, limit: null },
-  standings: { queue: null, type: null, key: null },
-  isSoloBusy: false,
-  ahead: null,
-} as const;
-
-function factsOf(
-  task: NewTask & Pick<WaitingFacts["task"], "status">,
-  { maxSessions, slots }: QueueEntry["settings"],
-): Pick<WaitingFacts, "task" | "workers"> {
-  const { type, version, runAt, status } = task;
-  const keys = { limitKey: task.limitKey ?? null, expiresAt: task.expiresAt ?? null };
-  return {
-    task: { type, version, runAt, status, ...keys, mode: "normal", spent: 0, crashes: 0, error: null },
-    workers: { sessions: 0, maxSessions, slots, free: 0, tickets: 0, calledAt: null, unheeded: 0 },
-  };
 }

@@ -1,7 +1,7 @@
 /** Looking ahead on a copy: what starts before a task, and that the original is as it was. */
 import { describe, expect, it } from "vitest";
-import { Fair } from "../../core/fair.ts";
 import { type Effort, placesOf } from "../../core/count-ahead.ts";
+import { Fair } from "../../core/fair.ts";
 import { Foresight, type ForesightOf } from "../../core/foresee.ts";
 import { type Seq, seqAt } from "../../core/ids.ts";
 import { WINDOW } from "../../core/lane-window.ts";

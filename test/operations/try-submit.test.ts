@@ -183,6 +183,47 @@ describe("283 a submission that is only tried", () => {
     expect(everything(world)).toBe(before);
   });
 
+  it("of several with one key tells the index of the first, and of one that they replace what it becomes", () => {
+    const world = makeWorld({ keyLimits: { concurrency: 1 } });
+    accept(world, ...many(2));
+    expect(attempt(world, [key("a"), {}, key("a")])).toMatchObject({
+      tasks: [{ ahead: 2 }, { ahead: 3 }, { duplicateOfIndex: 0, ahead: null }],
+    });
+    const tried = attempt(world, [key("a"), { ...key("a", { onConflict: "replace" }), priority: 9 }]);
+    expect(tried).toMatchObject({ tasks: [{ ahead: 0 }, { duplicateOfIndex: 0, replaces: true }] });
+    const refused = attempt(world, [{}, key("a"), key("a", { onConflict: "reject" })], { atomic: false });
+    expect(refused.ok && refused.tasks[2]).toEqual({
+      accepted: false,
+      duplicateOfIndex: 1,
+      refusal: { code: "duplicate-task", detail: "Another task of the batch has that key." },
+    });
+  });
+
+  it("of a deleted queue that it would make is as of one that never was", () => {
+    const world = makeWorld({ paused: true });
+    accept(world, ...many(2));
+    const { settings } = world.shard.memory;
+    if (settings) configure(world.shard, { v: 1, settings: { ...settings, deleted: true, version: 7 } });
+    const request = { v: 1, settingsVersion: 1, atomic: true, tasks: packTasks([PLAIN]) } as const;
+    expect(trySubmit(world.shard, { ...request, settings: DEFAULT_SETTINGS })).toMatchObject({ code: "queue-unknown" });
+    expect(trySubmit(world.shard, { ...request, settings: DEFAULT_SETTINGS, makesQueue: true })).toMatchObject({
+      tasks: [{ accepted: true, status: "QUEUED", ahead: 0, explanation: { earliestStart: "now", reasons: [] } }],
+    });
+  });
+
+  it("of a batch is held to a bound, half of it for what limits hold back", () => {
+    const world = makeWorld({ keyLimits: { concurrency: 1 } });
+    accept(world, {});
+    const answer = attempt(world, [...many(3_000), ...many(10, { limitKey: "a" })]);
+    if (!answer.ok) throw new Error(answer.code);
+    const isTold = (task: object) => "explanation" in task && task.explanation !== null;
+    const free = answer.tasks.slice(0, 3_000).filter(isTold).length;
+    expect([free > 1_000, free < 1_500]).toEqual([true, true]);
+    expect(answer.tasks.slice(-9).map((task) => [isTold(task), "among" in task && task.among])).toEqual(
+      Array.from({ length: 9 }, () => [true, "limitKey"]),
+    );
+  });
+
   it("of a shard that has yet to forget a deleted queue is to be tried again", () => {
     const world = makeWorld();
     accept(world, {});

@@ -47,6 +47,10 @@ describe("292 a type with cacheTtlSeconds", () => {
     const task = { type: "echo", payload: "batched" };
     const together = await call("POST", "/tasks/submissions", { tasks: [task, { ...task, cache: "bypass" }] });
     expect(together).toMatchObject({ status: 202, body: { accepted: 2, cached: [0] } });
+    const all = (atomic: boolean) => call("POST", "/tasks/submissions", { atomic, tasks: [task, task] });
+    expect(await all(true)).toMatchObject({ status: 200, body: { cached: [0, 1] } });
+    const alone = await all(false);
+    expect(alone).toMatchObject({ status: 200, body: { results: [{ cached: true }, { cached: true }] } });
     const counted = await call("GET", `${together.headers.get("location")}&wait=20`);
     expect(counted.body).toMatchObject({ counts: { SUCCEEDED: 2 } });
     const apart = await call("POST", "/tasks/submissions", {

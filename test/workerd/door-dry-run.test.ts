@@ -55,6 +55,14 @@ describe("E10 283 a dry run", () => {
     const before = (await call("GET", "/queues")).body;
     const routed = await attempt({ type: "tried/routed", payload: 1 });
     expect(routed.body).toMatchObject({ accepted: true, queue: "tried-routed" });
+    const unique = { by: "key", key: "sibling", within: "running" };
+    const batch = await attempt({
+      tasks: [
+        { type: "echo", payload: 1, unique },
+        { type: "echo", payload: 2, unique },
+      ],
+    });
+    expect(batch.body).toMatchObject({ makesQueue: true, results: [{ ahead: 0 }, { duplicateOfIndex: 0 }] });
     const fresh = await attempt({ type: "echo", payload: 1 });
     expect(fresh.body).toMatchObject({ accepted: true, queue: "default", makesQueue: true, shard: 0 });
     expect(shardsOf(fresh.body)[0]).toMatchObject({ status: "QUEUED", ahead: 0, earliestStart: "now", reasons: [] });
@@ -140,7 +148,12 @@ describe("E10 283 a dry run", () => {
   it("of a batch has a result a task, all or nothing or each for itself", async () => {
     const together = (await attempt({ tasks: [{ ...task, priority: 9 }, task, { ...task, delaySeconds: 5 }] })).body;
     expect(together).toMatchObject({ accepted: true, tasks: 3, shard: 0, shards: [{ shard: 0, accepted: true }] });
-    expect(together.results).toMatchObject([{ ahead: 0 }, { ahead: expect.any(Number) }, { status: "SCHEDULED" }]);
+    const held = { earliestStart: null, decidedBy: "paused" };
+    expect(together.results).toMatchObject([
+      { ahead: 0, ...held, reasons: [{ code: "paused" }] },
+      { ahead: expect.any(Number), ...held, reasons: [{ code: "paused" }, { code: "ahead", moreUrgent: 1 }] },
+      { ahead: null, ...held, status: "SCHEDULED", reasons: [{ code: "paused" }, { code: "scheduled" }] },
+    ]);
     const none = (await attempt({ tasks: Array.from({ length: 2 }, () => ({ ...task, queue: "tried-full" })) })).body;
     expect(none).toMatchObject({ accepted: false, results: [], shards: [{ problem: { code: "batch-too-large" } }] });
     const apart = await attempt({ atomic: false, tasks: [task, { ...task, queue: "tried-full" }, { type: "x" }] });
@@ -151,5 +164,30 @@ describe("E10 283 a dry run", () => {
       { accepted: false, problem: { code: "invalid-request" } },
     ]);
     expect(await summary("tried-full")).toMatchObject({ depth: 1 });
+  });
+
+  it("of a batch names the task of the batch that has a key, which has no id yet, by its index", async () => {
+    const unique = { by: "key", key: "brother", within: "running" };
+    const one = { ...task, unique };
+    const reject = { ...task, unique: { ...unique, onConflict: "reject" } };
+    const { results } = (await attempt({ tasks: [task, one, one] })).body;
+    expect(results).toMatchObject([{}, { ahead: expect.any(Number) }, { accepted: true, duplicateOfIndex: 1 }]);
+    expect(Object(results)[2]).not.toHaveProperty("duplicateOf");
+    const apart = (await attempt({ atomic: false, tasks: [{ ...task, queue: "tried-full" }, one, reject] })).body;
+    expect(Object(apart.results)[2]).toMatchObject({
+      accepted: false,
+      duplicateOfIndex: 1,
+      problem: { code: "duplicate-task", detail: "Another task of the batch has that key." },
+    });
+    expect(Object(apart.results)[2].problem).not.toHaveProperty("taskId");
+  });
+
+  it("of a batch beyond a bound tells places alone, and says so", async () => {
+    const { results } = (await attempt({ tasks: Array.from({ length: 3_000 }, () => task) })).body;
+    const told: Json[] = Array.from(Object(results));
+    expect(told[0]).toMatchObject({ decidedBy: "paused" });
+    expect(told.slice(0, 1_000).some((one) => "explained" in Object(one))).toBe(false);
+    expect(told.at(-1)).toMatchObject({ accepted: true, status: "QUEUED", explained: false });
+    expect(Object(told.at(-1)).ahead).toBe(Object(told[0]).ahead + 2_999);
   });
 });

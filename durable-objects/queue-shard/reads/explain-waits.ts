@@ -92,7 +92,11 @@ export function explainWaits(
   return told;
 }
 
-const UNLIMITED: { readonly [Of in "queue" | "type" | "key"]: Standing | null } = { queue: null, type: null, key: null };
+const UNLIMITED: { readonly [Of in "queue" | "type" | "key"]: Standing | null } = {
+  queue: null,
+  type: null,
+  key: null,
+};
 const NO_PLACES: ReadonlyMap<Seq, Placed> = new Map();
 
 /** Worked out once for all that are alike. */
@@ -140,10 +144,10 @@ function placesIn(
     else groups.set(group.name, { group, members: [task] });
   }
   for (const { group, members } of groups.values()) {
-    const { among, isWanted, isForAnyWorker } = group;
-    rest.left -= shard.memory.lanes.size + added;
+    const { name: _, among, ...looked } = group;
+    rest.left -= (looked.limitKey == null ? shard.memory.lanes.size : EACH) + added / 10;
     if (rest.left < 0) break;
-    const found = placesOf(look({ isWanted, isUnlimited: true, isForAnyWorker }), members, rest);
+    const found = placesOf(look({ ...looked, isUnlimited: true }), members, rest);
     for (const [seq, place] of found) places.set(seq, { ...place, among });
   }
   return places;
@@ -154,21 +158,24 @@ interface Group {
   readonly among: Among;
   readonly isWanted: (key: LaneKey) => boolean;
   readonly isForAnyWorker: boolean;
+  readonly limitKey: string | null;
 }
 
 /** @param whole run to its end */
 function whoWaitsToo({ type, version, limitKey, mode }: Waiting, { soloRoom, rules }: Foresight): Group {
   const { knows: isKnown, limits, now } = rules;
-  const groupOf = (among: Among, of: string | number, isWanted: Group["isWanted"], isForAnyWorker = false): Group => ({
-    name: JSON.stringify([among, of, isForAnyWorker]),
-    among,
-    isWanted,
-    isForAnyWorker,
-  });
-  if (!isKnown(type, version))
-    return groupOf("type", `${version} ${type}`, (key) => key.type === type && key.version === version, true);
+  const groupOf = (
+    among: Among,
+    of: string,
+    isWanted: Group["isWanted"],
+    more: Partial<Pick<Group, "isForAnyWorker" | "limitKey">> = {},
+  ): Group => ({ name: `${among} ${of}`, among, isWanted, isForAnyWorker: false, limitKey: null, ...more });
+  if (!isKnown(type, version)) {
+    const isSame = (key: LaneKey) => key.type === type && key.version === version;
+    return groupOf("type", `${version} ${type}`, isSame, { isForAnyWorker: true });
+  }
   if (limitKey !== null && limits?.keyRoom(limitKey, now) === 0)
-    return groupOf("limitKey", limitKey, (key) => key.limitKey === limitKey);
+    return groupOf("limitKey", limitKey, (key) => key.limitKey === limitKey, { limitKey });
   if (mode === "solo" && soloRoom === 0) return groupOf("solo", "", (key) => key.mode === "solo");
   return groupOf("type", type, (key) => key.type === type);
 }

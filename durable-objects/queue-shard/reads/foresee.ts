@@ -17,6 +17,8 @@ import { readWindow } from "../waiting/lane-rows.ts";
 export interface Looked {
   /** Lanes that are left out are as if they were empty. */
   readonly isWanted?: (key: LaneKey) => boolean;
+  /** Of that limitKey alone: of 9,000 others none is looked at. */
+  readonly limitKey?: string | null;
   /** As if nothing limited what starts. */
   readonly isUnlimited?: boolean;
   /** As if a worker were there that knows every type. */
@@ -31,8 +33,8 @@ const COPIED = 16;
 /** The shard as it stands, to be run forward; for workers that know what those here have shown to know. */
 export function foresee(shard: Shard, settings: QueueSettings, now: number, looked: Looked = {}): Foresight {
   const { memory, sql } = shard;
-  const { isWanted = () => true, isUnlimited = false, isForAnyWorker = false, others = [] } = looked;
-  const lanes = memory.lanes.copy(COPIED, isWanted);
+  const { isWanted = () => true, isUnlimited = false, isForAnyWorker = false, limitKey = null, others = [] } = looked;
+  const lanes = memory.lanes.copy(COPIED, isWanted, limitKey);
   const added = new Map<Lane, Seq[]>();
   for (const { seq, key } of others) {
     if (!isWanted(key)) continue;
