@@ -12,7 +12,7 @@ import type { AdvanceAnswer, AdvanceRequest, Handout } from "../../core/schema/s
 import type { WatchAnswer, WatchRequest } from "../../core/schema/watch-rpc.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
-import { Outbound } from "./ended/send-deliveries.ts";
+import { Outbound } from "./ended/outbound.ts";
 import { loadMemory } from "./load-memory.ts";
 import { beginTurns, countLimits, type Memory } from "./memory.ts";
 import { SHARD_MIGRATIONS } from "./migrations.ts";

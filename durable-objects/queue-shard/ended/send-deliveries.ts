@@ -4,13 +4,23 @@
  * under the same id. Must stay true: a receiver that is slow, or does not answer, holds up nobody but itself.
  */
 import { cutUtf8 } from "../../../core/bytes.ts";
+import { SLOW_MS } from "../../../core/delivery-places.ts";
 import { DELIVERY_TIMEOUT_MS, deliveryDelay, GONE, isTaken } from "../../../core/delivery-policy.ts";
 import type { DeliveryAttempt, Hook } from "../../../core/schema/webhooks-rpc.ts";
 import { deliveryId, type WebhookMessage } from "../../../core/webhook-message.ts";
 import { secretsAt } from "../../../core/webhook-secrets.ts";
 import { armAlarm } from "../arm-alarm.ts";
 import type { Shard } from "../shard.ts";
-import { AT_ONCE, becomeDone, DELIVERY_COLUMNS, type DeliveryRow, HOST, logAttempt } from "./delivery-rows.ts";
+import {
+  AT_ONCE,
+  attemptsOf,
+  becomeDone,
+  DELIVERY_COLUMNS,
+  type DeliveryRow,
+  HOST,
+  logAttempt,
+} from "./delivery-rows.ts";
+import type { Flight } from "./outbound.ts";
 import { reportFailure } from "./report-webhooks.ts";
 
 /** By the index alone, a step a receiver: 100,000 rows of one that is away are one step. */
@@ -24,6 +34,9 @@ const RECEIVERS = `WITH RECURSIVE waiting (receiver) AS (
     FROM waiting WHERE receiver IS NOT NULL ORDER BY next LIMIT ?`;
 const OF_RECEIVER = `SELECT ${DELIVERY_COLUMNS}, body FROM delivery WHERE status = 'pending' AND receiver = ?
   ORDER BY next_at LIMIT ?`;
+/** In most cases one that was tried: those that were not are due earlier. */
+const LAST_TRIED = `SELECT attempts FROM delivery WHERE status = 'pending' AND receiver = ?
+  ORDER BY next_at DESC LIMIT 1`;
 const RECORD_IF_PENDING = `UPDATE delivery SET status = ?2, next_at = ?3, tries = ?4, sent = sent + 1, attempts = ?5
   WHERE n = ?1 AND status = 'pending'`;
 const END_UNSENT = `UPDATE delivery SET status = 'failed', next_at = NULL,
@@ -32,13 +45,6 @@ const END_UNSENT = `UPDATE delivery SET status = 'failed', next_at = NULL,
     LIMIT 1000)
   RETURNING n, bytes`;
 
-/** Two of an invocation's six connections are left to tickets and dead letters. */
-const MOST_AT_ONCE = 4;
-/** One is left to others, whoever comes first. */
-const MOST_OF_ONE = 3;
-/** A receiver that did not answer, or took so long (ms), has one at a time, and all such ones half of all. */
-const SLOW_MS = 2_000;
-const MOST_OF_SLOW = 2;
 const MOST_RECEIVERS = 1_000;
 /** An invocation may make 1,000 requests: after so many the alarm begins another one. */
 const MOST_IN_A_ROW = 500;
@@ -50,103 +56,73 @@ const MAX_ERROR_BYTES = 256;
 interface Sending {
   readonly row: DeliveryRow;
   readonly message: WebhookMessage;
-}
-
-/** Deliveries under way, and what is known of those who get them; in memory alone. */
-export class Outbound {
-  /** By number: whose it is, and since when (Unix ms). */
-  readonly inFlight = new Map<number, { readonly receiver: string; readonly since: number }>();
-  readonly slow = new Set<string>();
-  /** Receivers with something due, the longest overdue first, as they were found last. */
-  round: string[] = [];
-  sentInARow = 0;
-  /** By webhook: when an operator was told last that it does not take what it is sent (Unix ms). */
-  readonly reportedAt = new Map<string, number>();
-
-  isFull(): boolean {
-    return this.inFlight.size >= MOST_AT_ONCE;
-  }
-
-  /** How many more a receiver may be sent now. */
-  roomFor(receiver: string): number {
-    const all = MOST_AT_ONCE - this.inFlight.size;
-    if (!this.slow.has(receiver)) return Math.min(all, MOST_OF_ONE - this.count((other) => other === receiver));
-    if (this.count((other) => other === receiver) > 0) return 0;
-    return Math.min(all, 1, MOST_OF_SLOW - this.count((other) => this.slow.has(other)));
-  }
-
-  count(isMeant: (receiver: string) => boolean): number {
-    let count = 0;
-    for (const { receiver } of this.inFlight.values()) if (isMeant(receiver)) count++;
-    return count;
-  }
+  readonly flight: Flight;
 }
 
 /** Those that are to be sent now, marked as under way. The caller arms the alarm, and sends them. */
 export function takeDueDeliveries(shard: Shard, now: number): Sending[] {
   const { outbound } = shard;
   const { deliveries } = shard.memory;
-  if (deliveries.next === null || deliveries.next > now) return [];
+  if (outbound.hasUnseen || (deliveries.next !== null && deliveries.next <= now)) look(shard, now);
   const taken: Sending[] = [];
-  let next: number | null = null;
-  let hasLooked = false;
-  // Whoever is under way looks again when it is back: nothing is to wake for them.
-  while (!outbound.isFull()) {
-    const receiver = outbound.round.shift();
-    if (receiver === undefined) {
-      if (hasLooked) break;
-      hasLooked = true;
-      next = beginRound(shard, now);
-      continue;
-    }
-    const found = takeOf(shard, receiver, now);
+  // Whoever is under way looks again when it is back: nothing is to wake for those that wait.
+  for (const { receiver, room } of outbound.candidates(now)) {
+    const found = takeOf(shard, receiver, room, now);
     taken.push(...found.taken);
-    if (found.next !== null) next = Math.min(next ?? found.next, found.next);
+    if (found.hasMore) outbound.waitAnew(receiver);
+    else outbound.waitNoMore(receiver);
+    if (found.next !== null) deliveries.next = Math.min(deliveries.next ?? found.next, found.next);
   }
-  shard.memory.deliveries.next = next;
   outbound.sentInARow += taken.length;
   return taken;
 }
 
-/** @returns when the first receiver has something due that has nothing due now */
-function beginRound(shard: Shard, now: number): number | null {
-  const found = shard.sql.all<{ receiver: string; next: number }>(RECEIVERS, MOST_RECEIVERS + 1);
-  const isDue = ({ receiver, next }: { receiver: string; next: number }) =>
-    next <= now || whyUnsent(shard, receiver) !== null;
-  shard.outbound.round = found
-    .slice(0, MOST_RECEIVERS)
-    .filter(isDue)
-    .map(({ receiver }) => receiver);
-  if (found.length > MOST_RECEIVERS) return AT_ONCE;
-  return found.find((receiver) => !isDue(receiver))?.next ?? null;
+/** Whoever has something due waits for a place, behind those that do already; and when the next one has is known. */
+function look(shard: Shard, now: number): void {
+  const { outbound, sql } = shard;
+  const found = sql.all<{ receiver: string; next: number }>(RECEIVERS, MOST_RECEIVERS + 1);
+  outbound.hasUnseen = found.length > MOST_RECEIVERS;
+  let later: number | null = null;
+  for (const { receiver, next } of found.slice(0, MOST_RECEIVERS)) {
+    if (!outbound.knows(receiver)) outbound.learn(receiver, lastAttempt(shard, receiver));
+    if (endUnsent(shard, receiver, now)) later = AT_ONCE;
+    else if (next <= now) outbound.wait(receiver);
+    else later ??= next;
+  }
+  shard.memory.deliveries.next = later;
+}
+
+function lastAttempt({ sql }: Shard, receiver: string): DeliveryAttempt | undefined {
+  const [row] = sql.all<Pick<DeliveryRow, "attempts">>(LAST_TRIED, receiver);
+  return row && attemptsOf(row).at(-1);
 }
 
 interface Found {
   readonly taken: readonly Sending[];
+  /** Whether there may be more for the receiver that is due. */
+  readonly hasMore: boolean;
   /** When there is something for the receiver that could be sent then. */
   readonly next: number | null;
 }
 
-function takeOf(shard: Shard, receiver: string, now: number): Found {
+function takeOf(shard: Shard, receiver: string, room: number, now: number): Found {
   const { outbound } = shard;
-  const unsent = whyUnsent(shard, receiver);
-  if (unsent !== null && endUnsent(shard, receiver, unsent, now)) return { taken: [], next: AT_ONCE };
-  const room = outbound.roomFor(receiver);
-  if (room <= 0) return { taken: [], next: null };
-  const rows = shard.sql.all<DeliveryRow>(OF_RECEIVER, receiver, outbound.inFlight.size + room);
+  if (endUnsent(shard, receiver, now)) return { taken: [], hasMore: false, next: AT_ONCE };
+  const most = outbound.inFlight.size + room;
+  const rows = shard.sql.all<DeliveryRow>(OF_RECEIVER, receiver, most);
   const taken: Sending[] = [];
   for (const row of rows) {
     if (outbound.inFlight.has(row.n)) continue;
     if (taken.length === room) break;
     const nextAt = row.next_at ?? now;
-    if (nextAt > now) return { taken, next: nextAt };
+    if (nextAt > now) return { taken, hasMore: false, next: nextAt };
     const target = targetOf(shard, row, now);
-    if (target === null) return { taken, next: now + SECRET_WAIT_MS };
+    if (target === null) return { taken, hasMore: false, next: now + SECRET_WAIT_MS };
     const timestamp = Math.floor(now / 1_000);
-    taken.push({ row, message: { ...target, id: deliveryId(shard.address, row.n), timestamp, body: row.body } });
-    outbound.inFlight.set(row.n, { receiver, since: now });
+    const message = { ...target, id: deliveryId(shard.address, row.n), timestamp, body: row.body };
+    taken.push({ row, message, flight: outbound.begin(row.n, receiver, now) });
   }
-  return { taken, next: null };
+  return { taken, hasMore: rows.length === most, next: null };
 }
 
 /** Where it goes and what signs it; null while there is no secret yet. */
@@ -175,8 +151,11 @@ function whyUnsent(shard: Shard, receiver: string): Unsent | null {
   return hook.disabled ? { reason: "not sent: the webhook is disabled", isDeleted: false } : null;
 }
 
-/** Ends what waits for it, a portion. @returns whether there may be more */
-function endUnsent(shard: Shard, receiver: string, { reason, isDeleted }: Unsent, now: number): boolean {
+/** Where it is sent nothing any more, ends what waits for it, a portion. @returns whether there may be more */
+function endUnsent(shard: Shard, receiver: string, now: number): boolean {
+  const unsent = whyUnsent(shard, receiver);
+  if (unsent === null) return false;
+  const { reason, isDeleted } = unsent;
   return shard.transact(() => {
     const rows = shard.sql.all<Pick<DeliveryRow, "n" | "bytes">>(END_UNSENT, receiver, now, reason, isDeleted ? 1 : 0);
     for (const row of rows) becomeDone(shard.memory.deliveries, row);
@@ -185,36 +164,41 @@ function endUnsent(shard: Shard, receiver: string, { reason, isDeleted }: Unsent
 }
 
 /** Sends one and records what came of it; then others have its place. Rejects where that could not be written. */
-export async function sendDelivery(shard: Shard, { row, message }: Sending): Promise<void> {
+export async function sendDelivery(shard: Shard, { row, message, flight }: Sending): Promise<void> {
   const { outbound, ports } = shard;
   const { forgotten } = shard;
-  const attempt = await post(shard, message);
-  outbound.inFlight.delete(row.n);
+  const stopWatch = ports.later(SLOW_MS, () => {
+    outbound.becomeSlow(row.receiver);
+    shard.host.keepAlive(sendNext(shard, ports.now()));
+  });
+  const attempt = await post(shard, message, flight.controller);
+  stopWatch();
+  if (!outbound.end(flight)) return;
   try {
-    if (attempt.status === null || attempt.ms > SLOW_MS) outbound.slow.add(row.receiver);
-    else outbound.slow.delete(row.receiver);
-    if (outbound.slow.size > MOST_RECEIVERS) outbound.slow.clear();
+    outbound.learn(row.receiver, attempt);
     if (shard.forgotten === forgotten) record(shard, row, message, attempt);
   } catch (error) {
     shard.memory.deliveries.next = ports.now() + AFTER_FAILURE_MS;
     armAlarm(shard, ports.now());
     throw error;
   }
-  sendNext(shard, ports.now());
+  outbound.waitAnew(row.receiver);
+  await sendNext(shard, ports.now());
 }
 
-function sendNext(shard: Shard, now: number): void {
+/** Rejects where the database does. */
+async function sendNext(shard: Shard, now: number): Promise<void> {
   const { deliveries } = shard.memory;
-  if (deliveries.pending > 0) deliveries.next = AT_ONCE;
-  const taken = shard.outbound.sentInARow < MOST_IN_A_ROW ? takeDueDeliveries(shard, now) : [];
+  const isOver = shard.outbound.sentInARow >= MOST_IN_A_ROW;
+  if (isOver && deliveries.pending > 0) deliveries.next = AT_ONCE;
+  const taken = isOver ? [] : takeDueDeliveries(shard, now);
   armAlarm(shard, now);
   for (const one of taken) shard.host.keepAlive(sendDelivery(shard, one));
 }
 
 /** Never rejects, and takes no longer than a receiver may. */
-function post({ ports }: Shard, message: WebhookMessage): Promise<DeliveryAttempt> {
+function post({ ports }: Shard, message: WebhookMessage, controller: AbortController): Promise<DeliveryAttempt> {
   const at = ports.now();
-  const controller = new AbortController();
   return new Promise((resolve) => {
     const end = (status: number | null, error?: string) => {
       stop();
