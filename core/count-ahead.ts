@@ -5,7 +5,7 @@
 import type { Foresight } from "./foresee.ts";
 import type { Seq } from "./ids.ts";
 import type { LaneKey } from "./lanes.ts";
-import { agedPriority, type Started } from "./pick.ts";
+import { agedPriority, type Started, sinceOf } from "./pick.ts";
 
 /** How many tasks go before one, and why they do. */
 export interface Ahead {
@@ -16,7 +16,7 @@ export interface Ahead {
   readonly moreUrgent: number;
   /** Of a lower priority, which their age has raised above. */
   readonly raised: number;
-  /** Of the same priority, and older. */
+  /** Of the same priority, and older (where the queue ages: longer due). */
   readonly older: number;
   /** Younger ones, whose fairnessKey's turn comes first. */
   readonly byTurn: number;
@@ -34,6 +34,8 @@ export interface Sought {
   readonly version: number;
   readonly limitKey: string | null;
   readonly fairnessKey: string | null;
+  /** Unix ms. */
+  readonly runAt: number | null;
 }
 
 /** How many tasks are started before one is sure to be far behind. A look takes some 10 ms by then. */
@@ -91,6 +93,7 @@ function placeAt(task: Sought, before: Before, effort: Effort, count: number, mo
 interface Group {
   readonly key: LaneKey;
   readonly rank: number;
+  readonly isPutOff: boolean;
   readonly seqs: Seq[];
 }
 
@@ -107,25 +110,26 @@ class Before {
     return this.#groups.length;
   }
 
-  add({ seq, lane }: Started, rank: number): void {
+  add({ seq, lane, isPutOff }: Started, rank: number): void {
     const latest = this.#latest.get(lane);
-    if (latest?.rank === rank) {
+    if (latest?.rank === rank && latest.isPutOff === isPutOff) {
       latest.seqs.push(seq);
       return;
     }
-    const group = { key: lane.key, rank, seqs: [seq] };
+    const group = { key: lane.key, rank, isPutOff, seqs: [seq] };
     this.#latest.set(lane, group);
     this.#groups.push(group);
   }
 
   sumUp(sought: Sought): Omit<Ahead, "count" | "more"> {
-    const own = agedPriority(sought.priority, sought.seq, this.#rules);
+    const own = agedPriority(sought.priority, sinceOf(sought.seq, sought.runAt), this.#rules);
     const counts = { moreUrgent: 0, raised: 0, older: 0, byTurn: 0, ofType: 0, ofKey: 0 };
     const sure = { all: 0, ofType: 0, ofKey: 0 };
-    for (const { key, rank, seqs } of this.#groups) {
+    for (const { key, rank, isPutOff, seqs } of this.#groups) {
       const older = countBelow(seqs, sought.seq);
       const younger = seqs.length - older;
       if (rank > own) counts[key.priority > sought.priority ? "moreUrgent" : "raised"] += seqs.length;
+      else if (this.#rules.fair === null) counts.older += seqs.length;
       else {
         counts.older += older;
         counts.byTurn += younger;
@@ -135,7 +139,7 @@ class Before {
       if (isOfType) counts.ofType += seqs.length;
       if (isOfKey) counts.ofKey += seqs.length;
       const certain =
-        (older > 0 && isSure(key, true, sought, this.#rules) ? older : 0) +
+        (older > 0 && isSure(key, !isPutOff, sought, this.#rules) ? older : 0) +
         (younger > 0 && isSure(key, false, sought, this.#rules) ? younger : 0);
       sure.all += certain;
       if (isOfType) sure.ofType += certain;

@@ -3,7 +3,8 @@
  * forward on a copy, in which nothing ends and no time passes. Whoever asks in which order tasks will run, or how many go
  * before one, asks this; the order is written down nowhere else. Pure.
  */
-import type { Band, Lane, Lanes } from "./lanes.ts";
+import type { Band } from "./bands.ts";
+import type { Lane, Lanes } from "./lanes.ts";
 import { agedPriority, type PickRules, runnableBands, type Started, startNext } from "./pick.ts";
 
 export interface ForesightOf {
@@ -47,7 +48,7 @@ export class Foresight {
   }
 
   /** A task's priority as the order has it now. */
-  priorityOf({ seq, lane }: Started): number {
-    return agedPriority(lane.key.priority, seq, this.rules);
+  priorityOf({ since, lane }: Started): number {
+    return agedPriority(lane.key.priority, since, this.rules);
   }
 }

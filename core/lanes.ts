@@ -6,9 +6,9 @@
  * stands in the window, so a claim only asks SQL when the window has run out; and a band's heap holds exactly its lanes
  * with tasks whose limitKey is open, so a claim looks at bands (a handful) and never at all lanes (up to 10,000).
  */
-import { Heap } from "./heap.ts";
+import { type Band, bandText, headOf, makeBand } from "./bands.ts";
 import type { Seq } from "./ids.ts";
-import { dropHead, insertSorted, positionOf, WINDOW } from "./lane-window.ts";
+import { dropHead, forgetWindow, insertSorted, isAllPutOff, longestDue, positionOf, WINDOW } from "./lane-window.ts";
 
 /** careful: was handed out and lost before it began, so next only into a free slot. solo: runs alone (suspect). */
 export const LANE_MODES = ["normal", "careful", "solo"] as const;
@@ -23,22 +23,6 @@ export interface LaneKey {
   readonly mode: LaneMode;
 }
 
-/** Lanes that differ by their keys alone: the same sessions may be served from all of them. */
-export interface Band {
-  readonly priority: number;
-  readonly type: string;
-  readonly version: number;
-  readonly mode: LaneMode;
-  /** Whether its tasks have a limitKey. */
-  readonly isKeyed: boolean;
-  /** Tasks QUEUED in it, those of closed keys included. */
-  count: number;
-  /** Its lanes, empty ones included. */
-  size: number;
-  /** Lanes with tasks that may run, the one that is next on top: least `turn`, then oldest head. */
-  readonly open: Heap<Lane>;
-}
-
 export interface Lane {
   readonly no: number;
   readonly key: LaneKey;
@@ -47,6 +31,8 @@ export interface Lane {
   at: number;
   /** Where the queue is fair, its key's virtual time as last looked up: never more than that is now. Else 0. */
   turn: number;
+  /** Its head; or what of its next tasks has been due for longest, where some were put off and the queue ages. */
+  since: number;
   count: number;
   /** The oldest queued seqs, ascending, from `next` on. */
   window: Seq[];
@@ -65,14 +51,6 @@ export function laneText(key: LaneKey): string {
   return JSON.stringify([key.priority, key.type, key.version, key.limitKey, key.fairnessKey, key.mode]);
 }
 
-function bandText({ priority, type, version, mode, limitKey }: LaneKey): string {
-  return `${priority} ${version} ${mode} ${limitKey !== null} ${type}`;
-}
-
-function headOf(lane: Lane): number {
-  return lane.window[lane.next] ?? Number.POSITIVE_INFINITY;
-}
-
 export class Lanes {
   readonly #byNo = new Map<number, Lane>();
   readonly #byText = new Map<string, Lane>();
@@ -80,6 +58,8 @@ export class Lanes {
   readonly #byLimitKey = new Map<string, Set<Lane>>();
   readonly #closed = new Set<string>();
   readonly #empty = new Set<Lane>();
+  /** Where the queue ages: of the tasks in windows that were put off, what their age counts from. Else nobody's. */
+  readonly #sinces = new Map<Seq, Seq>();
   #queued = 0;
   #solo = 0;
 
@@ -114,7 +94,8 @@ export class Lanes {
   /** @param head the oldest of its `count` queued tasks, as the index tells it at a start */
   add(no: number, key: LaneKey, count = 0, head?: Seq): Lane {
     const window = head === undefined ? [] : [head];
-    const lane: Lane = { no, key, band: this.#bandFor(key), at: -1, turn: 0, count, window, next: 0, edge: head ?? 0 };
+    const edge = head ?? 0;
+    const lane: Lane = { no, key, band: this.#bandFor(key), at: -1, turn: 0, since: 0, count, window, next: 0, edge };
     this.#admit(lane, laneText(key));
     return lane;
   }
@@ -140,19 +121,19 @@ export class Lanes {
    */
   copy(most: number, isWanted: (key: LaneKey) => boolean, limitKey: string | null = null): Lanes {
     const copy = new Lanes();
+    for (const [seq, since] of this.#sinces) copy.#sinces.set(seq, since);
     const bands = new Map<Band, Band>();
     for (const [text, band] of this.#bands) {
       const own = makeBand(band, band.isKeyed);
       bands.set(band, own);
       copy.#bands.set(text, own);
     }
-    for (const [text, { no, key, band, count, turn, window, next, edge }] of limitKey === null
-      ? this.#byText
-      : this.#ofKey(limitKey)) {
+    for (const [text, from] of limitKey === null ? this.#byText : this.#ofKey(limitKey)) {
+      const { key, band, count, window, next, edge } = from;
       const own = bands.get(band);
       if (count === 0 || own === undefined || !isWanted(key)) continue;
-      const seqs = window.slice(next, next + most);
-      const lane: Lane = { no, key, band: own, at: -1, turn, count, window: seqs, next: 0, edge: seqs.at(-1) ?? edge };
+      const seqs = window.slice(next, this.#sinces.size > 0 ? undefined : next + most);
+      const lane = { ...from, band: own, at: -1, window: seqs, next: 0, edge: seqs.at(-1) ?? edge };
       copy.#admit(lane, text);
     }
     return copy;
@@ -205,12 +186,19 @@ export class Lanes {
     return lane.window[lane.next];
   }
 
-  enqueue(lane: Lane, seq: Seq): void {
+  /** What a waiting task's age counts from, as the seq of that moment. */
+  sinceOf(seq: Seq): Seq {
+    return this.#sinces.get(seq) ?? seq;
+  }
+
+  /** @param since what its age counts from: its submission, unless the queue ages and it was put off */
+  enqueue(lane: Lane, seq: Seq, since = seq): void {
     const known = lane.window.length - lane.next;
-    if (seq <= lane.edge) insertSorted(lane, seq);
-    else if (known === lane.count && known < WINDOW) {
-      lane.window.push(seq);
-      lane.edge = seq;
+    const isYoungest = seq > lane.edge;
+    if (!isYoungest || (known === lane.count && known < WINDOW)) {
+      if (since !== seq) this.#sinces.set(seq, since);
+      insertSorted(lane, seq);
+      if (isYoungest) lane.edge = seq;
     }
     lane.count++;
     this.#tally(lane, 1);
@@ -232,6 +220,7 @@ export class Lanes {
   take(lane: Lane): Seq {
     const seq = lane.window[lane.next];
     if (seq === undefined) throw new Error(`lane ${lane.no} has no head`);
+    this.#sinces.delete(seq);
     dropHead(lane);
     lane.count--;
     this.#tally(lane, -1);
@@ -244,22 +233,39 @@ export class Lanes {
       const at = positionOf(lane, seq);
       if (lane.window[at] !== seq) throw new Error(`task ${seq} does not wait in lane ${lane.no}`);
       lane.window.splice(at, 1);
+      this.#sinces.delete(seq);
     }
     lane.count--;
     this.#tally(lane, -1);
   }
 
+  /** There is more than is known, and of that nothing; or nothing that says how long those beyond can have been due. */
   isShort(lane: Lane): boolean {
-    return lane.count > 0 && lane.next === lane.window.length;
+    const known = lane.window.length - lane.next;
+    if (known === lane.count || known >= WINDOW) return false;
+    return known === 0 || (this.#sinces.size > 0 && isAllPutOff(lane, this.#sinces));
   }
 
-  /** @param seqs the lane's oldest queued seqs above `edge`, ascending, at most WINDOW */
-  refill(lane: Lane, seqs: Seq[]): void {
-    lane.window = seqs;
+  /**
+   * @param seqs the lane's oldest queued seqs above `edge`, ascending, at most WINDOW
+   * @param sinces where the queue ages: what the age of those counts from that were put off
+   */
+  refill(lane: Lane, seqs: readonly Seq[], sinces?: ReadonlyMap<Seq, Seq>): void {
+    lane.window = [...lane.window.slice(lane.next), ...seqs];
     lane.next = 0;
     lane.edge = seqs.at(-1) ?? lane.edge;
+    for (const [seq, since] of sinces ?? []) this.#sinces.set(seq, since);
     if (seqs.length === 0) throw new Error(`lane ${lane.no} counts ${lane.count} tasks, but SQL has none`);
     this.#place(lane);
+  }
+
+  /** The queue ages now, or no longer: what is known of its windows is read anew. @param read refills a lane */
+  rereadAll(read: (lane: Lane) => void): void {
+    this.#sinces.clear();
+    for (const lane of this.#byNo.values()) {
+      forgetWindow(lane);
+      if (lane.count > 0) read(lane);
+    }
   }
 
   /** After each change of a lane's count. */
@@ -276,7 +282,10 @@ export class Lanes {
   #place(lane: Lane): void {
     const { limitKey } = lane.key;
     if (lane.count === 0 || (limitKey !== null && this.#closed.has(limitKey))) lane.band.open.delete(lane);
-    else if (!this.isShort(lane)) lane.band.open.put(lane);
+    else if (!this.isShort(lane)) {
+      lane.since = this.#sinces.size === 0 ? headOf(lane) : longestDue(lane, this.#sinces);
+      lane.band.open.put(lane);
+    }
   }
 
   #bandFor(key: LaneKey): Band {
@@ -287,12 +296,4 @@ export class Lanes {
     this.#bands.set(text, band);
     return band;
   }
-}
-
-function makeBand(
-  { priority, type, version, mode }: Pick<Band, "priority" | "type" | "version" | "mode">,
-  isKeyed: boolean,
-): Band {
-  const open = new Heap<Lane>((a, b) => a.turn < b.turn || (a.turn === b.turn && headOf(a) < headOf(b)));
-  return { priority, type, version, mode, isKeyed, count: 0, size: 0, open };
 }

@@ -5,8 +5,10 @@
  * until one of them ends or a token comes. Made anew whenever settings change.
  * Must stay true: what has no room is not started, and a key with room is closed no longer than to its next token's time.
  */
+
+import type { Band } from "./bands.ts";
 import { Heap, type HeapItem } from "./heap.ts";
-import type { Band, Lanes } from "./lanes.ts";
+import type { Lanes } from "./lanes.ts";
 import { type Limit, type QueueSettings, shareOf } from "./schema/queue-settings.ts";
 import { type Level, levelFrom, nextTokenAt, type Rate, takeToken, tokensIn } from "./token-bucket.ts";
 

@@ -2,9 +2,11 @@
  * Which lane the next task comes from: the rule of order. Pure: what it may pick is what it is given, so pause, known
  * types, suspects and limits are filters over bands of lanes, and strict priority and FIFO are the comparison.
  */
+
+import { type Band, isBefore } from "./bands.ts";
 import type { Fair } from "./fair.ts";
-import { type Seq, seqTime } from "./ids.ts";
-import type { Band, Lane, Lanes } from "./lanes.ts";
+import { type Seq, seqAt, seqTime } from "./ids.ts";
+import type { Lane, Lanes } from "./lanes.ts";
 import type { Limits } from "./limits.ts";
 import { MAX_PRIORITY } from "./schema/submission.ts";
 
@@ -42,8 +44,8 @@ export function runnableBands(lanes: Lanes, rules: Omit<PickRules, keyof OrderRu
 }
 
 /**
- * The best lane of them: highest priority, where the queue ages with what its head's age brings; then, where it is fair,
- * least virtual time of its fairnessKey; then oldest head. What was started since the bands were worked out may have used
+ * The best lane of them: highest priority, where the queue ages with what the age of its longest due brings; then, where
+ * it is fair, least virtual time of its fairnessKey; then oldest head (where it ages: longest due). What was started since the bands were worked out may have used
  * up a type's room, or closed a key.
  * @param freeSlot whether the task would start at once; careful lanes ask for that, and those that a rate bounds
  */
@@ -56,22 +58,14 @@ export function pickLane(
   const { limits, now } = rules;
   let best: Lane | null = null;
   let bestPriority = 0;
-  let bestHead = Number.POSITIVE_INFINITY;
   for (const band of runnable) {
     const lane = rules.fair === null ? band.open.top : topByTurn(band, lanes, rules.fair);
     if (!lane || (!freeSlot && (band.mode === "careful" || limits?.isRated(band)))) continue;
     if (limits !== null && limits.typeRoom(band.type, now) === 0) continue;
-    const head = lanes.head(lane);
-    if (head === undefined) continue;
-    const priority = agedPriority(band.priority, head, rules);
-    if (best !== null) {
-      if (priority < bestPriority) continue;
-      const isEqual = priority === bestPriority;
-      if (isEqual && (lane.turn > best.turn || (lane.turn === best.turn && head > bestHead))) continue;
-    }
+    const priority = agedPriority(band.priority, lane.since, rules);
+    if (best !== null && (priority < bestPriority || (priority === bestPriority && !isBefore(lane, best)))) continue;
     best = lane;
     bestPriority = priority;
-    bestHead = head;
   }
   return best;
 }
@@ -79,6 +73,10 @@ export function pickLane(
 export interface Started {
   readonly seq: Seq;
   readonly lane: Lane;
+  /** What its lane's age counted from. */
+  readonly since: number;
+  /** It was put off, and the queue ages. */
+  readonly isPutOff: boolean;
 }
 
 /**
@@ -95,11 +93,14 @@ export function startNext(
 ): Started | null {
   const lane = pickLane(runnable, freeSlot, lanes, rules);
   if (!lane) return null;
+  const { since } = lane;
+  const head = lanes.head(lane);
+  const isPutOff = head !== undefined && lanes.sinceOf(head) !== head;
   const seq = lanes.take(lane);
   if (lanes.isShort(lane)) refill(lane);
   rules.limits?.started(lane.key, rules.now);
   rules.fair?.started(lane.key);
-  return { seq, lane };
+  return { seq, lane, since, isPutOff };
 }
 
 /** A lane's turn is looked up when it is on top: virtual times only rise, so none below could be before it. */
@@ -113,17 +114,23 @@ function topByTurn(band: Band, lanes: Lanes, fair: Fair): Lane | undefined {
   }
 }
 
+/** What a task's age counts from, as the seq of that moment: its submission, or where it was put off, when it was due. */
+export function sinceOf(seq: Seq, runAt: number | null): Seq {
+  return runAt === null ? seq : (Math.max(seq, seqAt(runAt)) as Seq);
+}
+
 /**
- * A task's priority as its age raises it. At the highest the oldest goes first, so what is submitted later never starts
- * before one that has waited `(9 - priority) * ageStepMs`.
+ * A priority as age raises it. At the highest the longest due goes first, so what is submitted later never starts before
+ * one that has been due for `(9 - priority) * ageStepMs`.
+ * @param since as {@link sinceOf} has it
  */
 export function agedPriority(
   priority: number,
-  seq: Seq,
+  since: number,
   { ageStepMs, now }: Pick<PickRules, "ageStepMs" | "now">,
 ): number {
   if (ageStepMs === null) return priority;
-  return Math.min(MAX_PRIORITY, priority + Math.floor(Math.max(0, now - seqTime(seq)) / ageStepMs));
+  return Math.min(MAX_PRIORITY, priority + Math.floor(Math.max(0, now - seqTime(since as Seq)) / ageStepMs));
 }
 
 /**

@@ -8,6 +8,7 @@ import { forgetAll } from "./forget-all.ts";
 import { beginTurns, countLimits } from "./memory.ts";
 import { tellNobody } from "./reads/wait.ts";
 import type { Shard } from "./shard.ts";
+import { rereadWindows } from "./waiting/lane-rows.ts";
 
 const KEEP_SETTINGS = `INSERT INTO shard (one, seq_reserved, settings) VALUES (1, ?1, ?2)
   ON CONFLICT (one) DO UPDATE SET settings = ?2`;
@@ -41,8 +42,9 @@ export function adoptSettings(shard: Shard, settings: QueueSettings): void {
   const { deliveries } = memory;
   // A secret may have come that they wait for, or who they are for may be gone.
   if (deliveries.pending > 0) deliveries.next = AT_ONCE;
-  const before = memory.settings?.fair;
+  const before = memory.settings;
   memory.settings = withDefaults(kept);
   countLimits(memory, shard.address.shard, shard.ports.now());
-  if (JSON.stringify(before) !== JSON.stringify(memory.settings.fair)) beginTurns(memory);
+  if (JSON.stringify(before?.fair) !== JSON.stringify(memory.settings.fair)) beginTurns(memory);
+  if ((before?.ageStepMs == null) !== (memory.settings.ageStepMs === null)) rereadWindows(memory, shard.sql);
 }

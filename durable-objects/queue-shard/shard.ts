@@ -16,6 +16,7 @@ import { Outbound } from "./ended/outbound.ts";
 import { loadMemory } from "./load-memory.ts";
 import { beginTurns, countLimits, type Memory } from "./memory.ts";
 import { SHARD_MIGRATIONS } from "./migrations.ts";
+import { rereadWindows } from "./waiting/lane-rows.ts";
 
 /** What the object that hosts a shard lends it. */
 export interface ShardHost {
@@ -105,6 +106,7 @@ export class Shard {
       const memory = loadMemory(this.sql, this.ports.boot);
       countLimits(memory, this.address.shard, this.ports.now());
       beginTurns(memory);
+      if (memory.settings && memory.settings.ageStepMs !== null) rereadWindows(memory, this.sql);
       this.#memory = memory;
     }
     return this.#memory;

@@ -18,7 +18,8 @@ class Queue {
     this.#order = { fair: null, ageStepMs: null, ...order };
   }
 
-  wait(count: number, patch: Partial<LaneKey>, seq?: number): void {
+  /** @param since what their age counts from, where they were put off */
+  wait(count: number, patch: Partial<LaneKey>, seq?: number, since?: Seq): void {
     const key: LaneKey = {
       priority: 5,
       type: "echo",
@@ -29,7 +30,7 @@ class Queue {
       ...patch,
     };
     const lane = this.lanes.find(key) ?? this.lanes.add(this.lanes.size + 1, key);
-    for (let i = 0; i < count; i++) this.lanes.enqueue(lane, (seq === undefined ? ++this.#seq : seq + i) as Seq);
+    for (let i = 0; i < count; i++) this.lanes.enqueue(lane, (seq === undefined ? ++this.#seq : seq + i) as Seq, since);
   }
 
   /** @returns the key of the task that starts, its window refilled as SQL would */
@@ -161,6 +162,27 @@ describe("247 age", () => {
       const bound = (9 - priority) * 1_000;
       queue.wait(3, { priority: 9, type: "urgent" }, at(bound) + 1);
       expect(queue.start(NOW + bound)).toMatchObject({ priority, type: "echo" });
+    }
+  });
+
+  it("of what was put off counts from when it was due", () => {
+    const queue = new Queue({ ageStepMs: 1_000 });
+    queue.wait(1, { priority: 3 }, at(-600_000), at(0));
+    queue.wait(1, { priority: 4, type: "sleep" }, at(100));
+    expect(queue.start(NOW + 900)?.priority).toBe(4);
+    queue.wait(1, { priority: 9, type: "urgent" }, at(6_000) + 1);
+    expect(queue.start(NOW + 6_001)?.priority).toBe(3);
+  });
+
+  it("one of old id that is due now holds back none of its kind that has waited its steps: they are raised together", () => {
+    for (const limitKey of [null, "of its own"]) {
+      const queue = new Queue({ ageStepMs: 1_000 });
+      queue.wait(1, { priority: 3 }, at(0));
+      queue.wait(1, { priority: 9, type: "urgent" }, at(6_000) + 1);
+      queue.wait(1, { priority: 3, limitKey }, at(-600_000), at(6_500));
+      const order = [queue.start(NOW + 6_600), queue.start(NOW + 6_600), queue.start(NOW + 6_600)];
+      const kinds = order.map((key) => `${key?.priority} ${key?.limitKey ?? ""}`);
+      expect(kinds).toEqual(limitKey === null ? ["3 ", "3 ", "9 "] : ["3 ", "9 ", `3 ${limitKey}`]);
     }
   });
 });

@@ -47,7 +47,7 @@ class Waiting {
       refill,
     });
     const effort: Effort = { left: Number.POSITIVE_INFINITY };
-    return placesOf(foresight, [{ ...PLAIN, ...told, seq }], effort, most).get(seq)?.ahead ?? null;
+    return placesOf(foresight, [{ ...PLAIN, ...told, seq, runAt: null }], effort, most).get(seq)?.ahead ?? null;
   }
 }
 

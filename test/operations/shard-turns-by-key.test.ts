@@ -1,7 +1,11 @@
 /** Turns by fairnessKey and by age, at a shard. */
 import { describe, expect, it } from "vitest";
+import type { Seq } from "../../core/ids.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { ClaimedTask } from "../../core/schema/session-rpc.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
+import { change as changeTask } from "../../durable-objects/queue-shard/waiting/change.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, many, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
 
@@ -66,4 +70,83 @@ it("247 a task that has waited its steps starts before what is submitted later, 
   first.close();
   world.now += 1;
   expect(new WorkerHand(world).tasks).toMatchObject([{ seq: old }]);
+});
+
+describe("247 what was put off", () => {
+  const HOUR = 3_600_000;
+
+  /** Whether the first of them starts before the second, which is submitted now. */
+  function isFirst(world: ShardWorld, seq: Seq, priority: number): boolean {
+    const [urgent] = accept(world, { priority, type: "sleep" });
+    const hand = new WorkerHand(world);
+    const [started] = hand.tasks;
+    hand.close();
+    expect([seq, urgent]).toContain(started?.seq);
+    if (urgent !== undefined) cancel(world.shard, { v: 1, seq: urgent });
+    return started?.seq === seq;
+  }
+
+  it.each([
+    ["by its submission", (world: ShardWorld) => accept(world, { priority: 2, runAt: world.now + 8 * HOUR })],
+    [
+      "by a handler that asked for later",
+      (world: ShardWorld) => {
+        accept(world, { priority: 2 });
+        const hand = new WorkerHand(world);
+        const later = (task: ClaimedTask) =>
+          ({ ...succeeded(world, task), kind: "snoozed", delayMs: 8 * HOUR }) as const;
+        const [task] = hand.tasks;
+        hand.say({ outcomes: hand.tasks.map(later), want: 0 });
+        hand.close();
+        return task ? [task.seq] : [];
+      },
+    ],
+  ])(
+    "%s is as old as if it were submitted when it is due, over the loss of memory and new settings",
+    (_how, putOff) => {
+      const world = makeWorld({ slots: 1, ageStepMs: 1_000 });
+      const [seq] = putOff(world);
+      if (seq === undefined) throw new Error("nothing was put off");
+      world.passTo(world.now + 8 * HOUR);
+      expect(isFirst(world, seq, 3)).toBe(false);
+      world.evict();
+      expect(isFirst(world, seq, 3)).toBe(false);
+      change(world, { ageStepMs: null });
+      change(world, { ageStepMs: 1_000 });
+      expect(isFirst(world, seq, 3)).toBe(false);
+      world.now += 6_999;
+      expect(isFirst(world, seq, 9)).toBe(false);
+      world.now += 1;
+      // Handed back by each stay, it is as old as before.
+      expect(isFirst(world, seq, 9)).toBe(true);
+      expect(isFirst(world, seq, 9)).toBe(true);
+    },
+  );
+
+  it("and is asked to run now is due now", () => {
+    const world = makeWorld({ slots: 1, ageStepMs: 1_000 });
+    const [seq] = accept(world, { priority: 2, runAt: world.now + 80 * HOUR });
+    if (seq === undefined) throw new Error("nothing was put off");
+    world.now += 8 * HOUR;
+    changeTask(world.shard, { v: 1, seq, rev: null, changes: { runAt: null } });
+    expect(isFirst(world, seq, 3)).toBe(false);
+  });
+
+  it("by the hundred and due at once passes nothing of its kind that has waited its steps", () => {
+    const world = makeWorld({ slots: 1, ageStepMs: 1_000 });
+    accept(world, ...many(100, { priority: 2, runAt: world.now + HOUR }));
+    world.now += 1;
+    const [waits] = accept(world, { priority: 2 });
+    world.evict();
+    world.passTo(world.now + HOUR);
+    accept(world, { priority: 9, type: "sleep" });
+    const hand = new WorkerHand(world);
+    const started: string[] = [];
+    for (let i = 0; i < 102; i++) {
+      for (const { seq, type } of hand.tasks) started.push(seq === waits ? "waits" : type);
+      hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)), want: 1 });
+    }
+    expect(started.indexOf("waits")).toBe(100);
+    expect(started.indexOf("sleep")).toBe(101);
+  });
 });

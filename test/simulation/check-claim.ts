@@ -3,7 +3,7 @@
  * What is claimed must be the best that this session may run, and no more than the queue's concurrency lets.
  */
 import type { Seq } from "../../core/ids.ts";
-import { agedPriority } from "../../core/pick.ts";
+import { agedPriority, sinceOf } from "../../core/pick.ts";
 import type { Limit, QueueSettings, RateSetting } from "../../core/schema/queue-settings.ts";
 import { type Level, takeToken, tokensIn } from "../../core/token-bucket.ts";
 import type { Session } from "../../durable-objects/queue-shard/memory.ts";
@@ -14,6 +14,7 @@ import { must } from "./violation.ts";
 
 interface Waiting {
   readonly seq: Seq;
+  readonly run_at: number | null;
   readonly priority: number;
   readonly type: string;
   readonly version: number;
@@ -26,8 +27,8 @@ interface Waiting {
 
 type LimitedTask = Pick<Waiting, "type" | "limit_key">;
 
-const WAITING = `SELECT seq, priority, type, version, mode, limit_key, fairness_key, options ->> 'onCrash' = 'fail' AS once FROM task
-  WHERE status = 'QUEUED'`;
+const WAITING = `SELECT seq, run_at, priority, type, version, mode, limit_key, fairness_key,
+  options ->> 'onCrash' = 'fail' AS once FROM task WHERE status = 'QUEUED'`;
 const OVER = `SELECT seq FROM task WHERE seq IN (SELECT value FROM json_each(?)) AND expires_at <= ?`;
 const RUNNING = "SELECT type, limit_key FROM task WHERE status = 'RUNNING'";
 
@@ -112,8 +113,13 @@ export class Room {
     this.#running = sql.all<LimitedTask>(RUNNING);
   }
 
-  priorityOf({ priority, seq }: Waiting): number {
-    return agedPriority(priority, seq, { ageStepMs: this.#settings.ageStepMs, now: this.#now });
+  /** Whether what waits is raised by its age. */
+  get ages(): boolean {
+    return this.#settings.ageStepMs !== null;
+  }
+
+  priorityAt(priority: number, since: number): number {
+    return agedPriority(priority, since, { ageStepMs: this.#settings.ageStepMs, now: this.#now });
   }
 
   has(task: LimitedTask): boolean {
@@ -157,7 +163,7 @@ function withBurst(rate: RateSetting): Required<RateSetting> {
 
 /** What waits for a session, the best first, where the oldest goes first within a priority. */
 export class Choice {
-  readonly #left: Waiting[];
+  #left: Waiting[];
   readonly #room: Room;
   #free: number;
 
@@ -171,8 +177,8 @@ export class Choice {
         ({ type, version, mode }) =>
           (mode === "solo") === session.solo && (session.worker.types[type] ?? -1) >= version,
       )
-      .map((task) => ({ ...task, priority: room.priorityOf(task) }))
       .sort((a, b) => b.priority - a.priority || a.seq - b.seq);
+    if (room.ages) this.#left = byAge(this.#left, room);
   }
 
   /** The best that may go next and is one of those. */
@@ -185,9 +191,24 @@ export class Choice {
 
   take(task: Waiting): void {
     this.#left.splice(this.#left.indexOf(task), 1);
+    if (this.#room.ages) this.#left = byAge(this.#left, this.#room);
     this.#room.take(task);
     this.#free--;
   }
+}
+
+/** Tasks that are alike go by their ids, and are raised together, as the one of them that has been due for longest. */
+function byAge(tasks: readonly Waiting[], room: Room): Waiting[] {
+  const alike = Map.groupBy(tasks, ({ priority, type, version, mode, limit_key, fairness_key }) =>
+    JSON.stringify([priority, type, version, mode, limit_key, fairness_key]),
+  );
+  const groups = Array.from(alike.values(), (group) => {
+    const members = group.toSorted((a, b) => a.seq - b.seq);
+    const since = Math.min(...group.map(({ seq, run_at }) => sinceOf(seq, run_at)));
+    return { members, since, first: members[0]?.seq ?? 0, rank: room.priorityAt(group[0]?.priority ?? 0, since) };
+  });
+  groups.sort((a, b) => b.rank - a.rank || a.since - b.since || a.first - b.first);
+  return groups.flatMap(({ members }) => members);
 }
 
 export function bestFor(choice: Choice, count: number): Seq[] {

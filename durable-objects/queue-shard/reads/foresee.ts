@@ -45,9 +45,9 @@ export function foresee(shard: Shard, settings: QueueSettings, now: number, look
     else added.set(lane, [seq]);
   }
   const refill = (lane: Lane): void => {
-    const seqs = memory.hasTables ? readWindow(sql, lane) : [];
+    const [seqs, sinces] = memory.hasTables ? readWindow(sql, memory, lane) : [[]];
     for (const seq of added.get(lane) ?? []) if (seqs.length < WINDOW && seq > lane.edge) seqs.push(seq);
-    lanes.refill(lane, seqs);
+    lanes.refill(lane, seqs, sinces);
   };
   const limits =
     isUnlimited || !hasLimits(settings)

@@ -2,8 +2,9 @@
  * How much of what is QUEUED may not start now, by what holds it back: the queue as a whole, a type, a limitKey, that no
  * worker knows it, or that it runs alone. Counted over lanes in memory; nothing is read from tables.
  */
+
+import type { Band } from "../../../core/bands.ts";
 import type { Reason } from "../../../core/explain-reasons.ts";
-import type { Band } from "../../../core/lanes.ts";
 import type { Standing } from "../../../core/limits.ts";
 import type { NextAnswerOf } from "../../../core/schema/explain-rpc.ts";
 import { type QueueSettings, shareOf } from "../../../core/schema/queue-settings.ts";

@@ -2,9 +2,11 @@
  * Hands tasks to a session: the best ones at this moment, whatever was waiting when its ticket was sent. The rule of
  * order is core/pick; here it meets SQL. A claim of ten takes 0.1 ms from a thousand to a million waiting tasks.
  */
+
+import type { Band } from "../../../core/bands.ts";
 import { MAX_ANSWER_BYTES, MAX_PAYLOAD_BYTES } from "../../../core/bytes.ts";
 import type { Seq } from "../../../core/ids.ts";
-import type { Band, Lane } from "../../../core/lanes.ts";
+import type { Lane } from "../../../core/lanes.ts";
 import { deadlineOf, type HeldClaim, SESSION_CLAIM_MS } from "../../../core/lease.ts";
 import { type PickRules, pickLane, runnableBands, type Started, startNext } from "../../../core/pick.ts";
 import { shareOf } from "../../../core/schema/queue-settings.ts";

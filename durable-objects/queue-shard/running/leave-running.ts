@@ -68,7 +68,8 @@ export function leaveRunning(
     status: leaving.to,
     rev: row.rev + 1,
     session: null,
-    run_at: leaving.runAt ?? null,
+    // What comes back to wait has been due since it was.
+    run_at: leaving.runAt ?? (leaving.to === "QUEUED" ? row.run_at : null),
     ended_at: leaving.to === "FAILED" ? Math.max(now, shard.memory.deadCountedTo + 1) : null,
     moves: logMove(row, moveTo(leaving.to, now, cause, { until: leaving.runAt, run })),
   };

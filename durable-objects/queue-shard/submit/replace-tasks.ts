@@ -37,5 +37,6 @@ function changesOf(row: TaskRow, task: NewTask, now: number): Changes {
 function whenOf({ status, run_at }: TaskRow, task: NewTask, now: number): Changes {
   if (status === "BLOCKED") return { run_at: task.runAt };
   if (status === "RETRYING") return { run_at: Math.max(run_at ?? now, task.runAt ?? 0) };
-  return { status: bornAs(task, now), run_at: task.runAt };
+  if (bornAs(task, now) === "SCHEDULED") return { status: "SCHEDULED", run_at: task.runAt };
+  return { status: "QUEUED", run_at: status === "QUEUED" ? run_at : now };
 }

@@ -50,7 +50,7 @@ function changesOf(row: TaskRow, { priority, runAt, payload }: TaskChanges, now:
 
 function whenOf(row: TaskRow, runAt: number | null, now: number): Changes {
   if (row.status === "BLOCKED") return { run_at: runAt };
-  if (runAt === null || runAt <= now) return row.status === "QUEUED" ? {} : { status: "QUEUED", run_at: null };
+  if (runAt === null || runAt <= now) return row.status === "QUEUED" ? {} : { status: "QUEUED", run_at: now };
   return { status: row.status === "RETRYING" ? "RETRYING" : "SCHEDULED", run_at: runAt };
 }
 

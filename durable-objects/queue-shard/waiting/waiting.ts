@@ -7,7 +7,7 @@ import type { Lane } from "../../../core/lanes.ts";
 import type { Memory } from "../memory.ts";
 import type { Shard } from "../shard.ts";
 import type { TaskRow } from "../task-rows.ts";
-import { laneFor, laneKeyOf, reclaimLanes, refillIfShort } from "./lane-rows.ts";
+import { enqueue, laneFor, laneKeyOf, reclaimLanes, refillIfShort } from "./lane-rows.ts";
 
 const NEXT_DUE = "SELECT min(run_at) AS next FROM task WHERE status IN ('SCHEDULED', 'RETRYING')";
 
@@ -22,7 +22,7 @@ export function joinWaiting(shard: Shard, row: TaskRow): void {
   if (row.expires_at !== null) noteExpiry(memory, row.expires_at);
   reclaimLanes(shard);
   const lane = laneOf(shard, row);
-  if (lane) memory.lanes.enqueue(lane, row.seq);
+  if (lane) enqueue(memory, lane, row.seq, row.run_at);
   else if (row.run_at !== null) {
     memory.due.count++;
     memory.due.next = Math.min(memory.due.next ?? row.run_at, row.run_at);
