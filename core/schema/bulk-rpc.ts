@@ -40,6 +40,8 @@ export interface CountBulkRequest extends Versioned {
   readonly work: BulkWork;
   /** Only what had ended, or was submitted, by then; null: by now. */
   readonly asOf: number | null;
+  /** Somebody may come back with that `asOf`, and means what is counted now. */
+  readonly isDryRun?: boolean;
   /** As in {@link BulkRequest}; absent: whichever the queue is. */
   readonly generation?: number;
 }

@@ -61,7 +61,7 @@ async function start(door: Door, c: Ctx, told: BulkTold): Promise<Response> {
 /** How many are meant; `asOf`, given back, means no others. */
 async function count(door: Door, c: Ctx, queue: QueueName, { work, ids }: Work, asOf: number): Promise<Response> {
   const counts = await askEach(door, await shardsOf(door, c, queue, "/queue"), (shard, at) =>
-    shard.countBulk({ v: 1, work: workAt(work, ids, at), asOf }),
+    shard.countBulk({ v: 1, work: workAt(work, ids, at), asOf, isDryRun: true }),
   );
   const matched = counts.reduce((sum, { answer }) => sum + answer.matched, 0);
   return json({ queue, action: work.action, matched, asOf: iso(asOf) });

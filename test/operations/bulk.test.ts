@@ -15,8 +15,8 @@ const worldOf = (settings = {}) =>
 const cancelling = (filter: LiveFilter): BulkWork => ({ action: "cancel", filter });
 const redriving = (filter: DeadFilter = {}): BulkWork => ({ action: "redrive", filter });
 
-function count(world: ShardWorld, work: BulkWork, asOf: number | null = null) {
-  const answer = countBulk(world.shard, { v: 1, work, asOf });
+function count(world: ShardWorld, work: BulkWork, asOf: number | null = null, isDryRun = false) {
+  const answer = countBulk(world.shard, { v: 1, work, asOf, isDryRun });
   if (!answer.ok) throw new Error(answer.detail);
   return answer;
 }
@@ -208,6 +208,28 @@ describe("271 a dry run", () => {
     expect(sum(walk(world, redriving(), 9, asOf), "done")).toBe(40);
     expect(world.shard.memory.dead.count).toBe(7);
   });
+
+  it.each([
+    ["that moment", 0],
+    ["a moment by a clock that is ahead", 30],
+  ])(
+    "counts what the cancel with its asOf, %s, then takes: what is submitted after the count is not meant",
+    (_, ahead) => {
+      const world = worldOf();
+      accept(world, ...many(40));
+      const asOf = world.now + ahead;
+      expect(count(world, cancelling({}), asOf, true).matched).toBe(40);
+      const [late] = accept(world, {});
+      world.evict();
+      expect(count(world, cancelling({}), asOf, true).matched).toBe(40);
+      const [later] = accept(world, {}, { type: "sleep" });
+      expect(sum(walk(world, cancelling({}), 9, asOf), "done")).toBe(40);
+      for (const seq of [late, later]) expect(statusOf(world, seq)).toBe("QUEUED");
+      world.now += 86_400_001;
+      count(world, cancelling({}), world.now, true);
+      expect(world.shard.sql.all("SELECT job FROM bulk")).toEqual([{ job: `asOf ${world.now}` }]);
+    },
+  );
 
   it("what is discarded meanwhile is left out, what is redriven and dies again is another", () => {
     const world = worldOf();

@@ -42,6 +42,9 @@ interface Job {
   readonly upTo: number;
   readonly generation: number;
   readonly forgets: number;
+  readonly asOf: number | null;
+  /** What there was when the dry run had answered; null: there was none. */
+  readonly meant: ReadonlySet<Seq> | null;
   portion: number;
   after: BulkPlace | null;
   done: number;
@@ -105,21 +108,43 @@ export class Jobs {
   }
 
   #begin(action: BulkWork["action"]): void {
-    const { client, model, network, random } = this.#deps;
-    const number = ++this.#jobs;
+    const { random } = this.#deps;
     const type = random.chance(0.2) ? { type: random.pick(TYPES) } : {};
     const status = random.chance(0.4) ? { status: [random.pick(UNFINISHED)] } : {};
+    const number = ++this.#jobs;
     const edit = { timeoutMs: markOf(number) };
     const work: BulkWork =
       action === "cancel"
         ? { action, filter: { ...type, ...status } }
         : { action, filter: type, ...(action === "redrive" && { edit }) };
-    const { generation } = client.settings;
+    if (action === "cancel" && random.chance(0.5)) this.#countFirst(number, work);
+    else this.#count(number, work, null, null);
+  }
+
+  /** A dry run, and after a while the job with its `asOf`. */
+  #countFirst(number: number, work: BulkWork): void {
+    const { model, network, random, timeline } = this.#deps;
+    const asOf = timeline.now;
     network
-      .call(this.#life, "countBulk", { v: 1, work, asOf: null })
+      .call(this.#life, "countBulk", { v: 1, work, asOf, isDryRun: true })
       .then((answer) => {
         if (!answer.ok) return;
-        const job = { number, work, generation, forgets: model.forgets, upTo: answer.upTo };
+        const meant = new Set(model.tasks.keys());
+        timeline.after(random.between(0, 3) * AGAIN_MS, this.#life, "a job after its dry run", () =>
+          this.#count(number, work, asOf, meant),
+        );
+      })
+      .catch(() => {});
+  }
+
+  #count(number: number, work: BulkWork, asOf: number | null, meant: ReadonlySet<Seq> | null): void {
+    const { client, model, network } = this.#deps;
+    const { generation } = client.settings;
+    network
+      .call(this.#life, "countBulk", { v: 1, work, asOf })
+      .then((answer) => {
+        if (!answer.ok) return;
+        const job = { number, work, generation, forgets: model.forgets, upTo: answer.upTo, asOf, meant };
         this.#ask({ ...job, portion: 1, after: null, done: 0 });
       })
       .catch(() => {});
@@ -127,14 +152,14 @@ export class Jobs {
 
   #ask(job: Job): void {
     const { model, network, random } = this.#deps;
-    const { number, portion, generation, work, upTo, after } = job;
+    const { number, portion, generation, work, upTo, after, asOf, meant } = job;
     if (this.#isForgotten(job)) return;
     for (const { seq, status } of model.tasks.values())
       if (status === "FAILED" && work.action === "discard") model.discarded.add(seq);
-      else if (status !== "FAILED" && work.action === "cancel") model.asked.add(seq);
+      else if (status !== "FAILED" && work.action === "cancel" && meant?.has(seq) !== false) model.asked.add(seq);
     const place = { job: `job ${number}`, portion, generation, upTo, after, most: random.between(1, 5) };
     network
-      .call(this.#life, "bulk", { v: 1, work, asOf: null, ...place })
+      .call(this.#life, "bulk", { v: 1, work, asOf, ...place })
       .then((answer) => (answer.ok ? this.#told(job, answer) : this.#later(job)))
       .catch(() => this.#later(job));
   }

@@ -11,7 +11,7 @@ import { leaveWaiting } from "../waiting/leave-waiting.ts";
 import { NOTHING_LEFT, type PortionWork } from "./bulk-portion.ts";
 import { matchLive } from "./match-tasks.ts";
 
-const count = (where: string) => `SELECT count(*) AS count FROM task WHERE ${where} AND created_at <= ?`;
+const count = (where: string) => `SELECT count(*) AS count FROM task WHERE ${where} AND created_at <= ? AND seq <= ?`;
 /** Where filters match little, a walk ends all the same: so many rows are looked at a portion. */
 const WINDOW_END = "SELECT seq FROM task WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT 1 OFFSET ?";
 const next = (where: string) => `SELECT seq, status, length(payload) AS chars FROM task
@@ -26,9 +26,10 @@ interface Found {
   readonly chars: number;
 }
 
-export function countLive(shard: Shard, filter: LiveFilter, asOf: number | null): number {
+/** @param asOf Unix ms; null: whenever they were submitted */
+export function countLive(shard: Shard, filter: LiveFilter, asOf: number | null, upTo: number): number {
   const { where, values } = matchLive(filter);
-  return shard.sql.all<{ count: number }>(count(where), ...values, asOf ?? EVER)[0]?.count ?? 0;
+  return shard.sql.all<{ count: number }>(count(where), ...values, asOf ?? EVER, upTo)[0]?.count ?? 0;
 }
 
 /** Inside a transaction. */

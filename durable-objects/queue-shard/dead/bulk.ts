@@ -12,24 +12,25 @@ import { tellToStop } from "../waiting/ask-to-stop.ts";
 import { cancelPortion, countLive } from "./bulk-cancel.ts";
 import { deadPortion, newestEnd } from "./bulk-dead.ts";
 import { NOTHING_LEFT } from "./bulk-portion.ts";
+import { boundOf, forgetBulk, keepBound } from "./count-bounds.ts";
 import { countDead } from "./dead-letters.ts";
 
 const FIND = "SELECT portion, answer FROM bulk WHERE job = ?";
 const KEEP = `INSERT INTO bulk (job, portion, answer, at) VALUES (?1, ?2, ?3, ?4)
   ON CONFLICT (job) DO UPDATE SET portion = ?2, answer = ?3, at = ?4`;
-const FORGET = "DELETE FROM bulk WHERE at < ?";
 
 /** A transaction of so many takes about 20 ms. */
 export const MOST_BULK = 1_000;
-/** Nobody asks for a portion again after that. */
-const KEPT_MS = 86_400_000;
 
-/** Changes nothing, but that what dies from now on ends after what was counted. */
-export function countBulk(shard: Shard, { work, asOf, generation = 0 }: CountBulkRequest): CountBulkAnswer {
+/** Changes no task; but what is submitted, or dies, from now on is none of what was counted. */
+export function countBulk(shard: Shard, request: CountBulkRequest): CountBulkAnswer {
+  const { work, asOf, isDryRun, generation = 0 } = request;
   const { memory } = shard;
   if (!memory.settings || memory.settings.generation < generation) return { v: 1, ok: true, matched: 0, upTo: 0 };
-  if (work.action === "cancel")
-    return { v: 1, ok: true, matched: countLive(shard, work.filter, asOf), upTo: memory.lastSeq };
+  if (work.action === "cancel") {
+    const upTo = isDryRun && asOf !== null ? keepBound(shard, asOf) : boundOf(shard, asOf);
+    return { v: 1, ok: true, matched: countLive(shard, work.filter, asOf, upTo), upTo };
+  }
   const upTo = asOf ?? Math.max(shard.ports.now(), newestEnd(shard));
   return { v: 1, ok: true, matched: countDead(shard, work.filter, upTo), upTo };
 }
@@ -55,7 +56,7 @@ export function bulk(shard: Shard, request: BulkRequest): Answer<BulkPortion> {
         : deadPortion(shard, work, { ...request, most }, now);
     const { done, stopping, failed } = did.portion;
     if (done + stopping + failed > 0) {
-      shard.sql.run(FORGET, now - KEPT_MS);
+      forgetBulk(shard, now);
       shard.sql.run(KEEP, job, portion, JSON.stringify(did.portion), now);
     }
     return did;
