@@ -25,6 +25,8 @@ export interface JobsDeps {
   readonly model: Model;
   readonly client: Client;
   readonly timeline: Timeline;
+  /** Unix ms, by the shard's clock. */
+  readonly now: () => number;
 }
 
 const AGAIN_MS = 1_000;
@@ -123,8 +125,9 @@ export class Jobs {
 
   /** A dry run, and after a while the job with its `asOf`. */
   #countFirst(number: number, work: BulkWork): void {
-    const { model, network, random, timeline } = this.#deps;
-    const asOf = timeline.now;
+    const { model, network, now, random, timeline } = this.#deps;
+    // The door's clock may be ahead of the shard's.
+    const asOf = now() + random.between(0, 3) * AGAIN_MS;
     network
       .call(this.#life, "countBulk", { v: 1, work, asOf, isDryRun: true })
       .then((answer) => {
