@@ -29,6 +29,7 @@ export const ERRORS = {
   "task-unfinished": { status: 409, retryable: true, title: "The task has not ended yet" },
   "task-finished": { status: 409, retryable: false, title: "The task has ended" },
   "duplicate-task": { status: 409, retryable: false, title: "Another task has that key" },
+  "already-redriven": { status: 409, retryable: false, title: "The dead letter was redriven with another edit" },
   "task-running": { status: 409, retryable: false, title: "The task runs" },
   "rev-mismatch": { status: 412, retryable: false, title: "The task has changed meanwhile" },
   "schedule-exists": { status: 409, retryable: false, title: "A schedule of that id exists" },

@@ -3,7 +3,9 @@
  * type as this deployment has it; one that is not edited stays as it was accepted. Pure.
  */
 import type { TaskId } from "./ids.ts";
+import { canonicalJson } from "./json.ts";
 import { checkPayload, declaredType, type Fault, type TaskType, under } from "./make-task.ts";
+import { hashKey } from "./placement.ts";
 import { replayOf } from "./replay.ts";
 import { CAP_BELOW_BASE, isCapBelowBase } from "./retry.ts";
 import type { RedriveEdit } from "./schema/dead-letters-rpc.ts";
@@ -37,10 +39,10 @@ export function redriveTask(
     ...(Object.keys(retry).length > 0 && { retry }),
     ...(edit.timeoutMs !== undefined && { timeoutMs: edit.timeoutMs }),
   };
-  const runAt = edit.delayMs === undefined ? (edit.runAt ?? null) : now + edit.delayMs;
+  const runAt = timeOfEdit(edit, now);
   const changes: TaskChanges = {
     ...(edit.priority !== undefined && { priority: edit.priority }),
-    runAt: runAt !== null && runAt > now ? runAt : null,
+    runAt,
     ...(payload !== dead.payload && { payload: { text: payload, version: type?.version ?? dead.version } }),
   };
   return replayOf({ ...dead, options }, id, changes);
@@ -57,17 +59,45 @@ function editPayload({ payload }: TaskRecord, edit: RedriveEdit, type: TaskType)
   return typeof text === "string" ? text : under(isWhole ? "/payload" : "/payloadPatch", text);
 }
 
-/** The cause in the old task's timeline. */
-export function redriveCause(by: TaskId): string {
-  return `${REDRIVEN}${by}`;
+/** When the new task is to run (Unix ms); null: at once. @param now when it is made */
+export function timeOfEdit({ delayMs, runAt }: RedriveEdit, now: number): number | null {
+  const at = delayMs === undefined ? (runAt ?? null) : now + delayMs;
+  return at !== null && at > now ? at : null;
 }
 
-const REDRIVEN = "redriven as ";
+/** Tells one edit from another, whatever the order of a payload's fields; null: nothing is edited. */
+export function editMark(edit: RedriveEdit | undefined): string | null {
+  if (edit === undefined || Object.keys(edit).length === 0) return null;
+  const { payload, payloadPatch, ...rest } = edit;
+  const parsed = [payload, payloadPatch].map((text) => (text === undefined ? [] : [JSON.parse(text) as unknown]));
+  return hashKey(canonicalJson([rest, ...parsed]))
+    .toString(16)
+    .padStart(8, "0");
+}
+
+/** The cause in the old task's timeline. @param mark of the edit, see {@link editMark} */
+export function redriveCause(by: TaskId, mark: string | null): string {
+  return mark === null ? `redriven as ${by}` : `redriven as ${by}, edited (${mark})`;
+}
+
+const REDRIVEN = /^redriven as (\S+?)(?:, edited \(([0-9a-f]{8})\))?$/;
+
+export interface Redriven {
+  /** What it has become. */
+  readonly id: TaskId;
+  /** Unix ms. */
+  readonly at: number;
+  /** Of the edit that it was redriven with. */
+  readonly mark: string | null;
+}
 
 /** What a task was redriven as; null where it was not. A replay is none: it may come after the redrive, or before. */
-export function redrivenAs({ moves }: Pick<TaskRecord, "moves">): TaskId | null {
-  const cause = moves.findLast(([, , said]) => said.startsWith(REDRIVEN))?.[2];
-  return cause === undefined ? null : (cause.slice(REDRIVEN.length) as TaskId);
+export function redrivenAs({ moves }: Pick<TaskRecord, "moves">): Redriven | null {
+  for (const [, at, cause] of moves.toReversed()) {
+    const [, id, mark = null] = REDRIVEN.exec(cause) ?? [];
+    if (id !== undefined) return { id: id as TaskId, at, mark };
+  }
+  return null;
 }
 
 /** JSON Merge Patch (RFC 7396): null takes a field away, an object is merged, anything else stands in its place. */

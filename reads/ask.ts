@@ -71,10 +71,11 @@ export function answered<T>(answer: Answer<T>): Versioned & { readonly ok: true 
 }
 
 /** A refusal as it is answered over HTTP. */
-export function problemOf({ code, detail, retryAfterMs, pointer, taskId }: Refusal): Problem {
+export function problemOf({ code, detail, retryAfterMs, pointer, errors, taskId }: Refusal): Problem {
+  const told = errors ?? (pointer === undefined ? undefined : [{ pointer, detail }]);
   return new Problem(publicCode(code), detail, {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(pointer !== undefined && { errors: [{ pointer, detail }] }),
+    ...(told !== undefined && { errors: told }),
     ...(taskId !== undefined && { taskId }),
   });
 }

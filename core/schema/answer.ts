@@ -3,7 +3,7 @@
  * A deploy mixes versions for five minutes: fields are only ever added, readers ignore what they do not know, and `v`
  * says which protocol was spoken.
  */
-import type { ErrorCode } from "../errors.ts";
+import type { ErrorCode, FieldError } from "../errors.ts";
 import type { TaskId } from "../ids.ts";
 
 export interface Versioned {
@@ -17,6 +17,8 @@ export interface Refusal extends Versioned {
   readonly retryAfterMs?: number;
   /** JSON Pointer to the field that is wrong, with `invalid-request` and `setting-fixed`. */
   readonly pointer?: string;
+  /** Each field that is wrong, where there may be several. */
+  readonly errors?: readonly FieldError[];
   /** The task that is in the way, with `duplicate-task`. */
   readonly taskId?: TaskId;
 }

@@ -7,6 +7,7 @@ import { findJsonProblem } from "../json.ts";
 import { UNFINISHED } from "../status.ts";
 import { RateSchema, RetrySchema } from "./queue-settings.ts";
 import {
+  isRight,
   MAX_DELAY_S,
   MAX_TIMEOUT_MS,
   PrioritySchema,
@@ -69,7 +70,8 @@ export const EditSchema = z
   .refine((edit) => edit.delaySeconds === undefined || edit.runAt === undefined, {
     path: ["delaySeconds"],
     error: "cannot stand beside runAt: say one of them",
-  });
+  })
+  .refine((edit) => Object.keys(edit).length > 0, { error: "names nothing to change: leave it out", when: isRight });
 export type Edit = z.infer<typeof EditSchema>;
 
 /** POST /dead-letters/{id}/redrive; there may be no body. */

@@ -100,7 +100,7 @@ export interface DeadLettersRpc {
   discardDead(request: DiscardRequest): Promise<DiscardAnswer>;
   /**
    * A dead letter becomes a new task; told is what it was, `links.replayedBy` ending with what it became. The same
-   * again tells the same. Refused: `draining`, `queue-full`, `too-many-keys`, `history-backlog`, and with an edit
+   * again tells the same. Refused: `draining`, `queue-full`, `too-many-keys`, `history-backlog`, `webhook-backlog`, and with an edit
    * `payload-invalid`, `payload-too-large`.
    */
   redriveDead(request: RedriveRequest): Promise<TaskAnswer>;

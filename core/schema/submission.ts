@@ -176,6 +176,7 @@ export type TaskEdit = z.infer<typeof TaskEditSchema>;
 
 export const TaskPatchSchema = TaskEditSchema.refine((patch) => Object.keys(patch).length > 0, {
   error: "names nothing to change",
+  when: isRight,
 });
 
 /** A batch; its tasks are read one by one, so that each fault has its index and a good one costs next to nothing. */
@@ -186,6 +187,11 @@ export const BatchSchema = z.strictObject({
   /** Nothing is submitted: what would become of it is told. */
   dryRun: z.boolean().optional(),
 });
+
+/** When what is missing is judged: a field that is not known is told by itself, not as nothing told. */
+export function isRight({ issues }: { readonly issues: readonly unknown[] }): boolean {
+  return issues.length === 0;
+}
 
 /** When what stands side by side is judged: beside other faults too, so that one answer is enough to mend a body by. */
 function isObject({ value }: { readonly value: unknown }): boolean {

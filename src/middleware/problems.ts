@@ -9,7 +9,11 @@ import type { Fault } from "../../core/make-task.ts";
 /** Where a refusal does not say when to come again. */
 const RETRY_AFTER_S = 1;
 /** What ends only when somebody ends it is not asked for each second. */
-const LEAST_RETRY_S: Partial<Record<ErrorCode, number>> = { draining: 30 };
+const LEAST_RETRY_S: Partial<Record<ErrorCode, number>> = {
+  draining: 30,
+  "history-backlog": 30,
+  "webhook-backlog": 30,
+};
 
 /** The members of a problem, for an answer of its own or a place in another one. */
 export interface ProblemView {

@@ -6,10 +6,11 @@ import { z } from "zod";
 import { filterAt } from "../../core/bulk-work.ts";
 import { Problem } from "../../core/errors.ts";
 import { parseTaskId, type QueueName, type ShardAddress, taskId } from "../../core/ids.ts";
-import { redrivenAs } from "../../core/redrive-task.ts";
+import { editMark, redrivenAs, timeOfEdit } from "../../core/redrive-task.ts";
 import { DeadFilterSchema, DiscardSchema, RedriveOneSchema } from "../../core/schema/bulk.ts";
 import type { DeadFilter, DeadGroup, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
+import { bornAs } from "../../core/submit-answer.ts";
 import { iso, publicError, type TaskRecord, toTask } from "../../core/task.ts";
 import { deadlineOf, giveWay } from "../../reads/ask.ts";
 import { knownPlace } from "../../reads/find-tasks.ts";
@@ -89,7 +90,7 @@ export async function discardDeadLetter(door: Door, c: Ctx): Promise<Response> {
   return new Response(null, { status: 204 });
 }
 
-/** 202 with the task that it has become; the same again tells the same, for as long as history knows it. */
+/** 202 with the task that it has become; the same again tells the same, for as long as history knows it; with another edit it is 409. */
 export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
   const { value = {} } = await readOptionalBody(c.req.raw, door.env.bodyLimit);
   const told = checkBody(RedriveOneSchema, value);
@@ -100,10 +101,17 @@ export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
   }).catch((thrown) => {
     throw thrown instanceof Problem && NOWHERE.has(thrown.code) ? notDead(c) : thrown;
   });
-  const id = redrivenAs(record);
-  if (id === null) throw notDead(c);
+  const became = redrivenAs(record);
+  if (became === null) throw notDead(c);
+  const { id, at: createdAt } = became;
   noteTask(c, id);
-  const view = { id, queue: at.queue, replayOf: taskId(at, record.seq) };
+  if (became.mark !== editMark(edit)) {
+    const before = became.mark === null ? "without an edit" : "with another edit";
+    const errors = [{ pointer: "/edit", detail: `is not what it was redriven with: that was ${before}` }];
+    throw new Problem("already-redriven", `It was redriven ${before} as ${id}.`, { errors, taskId: id });
+  }
+  const status = bornAs({ runAt: timeOfEdit(edit ?? {}, createdAt) }, createdAt);
+  const view = { id, queue: at.queue, status, createdAt: iso(createdAt), replayOf: taskId(at, record.seq) };
   return json(view, 202, { location: `/tasks/submissions/${id}` });
 }
 

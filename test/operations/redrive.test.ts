@@ -1,8 +1,9 @@
 /** A dead letter becomes a new task, once; with what is edited of it; where there is room. */
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
 import { handledType } from "../../core/make-task.ts";
-import { mergePatch } from "../../core/redrive-task.ts";
+import { editMark, mergePatch, redrivenAs } from "../../core/redrive-task.ts";
 import type { RedriveEdit } from "../../core/schema/dead-letters-rpc.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { discardDead } from "../../durable-objects/queue-shard/dead/dead-letters.ts";
@@ -111,7 +112,34 @@ describe("269 a dead letter is redriven", () => {
     configure(world.shard, { v: 1, settings: { ...settings, depthLimit: 9, draining: true, version: 2 } });
     expect(redrive(world, Number(seq))).toMatchObject({ ok: false, code: "draining" });
     configure(world.shard, { v: 1, settings: { ...settings, depthLimit: 9, paused: true, version: 3 } });
+    for (const [sink, code] of [
+      ["outbox", "history-backlog"],
+      ["deliveries", "webhook-backlog"],
+    ] as const) {
+      world.shard.memory[sink].bytes = MAX_OUTBOX_BYTES + 1;
+      expect(redrive(world, Number(seq))).toMatchObject({ ok: false, code });
+      world.evict();
+    }
     expect(successor(world, Number(seq)).status).toBe("QUEUED");
+  });
+
+  it("which edit it was made with is told by the old one's record: the same, however it is spelled, or another", () => {
+    const world = worldOf();
+    const [a, b, c] = bury(world, [{ payload: '{"to":"x"}' }, {}, {}]);
+    const edit = { payload: '{"x":{"a":1,"b":2},"y":3}', priority: 9 };
+    successor(world, Number(a), edit);
+    const became = (seq: number | undefined) => {
+      const task = taskAt(world, Number(seq) as never);
+      return task && redrivenAs(task);
+    };
+    expect(became(a)).toMatchObject({ at: world.now, mark: editMark(edit) });
+    expect(editMark({ priority: 9, payload: '{"y":3,"x":{"b":2,"a":1}}' })).toBe(editMark(edit));
+    expect(editMark({ priority: 8, payload: edit.payload })).not.toBe(editMark(edit));
+    expect(editMark({ payload: "1" })).not.toBe(editMark({ payloadPatch: "1" }));
+    successor(world, Number(b));
+    expect(became(b)).toMatchObject({ id: expect.stringMatching(/^q\.0\.\w{11}$/), mark: null });
+    expect(editMark(undefined)).toBe(editMark({}));
+    expect(became(c)).toBe(null);
   });
 });
 
@@ -145,10 +173,15 @@ describe("273 an edit", () => {
     const world = typed();
     const [seq] = bury(world, [{ payload: '{"to":"x"}' }]);
     const wrong = redrive(world, Number(seq), { payloadPatch: '{"to":7}' });
-    expect(wrong).toMatchObject({ ok: false, code: "payload-invalid", pointer: "/edit/payloadPatch/to" });
+    expect(wrong).toMatchObject({ ok: false, code: "payload-invalid", errors: [{ pointer: "/edit/payloadPatch/to" }] });
+    const both = redrive(world, Number(seq), { payloadPatch: '{"to":7,"retries":"x"}' });
+    expect(both).toMatchObject({
+      detail: "The payload does not fit the task type echo; GET /types/echo shows its schema.",
+      errors: [{ pointer: "/edit/payloadPatch/to" }, { pointer: "/edit/payloadPatch/retries" }],
+    });
     expect(redrive(world, Number(seq), { payload: "[]" })).toMatchObject({ ok: false, code: "payload-invalid" });
     const bad = redrive(world, Number(seq), { retry: { baseMs: 9, capMs: 1 } });
-    expect(bad).toMatchObject({ ok: false, pointer: "/edit/retry/capMs" });
+    expect(bad).toMatchObject({ ok: false, errors: [{ pointer: "/edit/retry/capMs" }] });
     expect(world.shard.memory.dead.count).toBe(1);
   });
 

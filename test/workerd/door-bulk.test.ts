@@ -36,9 +36,10 @@ describe("one dead letter", () => {
     const [id] = await die(1, { tags: ["one"] });
     const { status, headers, body } = await call("POST", `/dead-letters/${id}/redrive`);
     expect(status).toBe(202);
-    expect(body).toMatchObject({ queue: QUEUE, replayOf: id });
+    expect(body).toMatchObject({ queue: QUEUE, status: "QUEUED", replayOf: id });
     expect(headers.get("location")).toBe(`/tasks/submissions/${body.id}`);
     const task = (await call("GET", `/tasks/submissions/${body.id}?wait=20`)).body;
+    expect(task.createdAt).toBe(body.createdAt);
     expect(task).toMatchObject({ status: "FAILED", replayOf: id, tags: ["one"], attempts: [{ attempt: 1 }] });
     expect((await call("GET", `/dead-letters/${id}`)).body.code).toBe("dead-letter-unknown");
     const { body: list } = await call("GET", `/dead-letters?queue=${QUEUE}&tag=one`);
@@ -52,7 +53,11 @@ describe("one dead letter", () => {
     const replay = await call("POST", `/tasks/submissions/${id}/replay`, { delaySeconds: 600 });
     expect(replay.status).toBe(202);
     await vi.waitFor(async () => expect((await call("GET", `/queues/${QUEUE}`)).body.counts?.outboxRows).toBe(0));
-    expect((await call("POST", `/dead-letters/${id}/redrive`, {})).body.id).toBe(body.id);
+    expect((await call("POST", `/dead-letters/${id}/redrive`, {})).body).toEqual(body);
+    expect(await call("POST", `/dead-letters/${id}/redrive`, { edit: { priority: "high" } })).toMatchObject({
+      status: 409,
+      body: { code: "already-redriven", taskId: body.id, errors: [{ pointer: "/edit" }] },
+    });
     for (const id of ["nonsense", "bulk.0.06aa9ng0000", "none.0.06aa9ng0000"])
       expect((await call("POST", `/dead-letters/${id}/redrive`)).body.code).toBe("dead-letter-unknown");
     const { body: next } = await call("POST", `/dead-letters/${body.id}/redrive`, { edit: { payload: { times: 0 } } });
@@ -65,11 +70,18 @@ describe("one dead letter", () => {
     const wrong = await call("POST", `/dead-letters/${id}/redrive`, { edit: { payloadPatch: { times: "x" } } });
     expect(wrong).toMatchObject({
       status: 422,
-      body: { code: "payload-invalid", errors: [{ pointer: "/edit/payloadPatch/times" }] },
+      body: {
+        code: "payload-invalid",
+        detail: "The payload does not fit the task type fail; GET /types/fail shows its schema.",
+        errors: [{ pointer: "/edit/payloadPatch/times" }],
+      },
     });
-    const { body } = await call("POST", `/dead-letters/${id}/redrive`, {
-      edit: { payload: { times: 0 }, priority: "low" },
-    });
+    const edit = { payload: { times: 0 }, priority: "low", delaySeconds: 0.05 };
+    const { body } = await call("POST", `/dead-letters/${id}/redrive`, { edit });
+    expect(body.status).toBe("SCHEDULED");
+    expect((await call("POST", `/dead-letters/${id}/redrive`, { edit })).body).toEqual(body);
+    for (const other of [undefined, { edit: { ...edit, priority: "high" } }])
+      expect((await call("POST", `/dead-letters/${id}/redrive`, other)).body).toMatchObject({ taskId: body.id });
     expect((await call("GET", `/tasks/submissions/${body.id}?wait=20`)).body).toMatchObject({
       status: "SUCCEEDED",
       priority: 2,
@@ -168,6 +180,8 @@ describe("many", () => {
       422,
       "/filter/type",
     ],
+    ["POST", "/dead-letters/redrive", { queue: "bulk", filter: {}, edit: {} }, 422, "/edit"],
+    ["POST", "/dead-letters/bulk.0.06aa9ng0000/redrive", { edit: {} }, 422, "/edit"],
     ["POST", "/dead-letters/bulk.0.06aa9ng0000/redrive", { edit: { prio: 1 } }, 422, "/edit/prio"],
   ])("273 274 %s %s %j is %i", async (method, path, json, status, pointer) => {
     expect(await call(method, path, json)).toMatchObject({ status, body: { errors: [{ pointer }] } });

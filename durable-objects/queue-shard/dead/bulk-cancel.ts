@@ -1,10 +1,11 @@
 /** Tasks that wait are CANCELLED, those that run are asked to stop: a portion, in the order of their ids. */
-import { cutByBytes, MAX_ANSWER_BYTES, MAX_OUTBOX_BYTES } from "../../../core/bytes.ts";
+import { cutByBytes, MAX_ANSWER_BYTES } from "../../../core/bytes.ts";
 import type { Seq } from "../../../core/ids.ts";
 import type { BulkRequest, LiveFilter } from "../../../core/schema/bulk-rpc.ts";
 import type { UnfinishedStatus } from "../../../core/status.ts";
 import type { Session } from "../memory.ts";
 import type { Shard } from "../shard.ts";
+import { historyBacklog } from "../submit/room.ts";
 import { rowsOf, type TaskRow } from "../task-rows.ts";
 import { askToStop } from "../waiting/ask-to-stop.ts";
 import { leaveWaiting } from "../waiting/leave-waiting.ts";
@@ -38,11 +39,8 @@ export function cancelPortion(shard: Shard, filter: LiveFilter, request: BulkReq
   const { asOf, upTo, most } = request;
   const after = request.after?.seq ?? 0;
   const nothing = { ended: [], asked: [] };
-  if (memory.outbox.bytes > MAX_OUTBOX_BYTES) {
-    const detail = "history has not taken the last gigabyte of finished tasks";
-    const refusal = { code: "history-backlog", detail } as const;
-    return { ...nothing, portion: { ...NOTHING_LEFT, after: request.after, more: true, refusal } };
-  }
+  const refusal = historyBacklog(memory);
+  if (refusal) return { ...nothing, portion: { ...NOTHING_LEFT, after: request.after, more: true, refusal } };
   // Of ids that are told each is looked up, so there is no walk.
   const [further] = filter.seqs ? [] : sql.all<{ seq: number }>(WINDOW_END, after, upTo, LOOKED_AT);
   const end = further?.seq ?? upTo;

@@ -1,14 +1,15 @@
 /** Dead letters are discarded, or become new tasks: a portion, the oldest end first. */
 import { cutByBytes, MAX_ANSWER_BYTES } from "../../../core/bytes.ts";
 import type { Seq } from "../../../core/ids.ts";
-import type { BulkPlace, BulkPortion, BulkRequest, BulkWork } from "../../../core/schema/bulk-rpc.ts";
+import type { BulkFailure, BulkPlace, BulkPortion, BulkRequest, BulkWork } from "../../../core/schema/bulk-rpc.ts";
 import type { Shard } from "../shard.ts";
+import { roomIn } from "../submit/room.ts";
 import { rowsOf } from "../task-rows.ts";
 import { NOTHING_LEFT, type PortionWork } from "./bulk-portion.ts";
 import { closeCount } from "./dead-letters.ts";
 import { dropDead } from "./dead-rows.ts";
 import { matchDead } from "./match-tasks.ts";
-import { redriveRows, roomForMore } from "./redrive.ts";
+import { type Redriving, redriveRows } from "./redrive.ts";
 
 /** Where filters match little, a walk ends all the same: so many rows are looked at a portion. */
 const WINDOW_END = `SELECT ended_at AS endedAt, seq FROM task
@@ -42,7 +43,7 @@ export function deadPortion(shard: Shard, work: DeadWork, request: BulkRequest, 
   closeCount(shard, upTo);
   const isRedrive = work.action === "redrive";
   const most = isRedrive ? Math.min(request.most, MOST_REDRIVEN) : request.most;
-  const { room, refusal } = isRedrive ? roomForMore(shard) : { room: most, refusal: null };
+  const { room, refusal } = isRedrive ? roomIn(shard) : { room: most, refusal: null };
   const from = request.after ?? BEGINNING;
   const to = endOfWindow(shard, work, from, upTo);
   const found = find(shard, work, from, to, Math.min(most, Math.max(1, room)));
@@ -57,7 +58,8 @@ export function deadPortion(shard: Shard, work: DeadWork, request: BulkRequest, 
 
   const rows = rowsOf(shard.sql, seqs).sort((a, b) => (a.ended_at ?? 0) - (b.ended_at ?? 0) || a.seq - b.seq);
   const did = redriveRows(shard, rows, work.edit ?? {}, now);
-  const counts = { done: did.records.length, failed: did.failures.length, failures: did.failures.slice(0, MOST_TOLD) };
+  const failures = did.failures.slice(0, MOST_TOLD).map(failureOf);
+  const counts = { done: did.records.length, failed: did.failures.length, failures };
   if (did.refusal === null) return told({ ...walked, ...counts });
   const seen = found.rows[did.seen - 1];
   const after = seen ? { endedAt: seen.endedAt, seq: seen.seq } : request.after;
@@ -78,6 +80,11 @@ function find({ sql }: Shard, { filter }: DeadWork, from: BulkPlace, to: BulkPla
   const found = sql.all<Found>(next(where), ...values, ...place, most);
   const [rows = []] = cutByBytes(found, ({ bytes }) => bytes, MAX_ANSWER_BYTES);
   return { rows, isCut: found.length === most || rows.length < found.length };
+}
+
+function failureOf({ seq, fault }: Redriving["failures"][number]): BulkFailure {
+  const { code, detail, errors } = fault;
+  return { seq, code, ...(errors[0] ?? { pointer: "/edit", detail }) };
 }
 
 function told(portion: BulkPortion): PortionWork {

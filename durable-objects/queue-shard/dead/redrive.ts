@@ -2,24 +2,22 @@
  * A dead letter becomes a new task, in one transaction: the new row, the old one gone, and the old task's record once
  * more, with what it became. So whatever answer is lost, it is redriven once. It must find room like any new task.
  */
-import { MAX_OUTBOX_BYTES } from "../../../core/bytes.ts";
 import { nextSeq, type Seq, taskId } from "../../../core/ids.ts";
 import { isKeyed, laneText, MAX_LANES } from "../../../core/lanes.ts";
-import { isFault } from "../../../core/make-task.ts";
-import { redriveCause, redriveTask } from "../../../core/redrive-task.ts";
+import { type Fault, isFault, under } from "../../../core/make-task.ts";
+import { editMark, redriveCause, redriveTask } from "../../../core/redrive-task.ts";
 import { repeatedBy } from "../../../core/replay.ts";
-import type { BulkFailure, BulkRefusal } from "../../../core/schema/bulk-rpc.ts";
+import type { BulkRefusal } from "../../../core/schema/bulk-rpc.ts";
 import type { RedriveEdit, RedriveRequest } from "../../../core/schema/dead-letters-rpc.ts";
-import { shareOf } from "../../../core/schema/queue-settings.ts";
 import type { TaskAnswer } from "../../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../../core/task.ts";
 import { afterOperation } from "../after.ts";
 import { appendHistory } from "../ended/outbox.ts";
-import { depthOf } from "../memory.ts";
 import { readOne } from "../reads/read.ts";
 import { refuse, type Shard } from "../shard.ts";
 import { insertTasks, laneKeyFor, type PlannedTask } from "../submit/insert-tasks.ts";
 import { reserveSeq } from "../submit/reserve-seq.ts";
+import { roomIn } from "../submit/room.ts";
 import { logMove, movesOf, moveTo, payloadForHistory, recordOf, rowsOf, type TaskRow } from "../task-rows.ts";
 import { areLanesFull, reclaimLanes } from "../waiting/lane-rows.ts";
 import { dropDead } from "./dead-rows.ts";
@@ -31,35 +29,22 @@ export function redriveDead(shard: Shard, { seq, edit = {} }: RedriveRequest): T
   if (!shard.memory.hasTables) return { v: 1, ok: true, task: null };
   const [row] = rowsOf(shard.sql, [seq]);
   if (row?.status !== "FAILED") return { v: 1, ok: true, task: readOne(shard, seq) };
-  const { refusal } = roomForMore(shard);
+  const { refusal } = roomIn(shard);
   if (refusal) return refuse(refusal.code, refusal.detail, ASK_AGAIN_MS);
   const now = shard.ports.now();
   const { records, failures, refusal: full } = shard.transact(() => redriveRows(shard, [row], edit, now));
   const [failure] = failures;
-  if (failure) return { ...refuse(failure.code, failure.detail), pointer: failure.pointer };
+  if (failure) return { ...refuse(failure.fault.code, failure.fault.detail), errors: failure.fault.errors };
   if (full) return refuse(full.code, full.detail, ASK_AGAIN_MS);
   afterOperation(shard, now);
   return { v: 1, ok: true, task: records[0] ?? null };
 }
 
-/** How many more tasks the shard takes; where that is none, why. */
-export function roomForMore({ memory, address }: Shard): { room: number; refusal: BulkRefusal | null } {
-  const { settings } = memory;
-  const none = (code: BulkRefusal["code"], detail: string) => ({ room: 0, refusal: { code, detail } });
-  if (!settings || settings.draining) return none("draining", "the queue takes no new tasks until it is resumed");
-  if (memory.outbox.bytes > MAX_OUTBOX_BYTES)
-    return none("history-backlog", "history has not taken the last gigabyte of finished tasks");
-  const share = shareOf(settings.depthLimit, settings, address.shard);
-  const room = share - depthOf(memory);
-  return room > 0
-    ? { room, refusal: null }
-    : none("queue-full", `${depthOf(memory)} of at most ${share} unfinished tasks are here`);
-}
-
 export interface Redriving {
   /** What the old ones are now, in the order of their rows. */
   readonly records: readonly TaskRecord[];
-  readonly failures: readonly BulkFailure[];
+  /** Those that their edit does not fit, with pointers into what was asked for. */
+  readonly failures: readonly { readonly seq: Seq; readonly fault: Fault }[];
   /** Of the rows, the first so many were looked at. */
   readonly seen: number;
   /** Why no more were. */
@@ -72,7 +57,8 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
   const planned: PlannedTask[] = [];
   const gone: TaskRow[] = [];
   const records: TaskRecord[] = [];
-  const failures: BulkFailure[] = [];
+  const failures: Redriving["failures"][number][] = [];
+  const mark = editMark(edit);
   const newLanes = new Set<string>();
   let refusal: BulkRefusal | null = null;
   let last = shard.memory.lastSeq;
@@ -81,8 +67,7 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
     const record = recordOf(row);
     const task = redriveTask(record, taskId(address, row.seq), edit, ports.taskType(row.type), now);
     if (isFault(task)) {
-      const { pointer, detail } = task.errors[0] ?? { pointer: "", detail: task.detail };
-      failures.push({ seq: row.seq, code: task.code, pointer: `/edit${pointer}`, detail });
+      failures.push({ seq: row.seq, fault: under("/edit", task) });
       continue;
     }
     if (!mayHaveLane(shard, task, newLanes)) {
@@ -93,7 +78,7 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
     planned.push({ seq: last as Seq, task });
     gone.push(row);
     const by = taskId(address, last as Seq);
-    const moves = movesOf({ moves: logMove(row, moveTo("FAILED", now, redriveCause(by), {})) });
+    const moves = movesOf({ moves: logMove(row, moveTo("FAILED", now, redriveCause(by, mark), {})) });
     records.push(repeatedBy({ ...record, moves, payload: payloadForHistory(row) }, by));
   }
   if (planned.length > 0) {

@@ -3,13 +3,12 @@
  * either. Members are looked at one after the other, each against what the ones before it would take: so the depth limit
  * is exact, and equal keys meet.
  */
-import { MAX_OUTBOX_BYTES } from "../../../core/bytes.ts";
 import { noSuchQueue } from "../../../core/errors.ts";
 import { nextSeq, type Seq, taskId } from "../../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../../core/keys.ts";
 import { isKeyed, laneText, MAX_LANES } from "../../../core/lanes.ts";
 import { isOver, NO_TIME } from "../../../core/make-task.ts";
-import { type QueueSettings, shareOf } from "../../../core/schema/queue-settings.ts";
+import type { QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type {
   Dedup,
   Idempotency,
@@ -26,6 +25,7 @@ import { areLanesFull, reclaimLanes } from "../waiting/lane-rows.ts";
 import { type DedupRow, findKeys, isWaiting } from "./dedup-rows.ts";
 import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
 import { refuseAll } from "./refuse-all.ts";
+import { backlogOf, limitOf, whyFull } from "./room.ts";
 import { type CachedTask, type CacheHit, CacheLookup } from "./serve-cached.ts";
 
 const TOO_MANY_KEYS = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` } as const;
@@ -111,24 +111,14 @@ export class Admission {
   }
 
   #take(request: SubmitRequest, settings: QueueSettings): SubmitAnswer {
-    if (this.#shard.memory.outbox.bytes > MAX_OUTBOX_BYTES)
-      return refuse("history-backlog", "history has not taken the last gigabyte of finished tasks", 30_000);
-
-    if (this.#shard.memory.deliveries.bytes > MAX_OUTBOX_BYTES)
-      return refuse("webhook-backlog", "receivers of webhooks have not taken the last gigabyte of deliveries", 30_000);
-
-    const share = shareOf(settings.depthLimit, settings, this.#shard.address.shard);
-    const limit = settings.draining ? 0 : share;
-    const full = settings.draining
-      ? ({ code: "draining", detail: "the queue takes no new tasks until it is resumed" } as const)
-      : ({ code: "queue-full", detail: `${this.#depth} of at most ${share} unfinished tasks are here` } as const);
+    const backlog = backlogOf(this.#shard.memory);
+    if (backlog) return refuse(backlog.code, backlog.detail);
+    const limit = limitOf(this.#shard, settings);
     // A limit may be lowered below what is here: what is already known needs no room even then.
     const room = Math.max(0, limit - this.#depth);
     const hits = this.#hits(request, settings);
     const wanted = request.atomic && request.tasks.length > room ? this.#fresh(request, hits) : 0;
-    if (wanted > share)
-      return refuse("batch-too-large", `${wanted} tasks are all or nothing, and a shard of the queue holds ${share}`);
-    if (wanted > room) return refuse(full.code, `${full.detail}, and ${wanted} more were to come`, 1_000);
+    if (wanted > room) return this.#tooMany(wanted, settings);
 
     const seqs: (Seq | null)[] = [];
     const duplicates: number[] = [];
@@ -144,7 +134,12 @@ export class Admission {
         seqs.push(this.#serve(task, hit));
         continue;
       }
-      const verdict = row && task.dedup ? this.#conflict(row, task, task.dedup) : this.#depth >= limit ? full : null;
+      const verdict =
+        row && task.dedup
+          ? this.#conflict(row, task, task.dedup)
+          : this.#depth >= limit
+            ? whyFull(this.#shard, settings, this.#depth)
+            : null;
       if (verdict && "seq" in verdict) {
         duplicates.push(index);
         known.push({ index, status: verdict.status, createdAt: verdict.createdAt ?? this.#now });
@@ -166,6 +161,15 @@ export class Admission {
     }
     const answer = { v: 1, ok: true, createdAt: this.#now, seqs, duplicates, refused } as const;
     return known.length === 0 ? answer : { ...answer, known };
+  }
+
+  /** Why a request of that many is refused whole. */
+  #tooMany(wanted: number, settings: QueueSettings): SubmitAnswer {
+    const share = limitOf(this.#shard, { ...settings, draining: false });
+    if (wanted > share)
+      return refuse("batch-too-large", `${wanted} tasks are all or nothing, and a shard of the queue holds ${share}`);
+    const { code, detail } = whyFull(this.#shard, settings, this.#depth);
+    return refuse(code, `${detail}, and ${wanted} more were to come`, 1_000);
   }
 
   /** Why a task that no key answers is not taken; null: it is. @param isKeyed then the door has left its times to us */

@@ -3,12 +3,13 @@
  * of it. `upTo` is the newest task at the first call: one that comes while the queue is purged is not meant, and the
  * purge of a queue that is being filled ends.
  */
-import { MAX_ANSWER_BYTES, MAX_OUTBOX_BYTES } from "../../../core/bytes.ts";
+import { MAX_ANSWER_BYTES } from "../../../core/bytes.ts";
 import type { Seq } from "../../../core/ids.ts";
 import type { PurgeAnswer, PurgeRequest } from "../../../core/schema/rpc.ts";
 import { afterOperation } from "../after.ts";
 import { tellWaiters } from "../reads/wait.ts";
 import type { Shard } from "../shard.ts";
+import { historyBacklog } from "../submit/room.ts";
 import { TASK_COLUMNS, type TaskRow } from "../task-rows.ts";
 import { leaveWaiting } from "./leave-waiting.ts";
 
@@ -27,7 +28,7 @@ export function purge(shard: Shard, request: PurgeRequest): PurgeAnswer {
   const { after = 0, upTo = memory.lastSeq as Seq } = request;
   const nothing: PurgeAnswer = { v: 1, ok: true, purged: 0, after, upTo, more: false };
   if (!memory.hasTables) return nothing;
-  if (memory.outbox.bytes > MAX_OUTBOX_BYTES) return { ...nothing, more: true };
+  if (historyBacklog(memory)) return { ...nothing, more: true };
   const now = shard.ports.now();
   const seqs = portion(shard, request.statuses, after, upTo);
   const last = seqs.at(-1);
