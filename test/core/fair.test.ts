@@ -11,11 +11,17 @@ const NOW = Date.UTC(2026, 0, 1);
 /** Lanes from which task after task is started. */
 class Queue {
   readonly lanes = new Lanes();
-  readonly #order: OrderRules;
+  #order: OrderRules;
   #seq = 0;
 
   constructor(order: Partial<OrderRules>) {
     this.#order = { fair: null, ageStepMs: null, ...order };
+  }
+
+  /** As a shard does that lost its memory. */
+  beginTurns(fair: Fair): void {
+    this.#order = { ...this.#order, fair };
+    for (const lane of this.lanes.all()) this.lanes.setTurn(lane, 0);
   }
 
   /** @param since what their age counts from, where they were put off */
@@ -107,6 +113,26 @@ describe("245 turns", () => {
     queue.wait(1_000, { fairnessKey: "new" });
     const starts = queue.starts(300);
     for (const key of ["a", "b", "new"]) expect(Math.abs(count(starts, key) - 100)).toBeLessThanOrEqual(1);
+  });
+
+  it("246 a loss of memory each 30 tasks or more leaves 3 to 1 between 2.7 and 3.3", () => {
+    for (const each of [30, 31, 33, 50, 53, 97, 250, 1_000]) {
+      for (const keys of [
+        ["a", "b"],
+        ["b", "a"],
+      ]) {
+        const queue = new Queue({ fair: new Fair({ a: 3 }) });
+        for (const fairnessKey of keys) queue.wait(12_000, { fairnessKey });
+        const starts: string[] = [];
+        while (starts.length < 10_000) {
+          starts.push(...queue.starts(each));
+          queue.beginTurns(new Fair({ a: 3 }));
+        }
+        const ratio = count(starts, "a") / count(starts, "b");
+        expect(ratio, `each ${each}`).toBeGreaterThan(2.7);
+        expect(ratio, `each ${each}`).toBeLessThan(3.3);
+      }
+    }
   });
 
   it("priority goes before, and within a key the oldest first; level keys by age", () => {

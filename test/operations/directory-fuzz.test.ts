@@ -5,8 +5,9 @@
 import { describe, expect, it } from "vitest";
 import type { MissedPolicy } from "../../core/schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
-import { DirectoryWorld, type Fault, START } from "../support/node/directory-world.ts";
+import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, every, see } from "../support/node/schedules.ts";
+import type { Fault } from "../support/node/shard-for-directory.ts";
 
 const SEEDS = 40;
 const STEPS = 40;

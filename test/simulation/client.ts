@@ -2,12 +2,11 @@
  * Who submits, reads and changes settings: as the door does, over the same network. A submission whose answer is lost is
  * repeated only where every task has a dedup key; else its fate is unknown, and what became of it must end all the same.
  */
-import type { Seq } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { Dedup, NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
+import type { NewTask, SubmitRequest } from "../../core/schema/rpc.ts";
 import type { Ticket } from "../../core/schema/session-rpc.ts";
-import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
+import { SubmissionCheck } from "./check-submission.ts";
 import { drawCallback } from "./draw-hooks.ts";
 import { LIMIT_KEYS } from "./draw-settings.ts";
 import { drawCache, drawKey, drawOptions, isLasting } from "./draw-task.ts";
@@ -18,10 +17,9 @@ import { SIMULATED } from "./host.ts";
 import type { Model } from "./model.ts";
 import type { Network } from "./network.ts";
 import type { Random } from "./random.ts";
-import { drawScript, type Script } from "./script.ts";
+import { drawScript } from "./script.ts";
 import type { Tally } from "./tally.ts";
 import { Life, type Timeline } from "./timeline.ts";
-import { must } from "./violation.ts";
 import { watchTask } from "./watch-task.ts";
 
 const MOST_TRIES = 5;
@@ -46,9 +44,6 @@ export interface ClientDeps {
   readonly mayCrash: boolean;
 }
 
-/** What a queue that has no room says. */
-const EXPECTED: ReadonlySet<string> = new Set(["queue-full", "duplicate-task", "batch-too-large", "draining"]);
-
 export class Client {
   settings: QueueSettings;
   readonly #life = new Life("client");
@@ -61,11 +56,9 @@ export class Client {
   /** How many of its tasks have a key. */
   readonly #keysPerTask: number;
   readonly #cachedTasks: number;
-  readonly #keys = new Map<string, { readonly seq: Seq; readonly createdAt: number }[]>();
+  readonly #answers: SubmissionCheck;
   /** Submissions under an Idempotency-Key, to be sent again. */
   readonly #kept: { readonly request: SubmitRequest; readonly sentAt: number }[] = [];
-  /** By Idempotency-Key: what the first answer told of each task. */
-  readonly #answers = new Map<string, string>();
   #ids = 0;
   /** How often the queue was deleted, and made again. */
   #forgotten = 0;
@@ -74,6 +67,7 @@ export class Client {
     const { random } = deps;
     this.settings = settings;
     this.#deps = deps;
+    this.#answers = new SubmissionCheck(deps);
     const weight = () => (random.chance(0.4) ? random.between(1, 4) : 0);
     this.#types = { quick: random.between(1, 6), slow: weight(), fresh: weight(), rare: weight() };
     this.#priorities = random.between(0, 3);
@@ -85,8 +79,7 @@ export class Client {
   /** The queue was deleted: nothing that was told of it holds any more. */
   forget(): void {
     this.#forgotten++;
-    this.#keys.clear();
-    this.#answers.clear();
+    this.#answers.forget();
     this.#kept.length = 0;
   }
 
@@ -115,7 +108,7 @@ export class Client {
     const recent = this.#kept.filter(({ sentAt }) => timeline.now - sentAt < REPEATED_WITHIN_MS);
     const request = recent[random.between(0, Math.max(0, recent.length - 1))]?.request;
     if (!request?.idempotency) return;
-    const isOther = random.chance(0.3) && this.#answers.has(request.idempotency.key);
+    const isOther = random.chance(0.3) && this.#answers.hasTold(request.idempotency.key);
     tally.count(isOther ? "key with another body" : "submission repeated");
     const { key } = request.idempotency;
     const { version: settingsVersion, generation } = this.settings;
@@ -188,7 +181,7 @@ export class Client {
         tally.count(answer.code);
         const { settings: _, ...placed } = request;
         await this.#submit({ ...placed, settingsVersion, generation }, tries + 1);
-      } else if (before === this.#forgotten) this.#told(request, answer);
+      } else if (before === this.#forgotten) this.#answers.told(request, answer);
     } catch (error) {
       if (!String(error).includes(SIMULATED)) throw error;
       if (!isSafe || tries >= MOST_TRIES) tally.count("outcome unknown");
@@ -197,77 +190,6 @@ export class Client {
           this.#submit(request, tries + 1).catch(() => {});
         });
     }
-  }
-
-  #told(request: SubmitRequest, answer: SubmitAnswer): void {
-    const { tally, model } = this.#deps;
-    if (request.idempotency?.fingerprint === "another") {
-      must(!answer.ok && answer.code === "idempotency-key-reused", () => "a key was good for another body");
-      return;
-    }
-    if (!answer.ok) {
-      tally.count(answer.code);
-      const isLate = answer.code === "invalid-request" && request.idempotency !== undefined;
-      const isExpected = isLate || EXPECTED.has(answer.code) || answer.detail.includes(SIMULATED);
-      must(isExpected, () => `a submission was answered ${answer.code}: ${answer.detail}`);
-      for (const { payload } of request.tasks)
-        must(!model.byId.has(idOf(payload)), () => `${answer.code}, but ${payload} was taken`);
-      return;
-    }
-    if (request.idempotency) this.#toldBefore(request.idempotency.key, request, answer);
-    if (answer.duplicates.length > 0) tally.count("known key");
-    const { seqs, createdAt } = answer;
-    must(seqs.length === request.tasks.length, () => `${seqs.length} answers for ${request.tasks.length} tasks`);
-    for (const [i, seq] of seqs.entries()) {
-      const { payload, dedup } = request.tasks[i] ?? first(request.tasks);
-      if (seq === null) {
-        must(!request.atomic, () => "an atomic batch was taken in part");
-        must(!model.byId.has(idOf(payload)), () => `${payload} was refused, and taken`);
-        continue;
-      }
-      this.#promised(seq);
-      if (answer.duplicates.includes(i)) {
-        const task = model.tasks.get(seq);
-        must(task?.script.key === dedup?.key, () => `task ${seq} has not the key ${dedup?.key}`);
-        // Of several in one group the last one counts; what its own batch replaced may not be seen, as below.
-        if (dedup?.onConflict === "replace" && seqs.indexOf(seq) === i)
-          must(task?.replacedAfter !== null, () => `task ${seq} did not become ${payload}`);
-        continue;
-      }
-      // One that its own batch replaced is not seen where that was the object's first write.
-      const isItself = model.byId.get(idOf(payload))?.seq === seq || seqs.includes(seq, i + 1);
-      must(isItself, () => `task ${seq} is not ${payload}`);
-      if (dedup && isLasting(dedup) && !answer.replayed) this.#keyed(dedup, seq, createdAt);
-    }
-  }
-
-  /** One key, one answer, once anything of it was accepted. */
-  #toldBefore(key: string, { tasks }: SubmitRequest, answer: Accepted): void {
-    if (answer.seqs.every((seq) => seq === null)) return;
-    const told = JSON.stringify([acceptedTasks(tasks, answer), answer.duplicates, answer.refused]);
-    const before = this.#answers.get(key);
-    if (before === undefined) this.#answers.set(key, told);
-    else must(before === told, () => `${key} was answered ${before}, now ${told}`);
-    if (answer.replayed) this.#deps.tally.count("replayed answer");
-  }
-
-  #promised(seq: Seq): void {
-    const { model } = this.#deps;
-    must(model.tasks.has(seq), () => `task ${seq} was promised, but no commit has it`);
-    model.promised.add(seq);
-  }
-
-  /** Under one key there is one task within its time. */
-  #keyed({ key, ttlMs }: Dedup, seq: Seq, createdAt: number): void {
-    const known = this.#keys.get(key) ?? [];
-    this.#keys.set(key, known);
-    if (!this.#deps.hasSteppedClock())
-      for (const other of known)
-        must(
-          Math.abs(other.createdAt - createdAt) >= ttlMs,
-          () => `tasks ${other.seq} and ${seq} were both made under ${key}`,
-        );
-    known.push({ seq, createdAt });
   }
 
   #drawTask(): NewTask {
@@ -307,14 +229,4 @@ export class Client {
     const script = { ...drawn, ...(dedup && { key: dedup.key }), ...(cache && { cache: cache.key }) };
     return JSON.stringify(faults.strikes("d1-bad-row") ? { ...script, note: UNWELCOME } : script);
   }
-}
-
-function idOf(payload: string): number {
-  return (JSON.parse(payload) as Script).id;
-}
-
-function first<T>(list: readonly T[]): T {
-  const [one] = list;
-  if (one === undefined) throw new RangeError("an empty list");
-  return one;
 }

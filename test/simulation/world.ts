@@ -3,19 +3,20 @@
  * A step is one thing that happens; after each, what must stay true is checked. No real clock, no real chance: a seed
  * is a run.
  */
-import type { QueueName, Seq, ShardAddress, TenantName } from "../../core/ids.ts";
+import type { QueueName, ShardAddress, TenantName } from "../../core/ids.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { AdvanceRequest } from "../../core/schema/session-rpc.ts";
 import type { Hooks } from "../../core/schema/webhooks-rpc.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import { begin } from "./begin.ts";
 import { Broker } from "./broker.ts";
 import { Chaos } from "./chaos.ts";
 import { checkTaken } from "./check-advance.ts";
 import { checkAnswer } from "./check-answer.ts";
 import { checkCommit } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
-import { checkAlone, checkOnce, isHeld, Leases } from "./check-leases.ts";
+import { Leases } from "./check-leases.ts";
 import { RateCheck } from "./check-rates.ts";
 import { checkTold } from "./check-told.ts";
 import { TurnCheck } from "./check-turn.ts";
@@ -27,18 +28,17 @@ import { drawSettings } from "./draw-settings.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { SimulatedHistory } from "./history-database.ts";
 import { Host } from "./host.ts";
-import { type Execution, Model, type Stay } from "./model.ts";
+import { Model } from "./model.ts";
 import { Network } from "./network.ts";
 import { Random } from "./random.ts";
 import { Receivers } from "./receivers.ts";
 import { checkReplays } from "./replays.ts";
 import { Runtimes } from "./runtimes.ts";
-import type { Script } from "./script.ts";
 import { shardPorts } from "./shard-ports.ts";
 import type { Tally } from "./tally.ts";
 import { Timeline } from "./timeline.ts";
 import { Users } from "./users.ts";
-import { must, takeViolation } from "./violation.ts";
+import { takeViolation } from "./violation.ts";
 import { Witness } from "./witness.ts";
 
 /** 2026-01-01, so that ids look as they do in life. */
@@ -105,7 +105,10 @@ export class World {
       // Locally there is one clock, else a shard's jumps alone.
       now: () => (isLocal ? this.#now() : START + timeline.now),
       boot: () => this.#chaos.boot,
-      begin: (seq, attempt, stay, script) => this.#begin(seq, attempt, stay, script),
+      begin: (seq, attempt, stay, script) => {
+        this.#note(`  ${stay.worker} begins ${seq}, attempt ${attempt}`);
+        return begin({ model, timeline, host: this.host }, seq, attempt, stay, script);
+      },
       onCrash: (runtime) => this.#chaos.crashed(runtime),
     });
     this.host = new Host({
@@ -224,27 +227,6 @@ export class World {
     checkEnd(this.model, this.#history, this.#settings, this.#deadLetters, this.#chaos.hasSteppedClock);
     checkReplays(this.address, this.model, this.#history);
     checkTold(this.model, this.#history, this.#receivers, this.#hooks);
-  }
-
-  #begin(seq: Seq, attempt: number, stay: Stay, script: Script): { execution: Execution; run: number } {
-    const lost = this.model.forgotten.get(seq);
-    const task = this.model.tasks.get(seq) ?? lost;
-    must(task != null, () => `${stay.worker} runs task ${seq}, which no commit has`);
-    checkAlone(task, attempt, stay, this.host.shard);
-    const isAsTold = !this.model.edited.has(seq) || script.isEdited === true || task.replacedAfter !== null;
-    must(isAsTold || !isHeld(seq, attempt, stay, this.host.shard), () => `task ${seq} runs with its former payload`);
-    if (!lost) checkOnce(task, this.host.gate);
-    const execution: Execution = {
-      attempt,
-      stay,
-      startedAt: this.timeline.now,
-      isTold: false,
-      end: null,
-      result: null,
-    };
-    task.executions.push(execution);
-    this.#note(`  ${stay.worker} begins ${seq}, attempt ${attempt}`);
-    return { execution, run: task.executions.length };
   }
 
   #taken(shard: Shard, request: AdvanceRequest): void {

@@ -6,28 +6,21 @@
 import { type QueueName, type ShardAddress, shardName, type TenantName } from "../../../core/ids.ts";
 import { createLog } from "../../../core/log.ts";
 import type { Ports } from "../../../core/ports.ts";
-import type { Refusal } from "../../../core/schema/answer.ts";
 import type { DirectoryRpc } from "../../../core/schema/directory-rpc.ts";
-import type { ShardRpc, SubmitAnswer } from "../../../core/schema/rpc.ts";
+import type { ShardRpc } from "../../../core/schema/rpc.ts";
 import { checkAlarm } from "../../../durable-objects/directory/arm.ts";
 import { drain } from "../../../durable-objects/directory/drain.ts";
 import { registerTenant } from "../../../durable-objects/directory/register-tenant.ts";
 import { onAlarm } from "../../../durable-objects/directory/run-due.ts";
 import { DirectoryState } from "../../../durable-objects/directory/state.ts";
 import { tick } from "../../../durable-objects/directory/tick.ts";
-import { configure } from "../../../durable-objects/queue-shard/configure.ts";
-import { bulk, countBulk } from "../../../durable-objects/queue-shard/dead/bulk.ts";
-import { summarize } from "../../../durable-objects/queue-shard/reads/summarize.ts";
 import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
-import { submit } from "../../../durable-objects/queue-shard/submit/submit.ts";
 import type { Migration } from "../../../durable-objects/sql/migrate.ts";
 import { type NodeSql, nodeSql, openNodeSql } from "../../../durable-objects/sql/node.ts";
+import { type Fault, meet, shardForDirectory } from "./shard-for-directory.ts";
 
 /** 2026-05-01 10:00 UTC. */
 export const START = Date.UTC(2026, 4, 1, 10);
-
-/** What a call to an object meets. `lose`: it is done, its answer is not told. */
-export type Fault = "throw" | "lose" | "hang" | Refusal;
 
 interface Timer {
   readonly at: number;
@@ -223,46 +216,11 @@ export class DirectoryWorld {
 
   #shardRpc(address: ShardAddress): ShardRpc {
     const target = this.shard(address.queue, address.shard, address.tenant);
-    const call = <T>(method: keyof ShardRpc, work: () => T | Promise<T>): Promise<T | Refusal> => {
+    return shardForDirectory(target, (method, work) => {
       const made = { shard: target.name, method, at: this.now };
       this.calls.push(made);
       return meet(this.#faultOf(target.name) ?? this.faultOfCall(made), work);
-    };
-    const unasked = async (): Promise<never> => {
-      throw new Error("a Directory does not ask this of a shard");
-    };
-    return {
-      submit: (request) => call("submit", () => new Promise<SubmitAnswer>((done) => submit(target, request, done))),
-      configure: (request) => call("configure", () => configure(target, request)),
-      wake: () => call("wake", () => ({ v: 1, ok: true })),
-      drain: () => call("drain", () => ({ v: 1, ok: true, sessions: 1 })),
-      open: unasked,
-      advance: unasked,
-      close: unasked,
-      read: unasked,
-      wait: unasked,
-      watch: unasked,
-      batch: unasked,
-      explain: unasked,
-      trySubmit: unasked,
-      next: unasked,
-      cancel: unasked,
-      purge: unasked,
-      listDead: unasked,
-      groupDead: unasked,
-      discardDead: unasked,
-      redriveDead: unasked,
-      countBulk: (request) => call("countBulk", () => countBulk(target, request)),
-      bulk: (request) => call("bulk", () => bulk(target, request)),
-      listDeliveries: unasked,
-      redeliver: unasked,
-      pingWebhook: unasked,
-      change: unasked,
-      purgeCache: unasked,
-      erase: unasked,
-      summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),
-      deadTicket: unasked,
-    };
+    });
   }
 
   #faultOf(name: string): Fault | null {
@@ -281,15 +239,6 @@ export class DirectoryWorld {
     } satisfies Partial<DirectoryRpc>;
     return asked as typeof asked & DirectoryRpc;
   }
-}
-
-async function meet<T>(fault: Fault | null, work: () => T | Promise<T>): Promise<T | Refusal> {
-  if (fault === "throw") throw new Error("Network connection lost.");
-  if (fault === "hang") return await new Promise<never>(() => {});
-  if (fault !== null && fault !== "lose") return fault;
-  const answer = await work();
-  if (fault === "lose") throw new Error("Network connection lost.");
-  return answer;
 }
 
 const NO_DATABASE = {
