@@ -3,6 +3,7 @@
  * time, because a lowered shard goes on until it is empty. Between the two lies a band in which nothing changes: what
  * made it grow is not what makes it shrink, so it does not swing.
  */
+import { countOf } from "./count-of.ts";
 
 /** `autoscale` of a queue's settings. */
 export interface AutoscaleRule {
@@ -60,6 +61,7 @@ export function scale(rule: AutoscaleRule, load: QueueLoad, state: ScaleState, n
   const lowSince = isLow ? (state.lowSince !== null && state.lowSince <= now ? state.lowSince : now) : null;
   const keep = { step: null, lowSince };
 
+  const waits = `${countOf(waiting, "task waits", "tasks wait")} in ${countOf(shards, "shard")}`;
   const byDepth = Math.ceil(waiting / targetDepth);
   const isLate = oldestMs > targetWaitMs;
   const wanted = Math.min(Math.max(byDepth, isLate ? shards + 1 : 0), shards * MOST_GROWTH, maxShards);
@@ -67,13 +69,13 @@ export function scale(rule: AutoscaleRule, load: QueueLoad, state: ScaleState, n
     if (since(state.changedAt) < UP_EVERY_MS) return keep;
     const seen =
       byDepth > shards
-        ? `${waiting} tasks wait in ${shards} shards, ${targetDepth} a shard are aimed at`
+        ? `${waits}, ${targetDepth} a shard are aimed at`
         : `the oldest task has waited ${oldestMs} ms, ${targetWaitMs} are aimed at`;
     return { step: { shards: wanted, reason: seen }, lowSince: null };
   }
   if (!isLow || shards <= minShards || now - (lowSince ?? now) < LOW_FOR_MS) return keep;
   if (since(state.changedAt) < DOWN_EVERY_MS) return keep;
-  const reason = `${waiting} tasks wait in ${shards} shards, fewer than half of what one less should have, for ${LOW_FOR_MS / 1_000} s`;
+  const reason = `${waits}, fewer than half of what one less should have, for ${LOW_FOR_MS / 1_000} s`;
   return { step: { shards: shards - 1, reason }, lowSince: now };
 }
 

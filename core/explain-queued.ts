@@ -1,4 +1,5 @@
 /** What holds a QUEUED task back: limits, workers, and whatever goes before it. Pure. */
+import { countOf } from "./count-of.ts";
 import type { WaitingFacts } from "./explain-facts.ts";
 import type { Bounded, Reason } from "./explain-reasons.ts";
 import type { Standing } from "./limits.ts";
@@ -56,7 +57,7 @@ function workerReasons({ workers, now }: WaitingFacts, ahead: number, isHeld: bo
   if (room === 0) return [{ reason: tellNoFreeSlot(sessions, maxSessions, slots), until: "unknown" }];
   if (isHeld || ahead >= room || ahead < free || tickets === 0) return [];
   const since = iso(calledAt ?? now);
-  const calls = unheeded === 1 ? "1 call before that was" : `${unheeded} calls before that were`;
+  const calls = countOf(unheeded, "call before that was", "calls before that were");
   const before = unheeded === 0 ? "" : `; ${calls} not followed`;
   const detail = `A worker was called at ${since}${before}.`;
   const reason: Reason = { code: "awaits-worker", detail, tickets, calledAt: since, unheeded };
@@ -80,8 +81,8 @@ function aheadReasons({ workers, ahead }: WaitingFacts): Bounded[] {
     [byTurn, "by the turn of their fairnessKey"],
   ] as const;
   const told = kinds.flatMap(([number, kind]) => (number === 0 ? [] : [`${number} ${kind}`])).join(", ");
-  const tasks = `${count === 1 ? "task" : "tasks"}${AMONG[among]} ${count === 1 ? "goes" : "go"}`;
-  const detail = `${more ? "More than " : ""}${count} ${tasks} before it: ${told}.`;
+  const tasks = countOf(count, `task${AMONG[among]} goes`, `tasks${AMONG[among]} go`);
+  const detail = `${more ? "More than " : ""}${tasks} before it: ${told}.`;
   const reason: Reason = { code: "ahead", detail, count, more, moreUrgent, raised, older, byTurn, among };
   return [{ reason, until: count >= roomOf(workers) ? "unknown" : "no" }];
 }

@@ -3,7 +3,9 @@
  * who runs one that runs, how one ended. Pure; the shard gathers the facts.
  * Must stay true: `earliestStart` is a time only where the clock alone decides, and nothing starts before it.
  */
+
 import { assertNever } from "./assert-never.ts";
+import { countOf } from "./count-of.ts";
 import type { WaitingFacts } from "./explain-facts.ts";
 import { queueReasons } from "./explain-queued.ts";
 import type { Bounded, Reason, ReasonCode } from "./explain-reasons.ts";
@@ -140,7 +142,7 @@ export function explainEnded(record: TaskRecord): Explanation {
   const at = iso(endedAt ?? createdAt);
   const why = error === null ? "" : ` ${error.code}: ${error.message}`;
   const source = record.links?.cachedFrom;
-  const times = attempts === 1 ? "1 attempt" : `${attempts} attempts`;
+  const times = countOf(attempts, "attempt");
   const told = (): string => {
     switch (status) {
       case "SUCCEEDED":

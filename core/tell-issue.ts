@@ -1,5 +1,7 @@
 /** What zod found, in the words of this service: a `detail` that reads on after the name of its field. */
+
 import { z } from "zod";
+import { countOf } from "./count-of.ts";
 
 type Issue = Parameters<z.core.$ZodErrorMap>[0];
 
@@ -45,8 +47,8 @@ function oneOf(values: readonly unknown[]): string {
 }
 
 function bound(origin: string, how: string, many: number | bigint): string {
-  if (origin === "string") return `have ${how} ${many} ${Number(many) === 1 ? "character" : "characters"}`;
-  if (origin === "array" || origin === "set") return `have ${how} ${many} ${Number(many) === 1 ? "entry" : "entries"}`;
+  if (origin === "string") return `have ${how} ${countOf(many, "character")}`;
+  if (origin === "array" || origin === "set") return `have ${how} ${countOf(many, "entry", "entries")}`;
   return `be ${how} ${many}`;
 }
 

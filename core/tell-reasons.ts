@@ -1,5 +1,7 @@
 /** The reasons that more than one question is answered with, each with its sentence. Pure. */
+
 import { assertNever } from "./assert-never.ts";
+import { countOf } from "./count-of.ts";
 import type { Reason } from "./explain-reasons.ts";
 import type { QueueName } from "./ids.ts";
 import type { Standing } from "./limits.ts";
@@ -23,13 +25,13 @@ export function tellNoWorker(type: string, version: number, known: number): Reas
 }
 
 export function tellNoFreeSlot(sessions: number, maxSessions: number, slots: number): Reason {
-  const detail = `${sessions} of at most ${maxSessions} workers are here, and all of their slots are taken.`;
+  const detail = `${sessions} of at most ${countOf(maxSessions, "worker is", "workers are")} here, and all of their slots are taken.`;
   return { code: "no-free-slot", detail, sessions, maxSessions, slots };
 }
 
 /** @param crashes of one task; of several it is left out */
 export function tellSolo(isBusy: boolean, crashes?: number): Reason {
-  const why = `It crashed ${crashes === undefined ? "in company" : `${crashes} times`}, so it runs alone`;
+  const why = `It crashed ${crashes === undefined ? "in company" : countOf(crashes, "time")}, so it runs alone`;
   const detail = isBusy ? `${why}, and another that must does so now.` : `${why}.`;
   return { code: "solo", detail, isBusy, ...(crashes !== undefined && { crashes }) };
 }
@@ -47,9 +49,8 @@ export function isFull(running: number, limit: number | null, first: number): li
 
 /** @param more whether more than `first` go first */
 export function tellFull(whose: Whose, running: number, limit: number, first: number, more = false): Reason {
-  const others =
-    first === 0 ? "" : `, and ${more ? "more than " : ""}${first} more ${first === 1 ? "goes" : "go"} first`;
-  const runs = `${running} ${running === 1 ? "runs" : "run"}`;
+  const others = first === 0 ? "" : `, and ${more ? "more than " : ""}${countOf(first, "more goes", "more go")} first`;
+  const runs = countOf(running, "runs", "run");
   const told = { detail: `${nameOf(whose)} may run ${limit} at once: ${runs}${others}.`, running, limit };
   switch (whose.of) {
     case "queue":
@@ -71,7 +72,10 @@ export function tokenTime(standing: Standing, first: number): number | null {
 /** @param at as {@link tokenTime} */
 export function tellSpent(whose: Whose, standing: Standing, first: number, at: number): Reason {
   const { limit = 0, periodMs = 0, burst = 0 } = standing.rate ?? {};
-  const turn = first === 0 ? "the next token comes" : `after the ${first} that go first, the next token comes`;
+  const turn =
+    first === 0
+      ? "the next token comes"
+      : `after the ${countOf(first, "that goes", "that go")} first, the next token comes`;
   const detail = `${nameOf(whose)} may start ${limit} in ${periodMs} ms; ${turn} at ${iso(at)}.`;
   const told = { detail, limit, periodMs, burst, nextTokenAt: iso(standing.tokenAt(0)), ownTokenAt: iso(at) };
   switch (whose.of) {

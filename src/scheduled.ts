@@ -1,5 +1,6 @@
 /** The cron trigger, each minute: the watchdog of what alarms do on time. The local server drains by it too. */
 
+import { countOf } from "../core/count-of.ts";
 import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { DrainAnswer } from "../core/schema/answer.ts";
@@ -42,7 +43,7 @@ async function drainSessions(ports: Ports, until: number): Promise<DrainAnswer> 
   for (;;) {
     const answer = await callWithin(ports, PATIENCE_MS, () => rootDirectory(ports).drain({ v: 1 }));
     if (answer.ok && answer.sessions === 0) return answer;
-    if (ports.now() >= until) return answer.ok ? refuse(`${answer.sessions} sessions did not end`) : answer;
+    if (ports.now() >= until) return answer.ok ? refuse(`${countOf(answer.sessions, "session")} did not end`) : answer;
     await new Promise<void>((resolve) => ports.later(ASK_EACH_MS, resolve));
   }
 }

@@ -4,6 +4,7 @@
  * Must stay true: unless forced, nothing is lost. So the queue must be draining and every shard know it (then nothing
  * can come any more), and only then is it looked whether it is empty.
  */
+import { countOf } from "../../core/count-of.ts";
 import { noSuchQueue } from "../../core/errors.ts";
 import type { QueueName } from "../../core/ids.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
@@ -74,25 +75,29 @@ async function whyNotEmpty(state: DirectoryState, entry: QueueEntry): Promise<Re
   if (!settings.draining) return stillTakes(queue);
   await sendSettings(state, outstanding(state, queue));
   const untold = outstanding(state, queue).length;
-  if (untold > 0) return refuse("unavailable", `${untold} shards of ${queue} do not know yet that it drains.`);
-  const held = {
-    "unfinished tasks": 0,
-    "dead letters": 0,
-    "finished tasks on their way to history": 0,
-    "finished tasks that history refused": 0,
-    "webhook deliveries to be sent": 0,
-  };
+  if (untold > 0)
+    return refuse(
+      "unavailable",
+      `${countOf(untold, "shard")} of ${queue} ${untold === 1 ? "does" : "do"} not know yet that it drains.`,
+    );
+  const held = { unfinished: 0, dead: 0, leaving: 0, refused: 0, unsent: 0 };
   for (const answer of await summarizeShards(state, entry)) {
     if (!answer.ok) return refuse("unavailable", `A shard of ${queue} does not answer: ${answer.detail}`);
     const { depth, deadLetters, outboxRows, refusedRows, pendingDeliveries = 0 } = answer.summary;
-    held["unfinished tasks"] += depth;
-    held["dead letters"] += deadLetters;
-    held["finished tasks on their way to history"] += outboxRows;
-    held["finished tasks that history refused"] += refusedRows;
-    held["webhook deliveries to be sent"] += pendingDeliveries;
+    held.unfinished += depth;
+    held.dead += deadLetters;
+    held.leaving += outboxRows;
+    held.refused += refusedRows;
+    held.unsent += pendingDeliveries;
   }
-  const left = Object.entries(held).filter(([, count]) => count > 0);
-  if (left.length === 0) return null;
-  const told = left.map(([what, count]) => `${count} ${what}`).join(", ");
-  return refuse("queue-not-empty", `${queue} still holds ${told}. ?force=true deletes them with it.`);
+  const left = [
+    [held.unfinished, "unfinished task", "unfinished tasks"],
+    [held.dead, "dead letter", "dead letters"],
+    [held.leaving, "finished task on its way to history", "finished tasks on their way to history"],
+    [held.refused, "finished task that history refused", "finished tasks that history refused"],
+    [held.unsent, "webhook delivery to be sent", "webhook deliveries to be sent"],
+  ] as const;
+  const told = left.flatMap(([count, one, many]) => (count > 0 ? [countOf(count, one, many)] : []));
+  if (told.length === 0) return null;
+  return refuse("queue-not-empty", `${queue} still holds ${told.join(", ")}. ?force=true deletes that with it.`);
 }

@@ -3,7 +3,9 @@
  * core/autoscale says so. Each step is a change of settings like any other, and an operator event that gives its reason.
  * Must stay true: where a shard does not answer, nothing is decided, because what waits there is not known.
  */
+
 import { type AutoscaleRule, type QueueLoad, type ScaleState, scale } from "../../core/autoscale.ts";
+import { countOf } from "../../core/count-of.ts";
 import type { QueueName } from "../../core/ids.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { summarizeShards } from "./ask-shards.ts";
@@ -75,6 +77,6 @@ function decide(state: DirectoryState, seen: QueueEntry, rule: AutoscaleRule | n
   }
   const entry = saveQueue(state, queue, { ...settings, shards: step.shards, version: settings.version + 1 }, createdAt);
   state.sql.run(CHANGED, queue, now, lowSince);
-  noteEvent(state, "queue-scaled", `${queue}: ${load.shards} to ${step.shards} shards: ${step.reason}`);
+  noteEvent(state, "queue-scaled", `${queue}: ${load.shards} to ${countOf(step.shards, "shard")}: ${step.reason}`);
   return oweSettings(state, entry);
 }

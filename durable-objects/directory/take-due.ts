@@ -4,7 +4,9 @@
  * Must stay true: `nextAt` moves on in the transaction that writes the fire; a schedule that can't be worked out is
  * stopped and told, and holds no other back; at most 100 fires and 8 MiB are sent an alarm, the rest by the next one.
  */
+
 import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
+import { countOf } from "../../core/count-of.ts";
 import { noSuchQueue } from "../../core/errors.ts";
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import { placementKey, placeTask } from "../../core/placement.ts";
@@ -84,7 +86,12 @@ function moveOn(state: DirectoryState, row: ScheduleRow, fires: Outgoing, now: n
     state.sql.run(MOVE_ON, due.next, row.id);
     if (chosen.missed > 0) {
       const atLeast = due.exact ? "" : "at least ";
-      countMissed(state, row.id, chosen.missed, `${atLeast}${chosen.missed} fires were missed (policy ${row.missed})`);
+      countMissed(
+        state,
+        row.id,
+        chosen.missed,
+        `${atLeast}${countOf(chosen.missed, "fire was", "fires were")} missed (policy ${row.missed})`,
+      );
     }
     const target = targetOf(state, row);
     if (!target && chosen.fires.length > 0)

@@ -4,7 +4,9 @@
  * and the shard tells what it told; one that was written down meanwhile is not written down twice. So counts are exact
  * over the loss of any call, or of this object. A shard that has no room, or is silent, is asked again ever more seldom.
  */
+
 import { workAt } from "../../core/bulk-work.ts";
+import { countOf } from "../../core/count-of.ts";
 import { noSuchQueue, publicCode } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import type { Answer } from "../../core/schema/answer.ts";
@@ -179,7 +181,7 @@ function endIfAllDid(state: DirectoryState, { id, queue, work }: OpenJob): void 
   endJob(state, id, "done", null);
   const sum = (field: "done" | "stopping" | "failed") => parts.reduce((total, part) => total + part[field], 0);
   const failed = sum("failed");
-  const told = `${sum("done") + sum("stopping")} tasks${failed > 0 ? `, ${failed} failed` : ""}`;
+  const told = `${countOf(sum("done") + sum("stopping"), "task")}${failed > 0 ? `, ${failed} failed` : ""}`;
   noteEvent(state, "job-ended", `${work.action} in ${queue} (${id}): ${told}`);
 }
 

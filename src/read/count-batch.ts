@@ -4,6 +4,7 @@
  * Must stay true: a task that neither has is told as `gone` only where retention may have taken it. Younger than that
  * it never was, so nobody gave that batch out.
  */
+import { countOf } from "../../core/count-of.ts";
 import { Problem } from "../../core/errors.ts";
 import {
   type BatchId,
@@ -66,7 +67,10 @@ export async function countBatch(door: Door, tenant: TenantName, id: string, wai
     const known = totalOf(counts);
     if (known === 0) throw new Problem("batch-unknown", `Nothing is left of a batch ${id}, if there was one.`);
     if (known < count && !mayHaveExpired(entry, first, door.ports.now()))
-      throw new Problem("batch-unknown", `There is no batch ${id}: of its ${count} tasks only ${known} ever were.`);
+      throw new Problem(
+        "batch-unknown",
+        `There is no batch ${id}: of its ${countOf(count, "task")} only ${known} ever were.`,
+      );
     const finished = FINISHED.reduce((sum, status) => sum + counts[status], 0);
     return { batch: id as BatchId, queue, tasks: count, counts, finished, gone: count - known };
   }

@@ -2,7 +2,9 @@
  * POST /queues/{queue}/purge: ends the tasks that wait, in all of the queue's shards, for as long as a request may take;
  * where more are left the answer says so, and the same call goes on. What runs goes on too.
  */
+
 import { z } from "zod";
+import { countOf } from "../../core/count-of.ts";
 import type { QueueName } from "../../core/ids.ts";
 import { WAITING, type WaitingStatus } from "../../core/status.ts";
 import { directoryOf, fanOut } from "../../durable-objects/stubs.ts";
@@ -37,7 +39,7 @@ export async function purgeQueue(door: Door, c: Ctx): Promise<Response> {
   const each = await fanOut(shards, (shard) => purgeShard(door, c, queue, shard, statuses, deadline));
   const purged = each.reduce((sum, one) => sum + one.purged, 0);
   const answered = each.filter((one) => one.answered).length;
-  if (purged > 0) await report(door, c, `${queue}: ${purged} tasks`, deadline);
+  if (purged > 0) await report(door, c, `${queue}: ${countOf(purged, "task")}`, deadline);
   const more = each.some((one) => one.more);
   return json({ queue, purged, more, shards: { asked: shards.length, answered } });
 }

@@ -42,7 +42,7 @@ describe("259 autoscale", () => {
       ? told.events.filter(({ kind }) => kind === "queue-scaled").map(({ detail }) => detail)
       : [];
     expect(details).toHaveLength(2);
-    expect(details.join()).toContain("35 tasks wait in 1 shards, 10 a shard are aimed at");
+    expect(details.join()).toContain("35 tasks wait in 1 shard, 10 a shard are aimed at");
   });
 
   it.each<[string, QueuePatch, Partial<NewTask>]>([

@@ -52,7 +52,7 @@ describe("257 a queue is deleted", () => {
     await drain(world);
     expect(await remove(world)).toMatchObject({
       code: "queue-not-empty",
-      detail: expect.stringContaining("1 unfinished tasks"),
+      detail: expect.stringContaining("1 unfinished task."),
     });
     expect(world.tasks("a", 1)).toHaveLength(1);
   });

@@ -105,7 +105,7 @@ describe("297 webhooks", () => {
     await controlQueue(world.directory(), { queue, action: "drain" });
     const refused = await deleteQueue(world.directory(), { queue, force: false });
     expect(refused).toMatchObject({ code: "queue-not-empty" });
-    expect(!refused.ok && refused.detail).toContain("1 webhook deliveries to be sent");
+    expect(!refused.ok && refused.detail).toContain("1 webhook delivery to be sent");
   });
 
   it("a receiver that says 410 is disabled once, an operator is told why, and whoever enables it again ends that", async () => {

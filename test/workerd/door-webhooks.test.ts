@@ -81,6 +81,11 @@ describe("297 /webhooks", () => {
       status: 404,
       body: { code: "queue-unknown", errors: [{ pointer: "/queue" }] },
     });
+    for (const name of ["nowhere", "a%20b"])
+      expect(await call("GET", `/webhooks?queue=${name}`)).toMatchObject({
+        status: 404,
+        body: { code: "queue-unknown", errors: [{ pointer: "?queue" }] },
+      });
     expect(await call("PATCH", "/webhooks/wh_1", {})).toMatchObject({ status: 422 });
     for (const [method, path] of [
       ["GET", "/webhooks/nonsense"],

@@ -1,4 +1,5 @@
 /** Reads at most so many bytes of a body and lets go of the rest, so that no server can fill the isolate's memory. */
+import { countOf } from "../../../core/count-of.ts";
 
 export interface ReadBody {
   readonly bytes: Uint8Array;
@@ -27,7 +28,7 @@ export async function readBody(response: Response, limit: number): Promise<ReadB
     }
   } catch (error) {
     if (error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError")) throw error;
-    throw new Error(`the body broke off after ${length} bytes`, { cause: error });
+    throw new Error(`the body broke off after ${countOf(length, "byte")}`, { cause: error });
   }
   if (truncated) await reader.cancel().catch(() => {});
   return { bytes: join(chunks, length), truncated };

@@ -3,6 +3,7 @@
  * either. Members are looked at one after the other, each against what the ones before it would take: so the depth limit
  * is exact, and equal keys meet.
  */
+import { countOf } from "../../../core/count-of.ts";
 import { noSuchQueue } from "../../../core/errors.ts";
 import { nextSeq, type Seq, taskId } from "../../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../../core/keys.ts";
@@ -169,7 +170,7 @@ export class Admission {
     if (wanted > share)
       return refuse("batch-too-large", `${wanted} tasks are all or nothing, and a shard of the queue holds ${share}`);
     const { code, detail } = whyFull(this.#shard, settings, this.#depth);
-    return refuse(code, `${detail}, and ${wanted} more were to come`, 1_000);
+    return refuse(code, `${detail}, and ${countOf(wanted, "more was", "more were")} to come`, 1_000);
   }
 
   /** Why a task that no key answers is not taken; null: it is. @param isKeyed then the door has left its times to us */

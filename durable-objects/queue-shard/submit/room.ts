@@ -3,6 +3,7 @@
  * of jobs, purges. On the way of every submission: where there is room, nothing is made.
  */
 import { MAX_OUTBOX_BYTES } from "../../../core/bytes.ts";
+import { countOf } from "../../../core/count-of.ts";
 import { type QueueSettings, shareOf } from "../../../core/schema/queue-settings.ts";
 import { depthOf, type Memory } from "../memory.ts";
 import type { Shard } from "../shard.ts";
@@ -41,7 +42,10 @@ export function limitOf({ address }: Shard, settings: QueueSettings): number {
 export function whyFull({ address }: Shard, settings: QueueSettings, depth: number): NoRoom {
   if (settings.draining) return DRAINING;
   const share = shareOf(settings.depthLimit, settings, address.shard);
-  return { code: "queue-full", detail: `${depth} of at most ${share} unfinished tasks are here` };
+  return {
+    code: "queue-full",
+    detail: `${depth} of at most ${countOf(share, "unfinished task is", "unfinished tasks are")} here`,
+  };
 }
 
 /** How many more tasks the shard takes now; where that is none, why. */
