@@ -21,7 +21,8 @@ import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { queryProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, readOptionalBody, refuseFields } from "../middleware/read-body.ts";
-import { readCursor, writeCursor } from "../read/cursor.ts";
+import { readCursor } from "../read/cursor.ts";
+import { listOver } from "../read/list-over.ts";
 import { readWhole } from "../read/read-query.ts";
 import { unknownQueue } from "./queue-name.ts";
 
@@ -34,18 +35,13 @@ export async function listDeadLetters(door: Door, c: Ctx): Promise<Response> {
   const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? 50;
   const cursor = readCursor(c, CursorSchema);
   const shards = await shardsOf(door, c, queueOf(c), "?queue");
-  const lists = await askEach(door, shards, (shard, at) =>
-    shard.listDead({ v: 1, filter, after: placeIn(at.shard, cursor), limit }),
-  );
-  const found = lists.flatMap(({ at, answer }) => answer.tasks.map((record) => ({ at, record })));
-  found.sort((a, b) => byNewest(placeOf(a), placeOf(b)));
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
-  const isLast = found.length <= limit && lists.every(({ answer }) => answer.tasks.length < limit);
-  return json({
-    deadLetters: page.map(({ at, record }) => deadLetterView(at, record)),
-    cursor: writeCursor(last === undefined || isLast ? null : placeOf(last)),
+  const { page, cursor: next } = await listOver(door, shards, limit, {
+    ask: (shard, at) => shard.listDead({ v: 1, filter, after: placeIn(at.shard, cursor), limit }),
+    listOf: ({ tasks }) => tasks,
+    placeOf: ({ at, one }): ListPlace => ({ endedAt: one.endedAt ?? 0, shard: at.shard, seq: one.seq }),
+    compare: byNewest,
   });
+  return json({ deadLetters: page.map(({ at, one }) => deadLetterView(at, one)), cursor: next });
 }
 
 /** By type and cause, the largest group first. */
@@ -180,11 +176,6 @@ function notDead(c: Ctx): Problem {
 
 interface ListPlace extends DeadPlace {
   readonly shard: number;
-}
-type Listed = { readonly at: ShardAddress; readonly record: TaskRecord };
-
-function placeOf({ at, record }: Listed): ListPlace {
-  return { endedAt: record.endedAt ?? 0, shard: at.shard, seq: record.seq };
 }
 
 /** By time, the newest first; then by shard; then the newest seq first. */

@@ -1,7 +1,4 @@
-/**
- * Deliveries of webhooks and callbacks: listed over all of a queue's shards, looked at, sent again. Each shard must
- * answer: a list that lacked one's would be taken for the whole.
- */
+/** Deliveries of webhooks and callbacks: listed over all of a queue's shards, looked at, sent again. */
 import { z } from "zod";
 import { Problem } from "../../core/errors.ts";
 import { type ParsedTaskId, parseTaskId, type QueueName, type ShardAddress, taskId } from "../../core/ids.ts";
@@ -18,7 +15,8 @@ import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { queryProblem } from "../middleware/problems.ts";
 import { refuseFields } from "../middleware/read-body.ts";
-import { readCursor, writeCursor } from "../read/cursor.ts";
+import { readCursor } from "../read/cursor.ts";
+import { listOver } from "../read/list-over.ts";
 import { readWhole } from "../read/read-query.ts";
 import { unknownQueue } from "./queue-name.ts";
 
@@ -31,18 +29,13 @@ export async function listDeliveries(door: Door, c: Ctx): Promise<Response> {
   const task = readTask(c);
   const filter = readFilter(c, task);
   const shards = await placesOf(door, c, task);
-  const lists = await askEach(door, shards, (shard, at) =>
-    shard.listDeliveries({ v: 1, filter, before: beginIn(at.shard, cursor), limit }),
-  );
-  const found = lists.flatMap(({ at, answer }) => answer.deliveries.map((delivery) => ({ at, delivery })));
-  found.sort((a, b) => b.delivery.n - a.delivery.n || a.at.shard - b.at.shard);
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
-  const isLast = found.length <= limit && lists.every(({ answer }) => answer.deliveries.length < limit);
-  return json({
-    deliveries: page.map(({ at, delivery }) => deliveryView(at, delivery)),
-    cursor: writeCursor(!last || isLast ? null : { n: last.delivery.n, shard: last.at.shard }),
+  const { page, cursor: next } = await listOver(door, shards, limit, {
+    ask: (shard, at) => shard.listDeliveries({ v: 1, filter, before: beginIn(at.shard, cursor), limit }),
+    listOf: ({ deliveries }) => deliveries,
+    placeOf: ({ at, one }): Cursor => ({ n: one.n, shard: at.shard }),
+    compare: (a, b) => b.n - a.n || a.shard - b.shard,
   });
+  return json({ deliveries: page.map(({ at, one }) => deliveryView(at, one)), cursor: next });
 }
 
 /** One, with what is sent. */
