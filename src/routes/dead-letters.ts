@@ -6,7 +6,7 @@ import { z } from "zod";
 import { filterAt } from "../../core/bulk-work.ts";
 import { Problem } from "../../core/errors.ts";
 import { parseTaskId, type QueueName, type ShardAddress, taskId } from "../../core/ids.ts";
-import { editMark, redrivenAs, timeOfEdit } from "../../core/redrive-task.ts";
+import { editMark, type Redriven, redrivenAs, timeOfEdit } from "../../core/redrive-task.ts";
 import { DeadFilterSchema, DiscardSchema, RedriveOneSchema } from "../../core/schema/bulk.ts";
 import type { DeadFilter, DeadGroup, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
@@ -101,11 +101,7 @@ export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
   if (became === null) throw notDead(c);
   const { id, at: createdAt } = became;
   noteTask(c, id);
-  if (became.mark !== editMark(edit)) {
-    const before = became.mark === null ? "without an edit" : "with another edit";
-    const errors = [{ pointer: "/edit", detail: `is not what it was redriven with: that was ${before}` }];
-    throw new Problem("already-redriven", `It was redriven ${before} as ${id}.`, { errors, taskId: id });
-  }
+  if (became.mark !== editMark(edit)) throw redrivenOtherwise(became, edit !== undefined);
   const status = bornAs({ runAt: timeOfEdit(edit ?? {}, createdAt) }, createdAt);
   const view = { id, queue: at.queue, status, createdAt: iso(createdAt), replayOf: taskId(at, record.seq) };
   return json(view, 202, { location: `/tasks/submissions/${id}` });
@@ -168,6 +164,17 @@ async function placeOfId(door: Door, c: Ctx) {
   if (!parsed || !entry) throw notDead(c);
   const { queue, shard, seq } = parsed;
   return { at: { tenant: c.env.tenant, queue, shard }, seq };
+}
+
+function redrivenOtherwise({ id, mark }: Redriven, isEdited: boolean): Problem {
+  const [how, wrong] =
+    mark === null
+      ? ["without an edit", "came too late: it was redriven without one"]
+      : isEdited
+        ? ["with another edit", "is another one than it was redriven with"]
+        : ["with an edit", "is missing: it was redriven with one"];
+  const errors = [{ pointer: "/edit", detail: wrong }];
+  return new Problem("already-redriven", `It was redriven before, ${how}, as ${id}.`, { errors, taskId: id });
 }
 
 function notDead(c: Ctx): Problem {

@@ -8,7 +8,7 @@ import type { DeadFilter } from "../../core/schema/dead-letters-rpc.ts";
 import { bulk, countBulk } from "../../durable-objects/queue-shard/dead/bulk.ts";
 import { bury } from "../support/node/dead-hand.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
-import { accept, many, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
+import { accept, many, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 
 const worldOf = (settings = {}) =>
   makeWorld({ slots: 64, retry: { maxAttempts: 1 }, depthLimit: 100_000, ...settings });
@@ -145,6 +145,24 @@ describe("274 cancelling in bulk", () => {
     expect(world.shard.sql.all("SELECT job FROM bulk")).toEqual([{ job: "k" }]);
   });
 
+  it("a portion that only asked tasks to stop, or only failed, is told again as it was, whatever has become of them", () => {
+    const world = worldOf({ slots: 2 });
+    accept(world, ...many(2));
+    const hand = new WorkerHand(world, { want: 2 });
+    const asked = ask(world, cancelling({}));
+    expect(asked).toMatchObject({ done: 0, stopping: 2 });
+    hand.close(hand.tasks.map((task) => succeeded(world, task)));
+    expect(ask(world, cancelling({}), { upTo: Number.MAX_SAFE_INTEGER })).toEqual(asked);
+
+    bury(world, many(2));
+    const work: BulkWork = { action: "redrive", filter: {}, edit: { payload: "[]" } };
+    world.types.set("echo", handledType({ type: "echo", version: 2, payload: z.object({}) }));
+    const failed = ask(world, work, { job: "failing" });
+    expect(failed).toMatchObject({ done: 0, failed: 2 });
+    world.types.clear();
+    expect(ask(world, work, { job: "failing" })).toEqual(failed);
+  });
+
   it("where nothing is meant nothing is written", () => {
     const world = worldOf();
     expect(ask(world, cancelling({}))).toMatchObject({ done: 0, more: false });
@@ -207,6 +225,18 @@ describe("271 a dry run", () => {
     expect(count(world, redriving(), asOf).matched).toBe(40);
     expect(sum(walk(world, redriving(), 9, asOf), "done")).toBe(40);
     expect(world.shard.memory.dead.count).toBe(7);
+  });
+
+  it("a shard that lost its memory since the count lets nothing die by that moment from its first portion on", () => {
+    const world = worldOf();
+    bury(world, many(40));
+    const asOf = world.now;
+    const { upTo, matched } = count(world, redriving(), asOf);
+    world.evict();
+    const first = ask(world, redriving(), { upTo, asOf, most: 10 });
+    bury(world, many(7));
+    const rest = ask(world, redriving(), { upTo, asOf, portion: 2, after: first.after });
+    expect(first.done + rest.done).toBe(matched);
   });
 
   it.each([
