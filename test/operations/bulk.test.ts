@@ -22,7 +22,8 @@ function count(world: ShardWorld, work: BulkWork, asOf: number | null = null, is
 }
 
 function ask(world: ShardWorld, work: BulkWork, more: Partial<BulkRequest> = {}): BulkPortion {
-  const fresh = { generation: 1, portion: 1, asOf: null, upTo: count(world, work).upTo, after: null, most: 1_000 };
+  const { upTo = count(world, work).upTo } = more;
+  const fresh = { generation: 1, portion: 1, asOf: null, upTo, after: null, most: 1_000 };
   const answer = bulk(world.shard, { v: 1, job: "j", work, ...fresh, ...more });
   if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
   return answer;

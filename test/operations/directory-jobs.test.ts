@@ -107,11 +107,31 @@ describe("274 a job", () => {
     const state = world.directory();
     const id = await start(world, CANCEL);
     const due = () => state.transact(() => takeDuePortions(state, world.now));
-    await workJobs(state, due());
+    const counting = due();
+    await workJobs(state, counting);
     const portions = due();
     await Promise.all([workJobs(state, portions), workJobs(state, portions)]);
+    await workJobs(state, counting);
     const job = await look(world, id);
-    expect([job.status, total(job, "done")]).toEqual(["done", 10]);
+    expect([job.status, total(job, "matched"), total(job, "done")]).toEqual(["done", 10, 10]);
+  });
+
+  it("that is cancelled while a portion is under way goes on with none, also where that one finds no room", async () => {
+    const world = await made();
+    await fill(world, 10);
+    const state = world.directory();
+    const id = await start(world, CANCEL);
+    const due = () => state.transact(() => takeDuePortions(state, world.now));
+    await workJobs(state, due());
+    const portions = due();
+    expect(portions).toHaveLength(1);
+    await cancelJob(state, { id });
+    world.faults.set("default:a:0", "throw");
+    await workJobs(state, portions);
+    world.faults.clear();
+    await world.pass(60_000);
+    expect(await look(world, id)).toMatchObject({ status: "cancelled", parts: [{ done: 0 }] });
+    expect(world.tasks("a")).toHaveLength(10);
   });
 
   it("a silent shard holds neither the others nor a schedule's fire, and is asked again ever more seldom", async () => {
@@ -166,6 +186,15 @@ describe("274 a job", () => {
     expect(total(job, "done")).toBeLessThan(60);
     expect(await cancelJob(world.directory(), { id })).toMatchObject({ ok: true, job: { status: "cancelled" } });
     expect(await getJob(world.directory(), { id: "none" })).toMatchObject({ ok: false, code: "job-unknown" });
+  });
+
+  it("272 at a rate gives back what a portion did not use: another shard's may have it at once", async () => {
+    const world = await made({ shards: 2 });
+    await fill(world, 2, 0);
+    await fill(world, 900, 1);
+    const id = await start(world, CANCEL, { rate: { limit: 1_000, periodMs: 60_000, burst: 1_000 } });
+    await world.pass(2_000);
+    expect(total(await look(world, id), "done")).toBe(902);
   });
 
   it("of ids asks their shards alone; what is none any more is skipped", async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { MAX_OUTBOX_BYTES } from "../../core/bytes.ts";
+import { MAX_LANES } from "../../core/lanes.ts";
 import { handledType } from "../../core/make-task.ts";
 import { editMark, mergePatch, redrivenAs } from "../../core/redrive-task.ts";
 import type { RedriveEdit } from "../../core/schema/dead-letters-rpc.ts";
@@ -123,6 +124,16 @@ describe("269 a dead letter is redriven", () => {
     expect(successor(world, Number(seq)).status).toBe("QUEUED");
   });
 
+  it("157 like any new task it needs a lane: where there is none more it stays a dead letter", () => {
+    const world = worldOf({ depthLimit: 20_000 });
+    const [first, second] = bury(world, [{ limitKey: "a" }, { limitKey: "b" }]);
+    const others = accept(world, ...Array.from({ length: MAX_LANES - 1 }, (_, i) => ({ limitKey: `key-${i}` })));
+    expect(others).toHaveLength(MAX_LANES - 1);
+    expect(successor(world, Number(first)).status).toBe("QUEUED");
+    expect(redrive(world, Number(second))).toMatchObject({ ok: false, code: "too-many-keys" });
+    expect(world.shard.memory.dead.count).toBe(1);
+  });
+
   it("which edit it was made with is told by the old one's record: the same, however it is spelled, or another", () => {
     const world = worldOf();
     const [a, b, c] = bury(world, [{ payload: '{"to":"x"}' }, {}, {}]);
@@ -153,9 +164,10 @@ describe("273 an edit", () => {
 
   it("changes the payload whole or by a merge patch, priority, time, timeout and retry; what is edited has the type's version", () => {
     const world = typed();
+    const options = '{"retry":{"maxAttempts":1,"baseMs":7}}';
     const [a, b, c] = bury(
       world,
-      Array.from({ length: 3 }, () => ({ payload: '{"to":"x","retries":1}' })),
+      Array.from({ length: 3 }, () => ({ payload: '{"to":"x","retries":1}', options })),
     );
     expect(successor(world, Number(a), { payload: '{"to":"y"}' })).toMatchObject({ payload: '{"to":"y"}', version: 3 });
     const patched = successor(world, Number(b), { payloadPatch: '{"retries":null,"to":"z"}', priority: 9 });
@@ -165,7 +177,7 @@ describe("273 an edit", () => {
       status: "SCHEDULED",
       runAt: world.now + 60_000,
       version: 1,
-      options: { timeoutMs: 5, retry: { maxAttempts: 9 } },
+      options: { timeoutMs: 5, retry: { maxAttempts: 9, baseMs: 7 } },
     });
   });
 
