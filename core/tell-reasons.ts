@@ -25,7 +25,8 @@ export function tellNoWorker(type: string, version: number, known: number): Reas
 }
 
 export function tellNoFreeSlot(sessions: number, maxSessions: number, slots: number): Reason {
-  const detail = `${sessions} of at most ${countOf(maxSessions, "worker is", "workers are")} here, and all of their slots are taken.`;
+  const here = `${sessions} of at most ${countOf(maxSessions, "worker is", "workers are")} here`;
+  const detail = `${here}, and none of them has a free slot for it.`;
   return { code: "no-free-slot", detail, sessions, maxSessions, slots };
 }
 

@@ -66,6 +66,21 @@ describe("276 the earliest start", () => {
     );
   });
 
+  it("is not known where those before it may take the tokens that lie ready, and need not", () => {
+    const unsure = ahead(3, { sure: { all: 0, ofType: 0, ofKey: 0 } });
+    expect(explainWaiting({ ...FACTS, standings: { ...NONE, queue: rated(2, 1_000) }, ahead: unsure })).toMatchObject({
+      earliestStart: null,
+      decidedBy: "queue-rate",
+    });
+  });
+
+  it("counts the free slots of more workers than there may be now", () => {
+    const workers = { ...FACTS.workers, sessions: 9, maxSessions: 4, free: 2 };
+    expect(explainWaiting({ ...FACTS, workers, ahead: ahead(1) })).toMatchObject({ earliestStart: "now" });
+    expect(explainWaiting({ ...FACTS, workers, ahead: ahead(2) })).toMatchObject({ decidedBy: "ahead" });
+    expect(codesOf({ workers: { ...workers, free: 0 } })).toEqual(["no-free-slot"]);
+  });
+
   it("is not known where anything has no time, and not where it expires before", () => {
     const standings = { ...NONE, key: rated(0, 5_000) };
     expect(explainWaiting({ ...FACTS, standings, concurrency: { running: 2, limit: 2 } })).toMatchObject({

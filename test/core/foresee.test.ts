@@ -24,6 +24,11 @@ class Waiting {
     return this.#seq as Seq;
   }
 
+  /** What waits from now on came so long after the first (ms). */
+  pass(ms: number): void {
+    this.#seq = seqAt(NOW + ms) as number;
+  }
+
   /** All seqs of a lane follow each other, so its next window follows from its edge. */
   ahead(
     seq: Seq,
@@ -96,6 +101,32 @@ describe("276 what goes before a task", () => {
     expect(sure({})).toEqual({ all: 10, ofType: 7, ofKey: 2 });
     expect(sure({ ageStepMs: 1_000 })).toEqual({ all: 9, ofType: 6, ofKey: 2 });
     expect(sure({ fair: new Fair({}) })).toMatchObject({ all: 8, ofKey: 0 });
+  });
+
+  it("is not sure of one whose age has raised it level, nor of one that must run alone", () => {
+    const settings = { rate: { limit: 1, periodMs: 1_000 } };
+    const aged = new Waiting();
+    aged.wait(2, { priority: 4 });
+    aged.pass(950);
+    const seq = aged.wait(1);
+    // 100 ms later it gains a priority, the older ones 50 ms after that.
+    const rules = { settings, ageStepMs: 1_000, now: NOW + 1_850 };
+    expect(aged.ahead(seq, {}, { rules })).toMatchObject({ count: 2, older: 2, sure: { all: 0 } });
+    const alone = new Waiting();
+    alone.wait(1, { mode: "solo" });
+    alone.wait(1);
+    expect(alone.ahead(alone.wait(1), {}, { rules: { settings } })).toMatchObject({ count: 2, sure: { all: 1 } });
+  });
+
+  it("is raised or older, each by its own age, though of one lane", () => {
+    const waiting = new Waiting();
+    waiting.wait(1, { priority: 0 });
+    waiting.pass(1_000);
+    waiting.wait(1, { priority: 0 });
+    waiting.pass(4_000);
+    const seq = waiting.wait(1, { priority: 3 });
+    const rules = { ageStepMs: 1_000, now: NOW + 6_000 };
+    expect(waiting.ahead(seq, { priority: 3 }, { rules })).toMatchObject({ count: 2, raised: 1, older: 1 });
   });
 
   it("is counted to a bound", () => {

@@ -29,6 +29,12 @@ it("263 goes by priority as age raises it, then by age, and keeps each shard's o
   expect([mayStart, queued]).toEqual([5, 6]);
 });
 
+it("263 has the older first of those that are level, whichever shard tells of it", () => {
+  const answers = [told(0, [task(20), task(40)]), told(1, [task(10), task(30)])];
+  expect(mergeNext(answers, 4).tasks.map(({ createdAt }) => createdAt)).toEqual([10, 20, 30, 40]);
+  expect(mergeNext(answers.reverse(), 4).tasks.map(({ createdAt }) => createdAt)).toEqual([10, 20, 30, 40]);
+});
+
 it("263 is exact where one shard alone has tasks that wait", () => {
   expect(mergeNext([told(0, [task(1)]), told(1, [])], 5).isExact).toBe(true);
   expect(mergeNext([told(0, [task(1)]), told(1, [], { queued: 3 })], 5).isExact).toBe(false);

@@ -31,6 +31,16 @@ describe("276 a task that waits", () => {
     expect(waiting(world, one)).toMatchObject({ earliestStart: "now", reasons: [] });
   });
 
+  it("has called workers since the first of the calls that are open", () => {
+    const world = makeWorld();
+    const [one] = accept(world, {});
+    world.now += 1_000;
+    accept(world, ...many(10));
+    expect(waiting(world, one)).toMatchObject({
+      reasons: [{ code: "awaits-worker", tickets: 2, calledAt: iso(START) }],
+    });
+  });
+
   it("has called workers that did not come", () => {
     const world = makeWorld();
     const [one] = accept(world, {});
@@ -200,6 +210,22 @@ describe("276 a task that waits", () => {
       earliestStart: null,
       reasons: [{ code: "no-free-slot", sessions: 2, maxSessions: 2, slots: 2 }],
     });
+  });
+
+  it("finds no slot at workers that are about to go, or do not know its type", () => {
+    const going = makeWorld({ slots: 2, maxSessions: 1, sessionMaxTasks: 1 });
+    const seqs = accept(going, ...many(2));
+    new WorkerHand(going, { want: 1 });
+    expect(codesOf(going, seqs[1])).toEqual(["no-free-slot"]);
+    const world = makeWorld({ slots: 2, maxSessions: 2 });
+    const [, , rare] = accept(world, ...many(2), { type: "rare" });
+    const worker = (name: string, types: Record<string, number>) =>
+      ({ name, kind: "consumer", types, boot: null }) as const;
+    new WorkerHand(world, { want: 0, worker: worker("a", { echo: 1 }) });
+    new WorkerHand(world, { want: 2, worker: worker("b", { echo: 1, rare: 1 }) });
+    expect(waiting(world, rare).reasons).toMatchObject([
+      { code: "no-free-slot", detail: "2 of at most 2 workers are here, and none of them has a free slot for it." },
+    ]);
   });
 
   it("runs alone, behind another that does", () => {

@@ -103,6 +103,10 @@ it("261 283 tasks start in the order that was told, and one that was only tried 
   // A task without a key is as far as the two others, whose first tasks are older.
   expect([await ahead(effect), await ahead({ ...effect, priority: 1 })]).toEqual([2, 8]);
   expect(await ahead(urgent)).toBe(0);
+  const tasks = [{ ...effect, priority: 1 }, effect, urgent];
+  const tried = await client.expect<{ results: object[] }>(200, "POST", "/tasks/submissions", { tasks, dryRun: true });
+  const full = { earliestStart: null, decidedBy: "queue-concurrency" };
+  expect(tried.results).toMatchObject([9 + 1, 3, 0].map((before) => ({ ahead: before, ...full })));
   expect(await client.counts(queue)).toMatchObject({ queued: 8 });
   await client.submit(urgent);
   const { next } = await client.expect<{ next: { id: string }[] }>(200, "GET", `/queues/${queue}/next`);
