@@ -200,6 +200,16 @@ describe("247 age", () => {
     expect(queue.start(NOW + 6_001)?.priority).toBe(3);
   });
 
+  it("goes between limitKeys by who has been due for longest; of those that are due together the older id goes first", () => {
+    const queue = new Queue({ ageStepMs: 1_000 });
+    queue.wait(1, { priority: 3, limitKey: "young" }, at(-600_000), at(6_500));
+    queue.wait(1, { priority: 3, limitKey: "waits" }, at(0));
+    queue.wait(1, { priority: 9, type: "urgent" }, at(6_000) + 1);
+    queue.wait(1, { priority: 3, limitKey: "younger" }, at(-500_000), at(6_500));
+    const order = Array.from({ length: 4 }, () => queue.start(NOW + 60_000)?.limitKey ?? "urgent");
+    expect(order).toEqual(["waits", "urgent", "young", "younger"]);
+  });
+
   it("one of old id that is due now holds back none of its kind that has waited its steps: they are raised together", () => {
     for (const limitKey of [null, "of its own"]) {
       const queue = new Queue({ ageStepMs: 1_000 });
