@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
+import type { Dedup } from "../../core/schema/rpc.ts";
 import type { ClaimedTask } from "../../core/schema/session-rpc.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
@@ -74,6 +75,7 @@ it("247 a task that has waited its steps starts before what is submitted later, 
 
 describe("247 what was put off", () => {
   const HOUR = 3_600_000;
+  const KEY: Dedup = { key: "k", ttlMs: 100 * HOUR, within: "queued", onConflict: "replace" };
 
   /** Whether the first of them starts before the second, which is submitted now. */
   function isFirst(world: ShardWorld, seq: Seq, priority: number): boolean {
@@ -123,12 +125,18 @@ describe("247 what was put off", () => {
     },
   );
 
-  it("and is asked to run now is due now", () => {
+  it.each([
+    [
+      "is asked to run now",
+      (world: ShardWorld, seq: Seq) => changeTask(world.shard, { v: 1, seq, rev: null, changes: { runAt: null } }),
+    ],
+    ["is replaced by what is to run at once", (world: ShardWorld) => accept(world, { priority: 2, dedup: KEY })],
+  ])("and %s is due now", (_how, hurry) => {
     const world = makeWorld({ slots: 1, ageStepMs: 1_000 });
-    const [seq] = accept(world, { priority: 2, runAt: world.now + 80 * HOUR });
+    const [seq] = accept(world, { priority: 2, runAt: world.now + 80 * HOUR, dedup: KEY });
     if (seq === undefined) throw new Error("nothing was put off");
     world.now += 8 * HOUR;
-    changeTask(world.shard, { v: 1, seq, rev: null, changes: { runAt: null } });
+    hurry(world, seq);
     expect(isFirst(world, seq, 3)).toBe(false);
   });
 
