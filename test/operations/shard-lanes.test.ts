@@ -61,10 +61,10 @@ describe("slots", () => {
   it("127 a task beyond the free slots is not begun until the session says so", () => {
     const world = makeWorld({ slots: 2 });
     accept(world, ...many(10));
-    const hand = new WorkerHand(world);
+    const hand = new WorkerHand(world, { want: 1 });
     const handed = hand.say({ want: 3 }).tasks;
-    expect(handed.map(({ started }) => started)).toEqual([false, false, false]);
-    const ahead = nth(handed, 0);
+    expect(handed.map(({ started }) => started)).toEqual([true, false, false]);
+    const ahead = nth(handed, 1);
     expect(taskAt(world, ahead.seq)).toMatchObject({ status: "RUNNING", attempts: [] });
     hand.say({ started: [ahead.seq] });
     expect(taskAt(world, ahead.seq)).toMatchObject({ attempts: [{ attempt: 1, outcome: null }] });
