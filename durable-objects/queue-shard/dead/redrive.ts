@@ -62,7 +62,6 @@ export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: Redriv
   const newLanes = new Set<string>();
   let refusal: BulkRefusal | null = null;
   let last = shard.memory.lastSeq;
-  reclaimLanes(shard);
   for (const row of rows) {
     const record = recordOf(row);
     const task = redriveTask(record, taskId(address, row.seq), edit, ports.taskType(row.type), now);
@@ -97,6 +96,7 @@ function mayHaveLane(shard: Shard, task: PlannedTask["task"], newLanes: Set<stri
   const key = laneKeyFor(task);
   if (!isKeyed(key) || shard.memory.lanes.find(key)) return true;
   const text = laneText(key);
+  reclaimLanes(shard, newLanes.size);
   if (!newLanes.has(text) && areLanesFull(shard, newLanes.size)) return false;
   newLanes.add(text);
   return true;

@@ -276,7 +276,7 @@ export class Admission {
     const text = laneText(key);
     if (isKeyed(key) && !lanes.find(key) && !this.#newLanes.has(text)) {
       if (this.#areLanesFull() && !this.#isDry && lanes.empty.size > 0)
-        this.#shard.transact(() => reclaimLanes(this.#shard));
+        this.#shard.transact(() => reclaimLanes(this.#shard, this.#newLanes.size));
       if (this.#areLanesFull()) return false;
       this.#newLanes.add(text);
     }

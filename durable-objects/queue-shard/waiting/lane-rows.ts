@@ -33,10 +33,10 @@ export function areLanesFull({ memory }: Shard, more: number): boolean {
   return memory.lanes.size + more >= MAX_LANES;
 }
 
-/** Drops every empty lane, where there are as many as may be; inside a transaction, and before lanes are looked up. */
-export function reclaimLanes(shard: Shard): void {
+/** Drops every empty lane, where with `more` there are as many as may be; inside a transaction, and before lanes are looked up. */
+export function reclaimLanes(shard: Shard, more = 0): void {
   const { lanes } = shard.memory;
-  if (lanes.empty.size > 0 && areLanesFull(shard, 0)) drop(shard, [...lanes.empty]);
+  if (lanes.empty.size > 0 && areLanesFull(shard, more)) drop(shard, [...lanes.empty]);
 }
 
 /** Drops the empty lanes that have keys: they are what a caller named. Inside a transaction. */
