@@ -1,8 +1,11 @@
 /** A shard's tasks that are replaced while they wait: the same id, and what was told last. */
 import { describe, expect, it } from "vitest";
-import type { Dedup, NewTask } from "../../core/schema/rpc.ts";
+import type { Dedup, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
+import { submit } from "../../durable-objects/queue-shard/submit/submit.ts";
 import { makeWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, nth, succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
+
+const PLAIN = { type: "echo", version: 1, priority: 5, payload: "{}", runAt: null, options: null };
 
 function keyed(payload: unknown, more: Partial<NewTask> = {}, dedup: Partial<Dedup> = {}): Partial<NewTask> {
   const key: Dedup = { key: "k", ttlMs: 60_000, within: "queued", onConflict: "replace", ...dedup };
@@ -105,6 +108,23 @@ describe("208 replace", () => {
     // And a queue that is full may still be told anew of what it has.
     expect(world.submit([keyed(4)])).toMatchObject({ ok: true, duplicates: [0] });
     expect(taskAt(world, seq)).toMatchObject({ payload: "4", rev: 2 });
+  });
+
+  it("111 a batch of the same turn that is refused takes back its own alone", () => {
+    const world = makeWorld();
+    const seq = nth(accept(world, keyed(1)), 0);
+    const blocked = keyed(9, {}, { key: "other", onConflict: "reject" });
+    const later = keyed(3, { runAt: world.now + 60_000 });
+    const answers: SubmitAnswer[] = [];
+    // The first is written at once; the others go in together.
+    for (const told of [[blocked], [keyed(2)], [later, blocked], [keyed(4, {}, { onConflict: "return" })]]) {
+      const tasks = told.map((task) => ({ ...PLAIN, ...task }));
+      submit(world.shard, { v: 1, settingsVersion: 1, atomic: true, tasks }, (answer) => answers.push(answer));
+    }
+    world.passTo(world.now);
+    expect(answers).toMatchObject([{ ok: true }, { ok: true }, { code: "duplicate-task" }, { ok: true }]);
+    expect(answers[3]).toMatchObject({ seqs: [seq], known: [{ status: "QUEUED" }] });
+    expect(taskAt(world, seq)).toMatchObject({ status: "QUEUED", payload: "2", rev: 2 });
   });
 
   it("is 409 where the task has begun or ended, while the key is its own", () => {

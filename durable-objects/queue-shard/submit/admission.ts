@@ -240,7 +240,7 @@ export class Admission {
     const keys = new Set<string>();
     let unkeyed = 0;
     for (const [index, { dedup }] of request.tasks.entries())
-      if (hits[index] && !(dedup && this.#rows.has(dedup.key))) continue;
+      if (hits[index]) continue;
       else if (!dedup) unkeyed++;
       else if (!this.#rows.has(dedup.key)) keys.add(dedup.key);
     return unkeyed + keys.size;
