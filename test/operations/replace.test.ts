@@ -84,6 +84,30 @@ describe("208 replace", () => {
     expect(taskAt(world, seq)).toMatchObject({ status: "FAILED" });
   });
 
+  it("what waits for another attempt waits for its new time, where that is later", () => {
+    const world = makeWorld({ retry: { maxAttempts: 2, baseMs: 10_000 } });
+    const running = { within: "running" } as const;
+    const seq = nth(accept(world, keyed(1, {}, running)), 0);
+    const hand = new WorkerHand(world);
+    hand.close(hand.tasks.map((task) => failed(world, task)));
+    const runAt = world.now + 60_000;
+    accept(world, keyed(2, { runAt }, running));
+    expect(taskAt(world, seq)).toMatchObject({ status: "RETRYING", runAt });
+  });
+
+  it("149 one that runs alone because it crashed in company does so with its new payload too", () => {
+    const world = makeWorld();
+    const running = { within: "running" } as const;
+    const seq = nth(accept(world, keyed(1, {}, running)), 0);
+    for (let crash = 0; crash < 2; crash++) {
+      expect(new WorkerHand(world).tasks).toMatchObject([{ seq }]);
+      world.passTo(world.now + 120_000);
+    }
+    accept(world, keyed(2, {}, running));
+    expect(world.open()).toMatchObject({ session: null });
+    expect(new WorkerHand(world, { solo: true }).tasks).toMatchObject([{ seq, payload: "2" }]);
+  });
+
   it("of several in one batch the last one counts, also for one that the batch itself makes", () => {
     const world = makeWorld();
     const answer = world.submit([keyed(1), keyed(2), {}, keyed(3, { runAt: world.now + 1_000 })]);

@@ -20,7 +20,7 @@ export function cancel(shard: Shard, { seq }: Versioned & { readonly seq: Seq })
   if (waiting) cancelWaiting(shard, waiting, now);
   else {
     for (const session of shard.memory.sessions.values())
-      if (session.claims.get(seq)?.cancelAt === null) {
+      if (session.claims.has(seq)) {
         shard.transact(() => askToStop(shard, session, [seq], now));
         tellToStop(shard, session);
       }
