@@ -69,6 +69,9 @@ describe("295 a message", () => {
       thrice[0]?.secret,
       both[0]?.secret,
     ]);
+    let often: ReturnType<typeof rotateSecrets> = first;
+    for (let i = 0; i < 8; i++) often = rotateSecrets(often, () => crypto.randomUUID(), NOW + i);
+    expect(often).toHaveLength(5);
   });
 
   it("tells how the task ended, and nothing of its payload or of a stack", () => {

@@ -94,4 +94,32 @@ describe("296 receivers that hang hold up no other", () => {
     expect(new Set(attempts.map(({ ms }) => ms))).toEqual(new Set([10_000]));
     expect(world.posts.length).toBeLessThanOrEqual(attempts.length + 5 + world.shard.outbound.inFlight.size);
   });
+
+  it("ten thousand that wait for one that hangs are no obstacle to those for others", async () => {
+    const world = hooksWorld([], { depthLimit: 100_000 });
+    world.receive = (message) => (hostOf(message) === "slow.example" ? never() : Promise.resolve(200));
+    for (let i = 0; i < 160; i++) end(world, ...many(64, calledBack("https://slow.example/")));
+    await passIn(world, 1_000);
+    end(world, ...many(60, calledBack("https://good.example/")));
+    await passIn(world, 500, 100);
+    expect(world.posts.filter((message) => hostOf(message) === "good.example")).toHaveLength(60);
+    expect(world.shard.memory.deliveries.pending).toBe(10_240);
+  });
+
+  it("several that hang leave room for one that does not, and each is asked one at a time", async () => {
+    const world = hooksWorld();
+    const isSlow = (message: WebhookMessage) => hostOf(message).startsWith("slow");
+    world.receive = (message) => (isSlow(message) ? never() : Promise.resolve(200));
+    const slow = ["slow1", "slow2", "slow3"].flatMap((name) => many(5, calledBack(`https://${name}.example/`)));
+    end(world, ...slow);
+    await passIn(world, 60_000);
+    const before = world.posts.length;
+    end(world, ...many(9, calledBack("https://good.example/")));
+    await passIn(world, 300, 50);
+    expect(world.posts.slice(before).filter((message) => !isSlow(message))).toHaveLength(9);
+    const { inFlight } = world.shard.outbound;
+    expect(inFlight.size).toBeLessThanOrEqual(2);
+    const receivers = [...inFlight.values()].map(({ receiver }) => receiver);
+    expect(new Set(receivers).size).toBe(receivers.length);
+  });
 });

@@ -46,6 +46,8 @@ describe("297 webhooks", () => {
       expect(hooksAt(world, shard)?.webhooks).toEqual([
         { id: webhook.id, url, events: ["FAILED"], disabled: false, secrets: [{ secret, until: null }] },
       ]);
+    await world.pass(1_000);
+    const changedAt = world.now;
     world.faults.set("default:a:1", "hang");
     const change = changeWebhook(world.directory(), {
       id: webhook.id,
@@ -59,6 +61,7 @@ describe("297 webhooks", () => {
     world.faults.clear();
     await world.pass(2_000);
     expect(hooksAt(world, 1)?.webhooks).toMatchObject([{ url: "https://b.example", events: null }]);
+    expect(await change).toMatchObject({ webhook: { createdAt: webhook.createdAt, updatedAt: changedAt } });
     const { version } = world.shard("a", 0).memory.settings ?? {};
     await changeWebhook(world.directory(), { id: webhook.id, changes: { url: "https://b.example" } });
     expect(world.shard("a", 0).memory.settings?.version).toBe(version);
