@@ -5,6 +5,7 @@ import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Dedup } from "../../core/schema/rpc.ts";
 import type { ClaimedTask } from "../../core/schema/session-rpc.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
+import { next } from "../../durable-objects/queue-shard/reads/next.ts";
 import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { change as changeTask } from "../../durable-objects/queue-shard/waiting/change.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
@@ -88,6 +89,12 @@ describe("247 what was put off", () => {
     return started?.seq === seq;
   }
 
+  function nextOf(world: ShardWorld): string | undefined {
+    const hand = new WorkerHand(world);
+    hand.close();
+    return hand.tasks[0]?.type;
+  }
+
   it.each([
     ["by its submission", (world: ShardWorld) => accept(world, { priority: 2, runAt: world.now + 8 * HOUR })],
     [
@@ -140,6 +147,19 @@ describe("247 what was put off", () => {
     expect(isFirst(world, seq, 3)).toBe(false);
   });
 
+  it("goes by its age as soon as the queue ages, and by its id again when it does no more", () => {
+    const world = makeWorld({ slots: 1 });
+    accept(world, { priority: 2, runAt: world.now + 8 * HOUR });
+    world.now += 1;
+    accept(world, { priority: 2, type: "sleep" });
+    world.passTo(world.now + 8 * HOUR);
+    expect(nextOf(world)).toBe("echo");
+    change(world, { ageStepMs: 1_000 });
+    expect(nextOf(world)).toBe("sleep");
+    change(world, { ageStepMs: null });
+    expect(nextOf(world)).toBe("echo");
+  });
+
   it("by the hundred and due at once passes nothing of its kind that has waited its steps, once that is among the next 128", () => {
     const world = makeWorld({ slots: 1, ageStepMs: 1_000 });
     accept(world, ...many(150, { priority: 2, runAt: world.now + HOUR }));
@@ -147,6 +167,8 @@ describe("247 what was put off", () => {
     const [waits] = accept(world, { priority: 2 });
     world.passTo(world.now + HOUR);
     world.evict();
+    const told = next(world.shard, { v: 1, n: 100 });
+    expect(told.ok && told.tasks.length, "told to be next").toBe(100);
     const hand = new WorkerHand(world);
     const started: string[] = [];
     for (let i = 0; i < 152; i++) {
