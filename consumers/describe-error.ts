@@ -4,16 +4,12 @@
  */
 import { cutUtf8, KIB } from "../core/bytes.ts";
 import type { AttemptError, EndCode } from "../core/errors.ts";
-import { hashKey } from "../core/placement.ts";
+import { fingerprint } from "./fingerprint.ts";
 
 export const MAX_MESSAGE_BYTES = 2 * KIB;
 export const MAX_STACK_BYTES = 4 * KIB;
 const MAX_CAUSES = 3;
-
-/** Numbers, UUIDs and hexadecimal runs: what differs between two failures of one cause. */
-const VARIABLE = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|0x[0-9a-f]+|\b(?=[0-9a-f]*\d)[0-9a-f]{6,}\b|\d+/gi;
-/** Frames of the runtime and of libraries say nothing of where a handler went wrong. */
-const FOREIGN = /node_modules|\bnode:|\bnative\b|<anonymous>|cloudflare:/;
+const VISIBLE = /^[!-~]{1,128}$/;
 
 /** @param code how the attempt ended; the class is the constructor's name, or for what is no Error its type */
 export function describeError(thrown: unknown, code: EndCode): AttemptError {
@@ -23,7 +19,7 @@ export function describeError(thrown: unknown, code: EndCode): AttemptError {
     message,
     class: name,
     ...(stack !== null && { stack }),
-    fingerprint: fingerprint(causeOf(thrown, name), message, stack),
+    fingerprint: ownFingerprint(thrown) ?? fingerprint(causeOf(thrown, name), message, stack),
   };
 }
 
@@ -35,6 +31,16 @@ export function describeEnd(code: EndCode, name: string, message: string): Attem
     class: name,
     fingerprint: fingerprint(name, message, null),
   };
+}
+
+/** What the handler says of the cause itself; null: nothing, or nothing that can be asked for in a query. */
+function ownFingerprint(thrown: unknown): string | null {
+  try {
+    const own: unknown = thrown instanceof Error && "fingerprint" in thrown ? thrown.fingerprint : null;
+    return typeof own === "string" && VISIBLE.test(own) ? own : null;
+  } catch {
+    return null;
+  }
 }
 
 /** A `code` beside the class, as Node's errors have it, tells causes apart that read alike but for their numbers. */
@@ -88,23 +94,4 @@ function withCauses(error: Error): string {
 
 function bound(text: string, bytes: number): string {
   return cutUtf8(String(text).toWellFormed(), bytes);
-}
-
-/** 16 hexadecimal digits of class, message without its variable parts, and the first own frame's function. */
-export function fingerprint(name: string, message: string, stack: string | null): string {
-  const cause = `${name}\n${message.replace(VARIABLE, "#")}\n${firstOwnFunction(stack ?? "")}`;
-  return hex(hashKey(cause)) + hex(hashKey(`${cause}\n`));
-}
-
-/** The function of the first frame of a V8 stack that is not the runtime's; lines and files change with every deploy. */
-function firstOwnFunction(stack: string): string {
-  for (const line of stack.split("\n")) {
-    const frame = /^\s+at (?:async )?(?:new )?(.+?) \(.*\)$/.exec(line);
-    if (frame?.[1] !== undefined && !FOREIGN.test(line)) return frame[1];
-  }
-  return "";
-}
-
-function hex(word: number): string {
-  return word.toString(16).padStart(8, "0");
 }

@@ -1,7 +1,26 @@
-/** How a handler says more than "it failed": never again, or not now. */
+/** How a handler says more than "it failed": what the cause is, never again, or not now. */
+
+export interface TaskErrorOptions extends ErrorOptions {
+  /** What failures of one cause have in common, in place of what is made of the message: 1 to 128 visible ASCII characters. */
+  readonly fingerprint?: string;
+}
+
+/**
+ * A failure that names its cause: dead letters are grouped by it, and found by `?fingerprint=`. Any error that has a
+ * property `fingerprint` does as well.
+ */
+export class TaskError extends Error {
+  override readonly name: string = "TaskError";
+  declare readonly fingerprint?: string;
+
+  constructor(message?: string, { fingerprint, ...options }: TaskErrorOptions = {}) {
+    super(message, options);
+    if (fingerprint !== undefined) this.fingerprint = fingerprint;
+  }
+}
 
 /** Ends the task at once as FAILED, whatever attempts are left: trying again could not help. */
-export class NonRetryableError extends Error {
+export class NonRetryableError extends TaskError {
   override readonly name = "NonRetryableError";
 }
 
