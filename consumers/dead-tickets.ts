@@ -16,7 +16,11 @@ export async function takeDeadTicket(message: TicketMessage, ports: Ports): Prom
   const told = await callWithin(ports, CALL_TIMEOUT_MS, () =>
     directoryOf(ports, address.tenant).report({
       v: 1,
-      event: { kind: "dead-ticket", detail: `ticket ${ticket.ticket} of ${ticket.object} could not be redeemed` },
+      event: {
+        kind: "dead-ticket",
+        detail: `ticket ${ticket.ticket} of ${ticket.object} could not be redeemed`,
+        queue: address.queue,
+      },
     }),
   );
   const asked = await callWithin(ports, CALL_TIMEOUT_MS, () => shardOf(ports, address).deadTicket({ v: 1, ticket }));

@@ -121,8 +121,8 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   getJob(request: Request<"getJob">) {
     return getJob(this.#state, request);
   }
-  listJobs(_request: Request<"listJobs">) {
-    return listJobs(this.#state);
+  listJobs(request: Request<"listJobs">) {
+    return listJobs(this.#state, request);
   }
   cancelJob(request: Request<"cancelJob">) {
     return cancelJob(this.#state, request);
@@ -167,7 +167,7 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   report(request: Request<"report">) {
     return report(this.#state, request);
   }
-  events(_request: Request<"events">) {
-    return events(this.#state);
+  events(request: Request<"events">) {
+    return events(this.#state, request);
   }
 }

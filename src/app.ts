@@ -51,7 +51,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/tasks/submissions/:id/explain", explainTask);
   on("GET", "/tasks/compare", compareTasks, "a", "b");
   on("POST", "/tasks/bulk", bulk.startBulk);
-  on("GET", "/tasks/bulk", bulk.listJobs);
+  on("GET", "/tasks/bulk", bulk.listJobs, "queue");
   on("GET", "/tasks/bulk/:id", bulk.getJob);
   on("POST", "/tasks/bulk/:id/cancel", bulk.cancelJob);
   on("GET", "/tasks/:id", getResult);
@@ -87,7 +87,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/schedules/:id/preview", schedules.previewSchedule, "n");
 
   on("GET", "/dead-letters", dead.listDeadLetters, "queue", ...dead.DEAD_QUERY, "limit", "cursor");
-  on("GET", "/dead-letters/groups", dead.groupDeadLetters, "queue", ...dead.DEAD_QUERY);
+  on("GET", "/dead-letters/groups", dead.groupDeadLetters, "queue", ...dead.DEAD_QUERY, "limit", "cursor");
   on("POST", "/dead-letters/discard", dead.discardDeadLetters);
   on("POST", "/dead-letters/redrive", bulk.startRedrive);
   on("GET", "/dead-letters/:id", dead.getDeadLetter);
@@ -111,7 +111,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   probe("/health/live", live);
   probe("/health/ready", ready);
   probe("/health/startup", started);
-  on("GET", "/operator-events", listOperatorEvents);
+  on("GET", "/operator-events", listOperatorEvents, "queue", "kind", "limit", "cursor");
 
   app.onError(onError);
   app.notFound(answerUnrouted(app));

@@ -155,7 +155,10 @@ export interface JobRpc {
   /** Refused: `job-unknown`. */
   getJob(request: ById): Promise<JobAnswer>;
   /** The newest first; those that have ended are kept for seven days, a hundred at most. */
-  listJobs(request: Versioned): Promise<Answer<{ readonly jobs: readonly Job[] }>>;
+  /** The newest first. `queue`: of that one alone. */
+  listJobs(
+    request: Versioned & { readonly queue?: QueueName | null },
+  ): Promise<Answer<{ readonly jobs: readonly Job[] }>>;
   /** One that has ended stays as it is. Refused: `job-unknown`. */
   cancelJob(request: ById): Promise<JobAnswer>;
 }

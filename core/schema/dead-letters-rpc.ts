@@ -55,7 +55,19 @@ export interface DeadGroup {
   readonly example: Seq;
   readonly error: AttemptError;
 }
-/** The largest groups; `more`: there are others. */
+/** A place in the list of groups: the largest first, then by type and cause. */
+export interface GroupPlace {
+  readonly count: number;
+  readonly type: string;
+  readonly fingerprint: string;
+}
+
+export interface GroupDeadRequest extends Versioned {
+  readonly filter: DeadFilter;
+  /** Those after it; absent or null: from the largest on. */
+  readonly after?: GroupPlace | null;
+}
+/** The largest 1,000, without stacks; `more`: there are others. */
 export type GroupDeadAnswer = Answer<{ readonly groups: readonly DeadGroup[]; readonly more: boolean }>;
 
 export interface DiscardRequest extends Versioned {
@@ -96,7 +108,7 @@ export interface RedriveRequest extends Versioned {
 
 export interface DeadLettersRpc {
   listDead(request: ListDeadRequest): Promise<ListDeadAnswer>;
-  groupDead(request: Versioned & { readonly filter: DeadFilter }): Promise<GroupDeadAnswer>;
+  groupDead(request: GroupDeadRequest): Promise<GroupDeadAnswer>;
   discardDead(request: DiscardRequest): Promise<DiscardAnswer>;
   /**
    * A dead letter becomes a new task; told is what it was, `links.replayedBy` ending with what it became. The same

@@ -50,25 +50,42 @@ export interface PutRouteRequest extends Versioned {
   readonly cacheTtlSeconds?: number | null;
 }
 
+export const EVENT_KINDS = [
+  "dead-ticket",
+  "tenant-created",
+  "queue-created",
+  "queue-changed",
+  "queue-deleted",
+  "queue-purged",
+  "queue-scaled",
+  "webhook-changed",
+  "webhook-disabled",
+  "webhook-failed",
+  "fire-missed",
+  "schedule-stopped",
+  "job-ended",
+] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
+
 export interface OperatorEvent {
   /** Unix ms. */
   readonly at: number;
-  readonly kind:
-    | "dead-ticket"
-    | "tenant-created"
-    | "queue-created"
-    | "queue-changed"
-    | "queue-deleted"
-    | "queue-purged"
-    | "queue-scaled"
-    | "webhook-changed"
-    | "webhook-disabled"
-    | "webhook-failed"
-    | "fire-missed"
-    | "schedule-stopped"
-    | "job-ended";
+  readonly kind: EventKind;
   readonly detail: string;
+  /** Which one it is about; absent or null: none, or an event of an older version. */
+  readonly queue?: QueueName | null;
 }
+
+export interface EventsRequest extends Versioned {
+  /** Absent: whatever they are about, whatever they say. */
+  readonly queue?: QueueName;
+  readonly kind?: EventKind;
+  /** Those before it, as `next` said; absent or null: from the newest on. */
+  readonly before?: number | null;
+  readonly limit?: number;
+}
+/** The newest first. `next`: where the list goes on; null: that was the last. */
+export type EventsAnswer = Answer<{ readonly events: readonly OperatorEvent[]; readonly next: number | null }>;
 
 export interface ChangeAnswer {
   readonly entry: QueueEntry;
@@ -112,7 +129,7 @@ export interface DirectoryRpc extends ScheduleRpc, TenantRpc, JobRpc, WebhooksRp
   tick(request: Versioned): Promise<Answer<object>>;
   /** Local shutdown, passed on to every shard. */
   drain(request: Versioned): Promise<DrainAnswer>;
-  /** Latest 1,000 are kept. */
+  /** The latest 1,000 of each kind are kept. */
   report(request: Versioned & { readonly event: Omit<OperatorEvent, "at"> }): Promise<Answer<object>>;
-  events(request: Versioned): Promise<Answer<{ readonly events: readonly OperatorEvent[] }>>;
+  events(request: EventsRequest): Promise<EventsAnswer>;
 }

@@ -78,7 +78,7 @@ function keepChange(state: DirectoryState, found: QueueEntry, settings: QueueSet
   const { queue, createdAt } = found;
   if (sameSettings(found.settings, settings)) return done({ entry: found, pushes: outstanding(state, queue) });
   const entry = saveQueue(state, queue, { ...settings, version: found.settings.version + 1 }, createdAt);
-  noteEvent(state, "queue-changed", `${queue}: ${deeds(found.settings, settings).join(", ")}`);
+  noteEvent(state, "queue-changed", `${queue}: ${deeds(found.settings, settings).join(", ")}`, queue);
   return done({ entry, pushes: oweSettings(state, entry) });
 }
 

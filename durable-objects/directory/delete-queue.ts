@@ -44,7 +44,7 @@ export async function deleteQueue(
     const { settings, createdAt } = entry;
     const left = saveQueue(state, queue, { ...settings, deleted: true, version: settings.version + 1 }, createdAt);
     state.sql.run(NO_WEBHOOKS, queue);
-    noteEvent(state, "queue-deleted", force ? `${queue}, with what it held` : queue);
+    noteEvent(state, "queue-deleted", force ? `${queue}, with what it held` : queue, queue);
     return done({ pushes: oweSettings(state, left) });
   });
   if (!owed.ok) return owed;

@@ -16,7 +16,7 @@ import type { DirectoryState } from "./state.ts";
 const JOB = `SELECT job.n, id, queue, generation, as_of, rate, level, status, failures, refusal, created_at, ended_at,
   work, ids FROM job JOIN job_work ON job = id`;
 const FIND = `${JOB} WHERE id = ?`;
-const LIST = `${JOB} ORDER BY n DESC`;
+const LIST = `${JOB} WHERE ?1 IS NULL OR queue = ?1 ORDER BY n DESC`;
 const COUNT_ACTIVE = "SELECT count(*) AS count FROM job WHERE status = 'active'";
 const INSERT = `INSERT INTO job (id, queue, generation, as_of, rate, level, status, failures, refusal, created_at, ended_at)
   VALUES (?, ?, ?, ?, ?, NULL, 'active', '[]', NULL, ?, NULL)`;
@@ -115,8 +115,9 @@ export function findJob(state: DirectoryState, id: string): Job | null {
   return row ? toJob(state, row) : null;
 }
 
-export function allJobs(state: DirectoryState): Job[] {
-  return state.sql.all<JobRow>(LIST).map((row) => toJob(state, row));
+/** The newest first. @param queue null: of all queues */
+export function allJobs(state: DirectoryState, queue: QueueName | null): Job[] {
+  return state.sql.all<JobRow>(LIST, queue).map((row) => toJob(state, row));
 }
 
 export function openJob(state: DirectoryState, id: string): OpenJob | null {

@@ -1,6 +1,6 @@
 /** Jobs over many tasks of a queue: begun, looked at, cancelled. The alarm works them off (work-jobs.ts). */
 import { noSuchQueue } from "../../core/errors.ts";
-import { parseTaskId } from "../../core/ids.ts";
+import { parseTaskId, type QueueName } from "../../core/ids.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import type { Job, JobDefinition } from "../../core/schema/bulk-rpc.ts";
 import { allJobs, countActiveJobs, endJob, findJob, insertJob } from "./job-rows.ts";
@@ -35,8 +35,11 @@ export async function getJob(state: DirectoryState, { id }: { readonly id: strin
   return read<{ readonly job: Job }>(state, unknown(id), () => answer(state, id));
 }
 
-export async function listJobs(state: DirectoryState): Promise<Answer<{ readonly jobs: readonly Job[] }>> {
-  return read(state, done({ jobs: [] }), () => done({ jobs: allJobs(state) }));
+export async function listJobs(
+  state: DirectoryState,
+  { queue = null }: { readonly queue?: QueueName | null },
+): Promise<Answer<{ readonly jobs: readonly Job[] }>> {
+  return read(state, done({ jobs: [] }), () => done({ jobs: allJobs(state, queue) }));
 }
 
 export async function cancelJob(state: DirectoryState, { id }: { readonly id: string }): Promise<JobAnswer> {

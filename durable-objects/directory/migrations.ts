@@ -150,4 +150,9 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
     ],
   },
   { id: "206-schedule-ttl", statements: ["ALTER TABLE schedule ADD COLUMN ttl_ms INTEGER"] },
+  {
+    id: "226-event-queue",
+    // The index finds what is to go of a kind: each has its own thousand.
+    statements: ["ALTER TABLE event ADD COLUMN queue TEXT", "CREATE INDEX event_kind ON event (kind)"],
+  },
 ];

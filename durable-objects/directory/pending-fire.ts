@@ -31,6 +31,8 @@ const FIRED = `UPDATE schedule SET fires = fires + 1,
     last_task_id = CASE WHEN ?2 >= coalesce(last_fire_at, 0) THEN ?3 ELSE last_task_id END,
     last_fire_at = max(?2, coalesce(last_fire_at, 0))
   WHERE id = ?1`;
+const QUEUE_OF =
+  "SELECT coalesce(s.queue, r.queue, 'default') AS queue FROM schedule s LEFT JOIN route r ON r.type = s.type WHERE id = ?";
 const MISSED = "UPDATE schedule SET missed_count = missed_count + ? WHERE id = ?";
 
 /** A dedup key lives 7 days from its first submission; a fire is not tried for longer than that less one. */
@@ -124,7 +126,8 @@ export function forgetFires(state: DirectoryState, schedule: string): void {
 /** Counts fires that never were pending. Inside a transaction. */
 export function countMissed(state: DirectoryState, schedule: string, count: number, why: string): void {
   state.sql.run(MISSED, count, schedule);
-  noteEvent(state, "fire-missed", `${schedule}: ${why}`);
+  const [row] = state.sql.all<{ queue: QueueName | null }>(QUEUE_OF, schedule);
+  noteEvent(state, "fire-missed", `${schedule}: ${why}`, row?.queue ?? null);
 }
 
 function miss(state: DirectoryState, fire: WaitingFire): void {

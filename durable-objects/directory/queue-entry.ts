@@ -93,7 +93,7 @@ export function findOrMakeQueue(state: DirectoryState, name: QueueName): QueueEn
  * numbers ended, so that its shards know the new settings for newer, and forget what they may still hold.
  */
 export function makeQueue(state: DirectoryState, name: QueueName, settings: QueueSettings): QueueEntry {
-  noteEvent(state, "queue-created", name);
+  noteEvent(state, "queue-created", name, name);
   // With the first one; a tenant that had others before there were secrets gets it, and its shards, by the tick.
   if (state.sql.all(ANY).length === 0) ensureSigning(state);
   const left = findKept(state, name)?.settings;

@@ -39,7 +39,7 @@ export async function registerTenant(
   const { tenant } = request;
   if (!state.isRoot || !TENANT_NAME.test(tenant)) return refuse("invalid-request", `${ROOT} alone keeps tenants`);
   return write(state, () => {
-    if (state.sql.all(ADD, tenant).length > 0) noteEvent(state, "tenant-created", tenant);
+    if (state.sql.all(ADD, tenant).length > 0) noteEvent(state, "tenant-created", tenant, null);
     return done({});
   });
 }

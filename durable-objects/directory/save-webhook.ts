@@ -74,7 +74,7 @@ export async function deleteWebhook(state: DirectoryState, { id }: { readonly id
     const found = findWebhook(state, id);
     if (!found) return unknownWebhook(id);
     removeWebhook(state, id);
-    noteEvent(state, "webhook-changed", `${id} of ${found.webhook.queue}: deleted`);
+    noteEvent(state, "webhook-changed", `${id} of ${found.webhook.queue}: deleted`, found.webhook.queue);
     return done({ pushes: renew(state, [found.webhook.queue]) });
   });
   return await tell(state, changed);
@@ -92,7 +92,7 @@ export async function webhookGone(state: DirectoryState, { id }: { readonly id: 
       ...found,
       webhook: { ...webhook, disabled: true, disabledReason, updatedAt: state.ports.now() },
     });
-    noteEvent(state, "webhook-disabled", `${id} of ${webhook.queue}: ${disabledReason}`);
+    noteEvent(state, "webhook-disabled", `${id} of ${webhook.queue}: ${disabledReason}`, webhook.queue);
     return done({ pushes: renew(state, [webhook.queue]) });
   });
   return await tell(state, changed);
@@ -112,7 +112,7 @@ export async function webhookSecrets(
       if (!isNew && !rotate) return done({ pushes: [] });
       if (!isNew) secrets = rotateSecrets(secrets, state.ports.uuid, now);
       keepSigning(state, secrets);
-      noteEvent(state, "webhook-changed", "a new secret signs tasks' callbacks");
+      noteEvent(state, "webhook-changed", "a new secret signs tasks' callbacks", null);
       return done({
         pushes: renew(
           state,
@@ -140,7 +140,7 @@ type Owed = Answer<{ readonly pushes: readonly Push[] }>;
 function keep(state: DirectoryState, kept: KeptWebhook, deed: string): Owed {
   const { id, queue } = kept.webhook;
   saveWebhook(state, kept);
-  noteEvent(state, "webhook-changed", `${id} of ${queue}: ${deed}`);
+  noteEvent(state, "webhook-changed", `${id} of ${queue}: ${deed}`, queue);
   return done({ pushes: renew(state, [queue]) });
 }
 

@@ -77,6 +77,7 @@ function decide(state: DirectoryState, seen: QueueEntry, rule: AutoscaleRule | n
   }
   const entry = saveQueue(state, queue, { ...settings, shards: step.shards, version: settings.version + 1 }, createdAt);
   state.sql.run(CHANGED, queue, now, lowSince);
-  noteEvent(state, "queue-scaled", `${queue}: ${load.shards} to ${countOf(step.shards, "shard")}: ${step.reason}`);
+  const detail = `${queue}: ${load.shards} to ${countOf(step.shards, "shard")}: ${step.reason}`;
+  noteEvent(state, "queue-scaled", detail, queue);
   return oweSettings(state, entry);
 }

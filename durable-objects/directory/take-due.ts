@@ -109,6 +109,7 @@ function moveOn(state: DirectoryState, row: ScheduleRow, fires: Outgoing, now: n
       state,
       "schedule-stopped",
       `${row.id} is paused: ${error instanceof Error ? error.message : String(error)}`,
+      row.queue,
     );
     return 0;
   }

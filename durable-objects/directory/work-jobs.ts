@@ -84,7 +84,7 @@ export function takeDuePortions(state: DirectoryState, now: number): DuePortion[
 function fail(state: DirectoryState, job: OpenJob, refusal: BulkRefusal): void {
   if (job.status !== "active") return;
   endJob(state, job.id, "failed", refusal);
-  noteEvent(state, "job-ended", `${job.work.action} in ${job.queue} (${job.id}) failed: ${refusal.detail}`);
+  noteEvent(state, "job-ended", `${job.work.action} in ${job.queue} (${job.id}) failed: ${refusal.detail}`, job.queue);
 }
 
 /** Never rejects. */
@@ -182,7 +182,7 @@ function endIfAllDid(state: DirectoryState, { id, queue, work }: OpenJob): void 
   const sum = (field: "done" | "stopping" | "failed") => parts.reduce((total, part) => total + part[field], 0);
   const failed = sum("failed");
   const told = `${countOf(sum("done") + sum("stopping"), "task")}${failed > 0 ? `, ${failed} failed` : ""}`;
-  noteEvent(state, "job-ended", `${work.action} in ${queue} (${id}): ${told}`);
+  noteEvent(state, "job-ended", `${work.action} in ${queue} (${id}): ${told}`, queue);
 }
 
 // ---------------------------------------------------------------------------------------------- the rate

@@ -1,6 +1,7 @@
 /** Query parameters: which there may be, and text that must be a number, or a list. */
 import { type FieldError, Problem } from "../../core/errors.ts";
 import { MAX_ERRORS } from "../../core/explain-issues.ts";
+import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
 import type { Ctx } from "../door.ts";
 import { queryProblem } from "../middleware/problems.ts";
 
@@ -48,4 +49,24 @@ export function readList(c: Ctx, name: string, max: number): string[] | null {
   const parts = text.split(",", max + 1);
   if (parts.length > max) throw queryProblem(name, `may name ${max} at a time`);
   return parts;
+}
+
+/**
+ * `?queue=` that narrows a list; null where it is absent. It may be of a queue that is deleted: what was told of it stays.
+ * @throws Problem invalid-request
+ */
+export function readQueue(c: Ctx): QueueName | null {
+  const queue = c.req.query("queue");
+  if (queue === undefined) return null;
+  if (!QUEUE_NAME.test(queue)) throw queryProblem("queue", "must be 1 to 64 letters, digits, hyphens or underscores");
+  return queue as QueueName;
+}
+
+/** One of a few words; null where it is absent. @throws Problem invalid-request that names them */
+export function readWord<T extends string>(c: Ctx, name: string, words: readonly T[]): T | null {
+  const text = c.req.query(name);
+  if (text === undefined) return null;
+  const found = words.find((word) => word === text);
+  if (found === undefined) throw queryProblem(name, `must be one of ${words.join(", ")}`);
+  return found;
 }

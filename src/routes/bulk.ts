@@ -13,6 +13,7 @@ import { jobSummary, jobView } from "../bulk/show-job.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { readQueue } from "../read/read-query.ts";
 
 /** POST /tasks/bulk {action, queue, filter, …}: 202 and the job; with `dryRun` 200 and how many are meant. */
 export async function startBulk(door: Door, c: Ctx): Promise<Response> {
@@ -30,9 +31,10 @@ export async function getJob(door: Door, c: Ctx): Promise<Response> {
   return json(jobView(job));
 }
 
-/** The newest first. */
+/** `?queue=`: of that one alone. The newest first. */
 export async function listJobs(door: Door, c: Ctx): Promise<Response> {
-  const { jobs } = await askDirectory(door, c, (directory) => directory.listJobs({ v: 1 }));
+  const queue = readQueue(c);
+  const { jobs } = await askDirectory(door, c, (directory) => directory.listJobs({ v: 1, queue }));
   return json({ jobs: jobs.map(jobSummary) });
 }
 

@@ -8,7 +8,7 @@ import { Problem } from "../../core/errors.ts";
 import { parseTaskId, type QueueName, type ShardAddress, taskId } from "../../core/ids.ts";
 import { editMark, type Redriven, redrivenAs, timeOfEdit } from "../../core/redrive-task.ts";
 import { DeadFilterSchema, DiscardSchema, RedriveOneSchema } from "../../core/schema/bulk.ts";
-import type { DeadFilter, DeadGroup, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
+import type { DeadFilter, DeadGroup, DeadPlace, GroupPlace } from "../../core/schema/dead-letters-rpc.ts";
 import { QueueNameSchema } from "../../core/schema/submission.ts";
 import { bornAs } from "../../core/submit-answer.ts";
 import { iso, publicError, type TaskRecord, toTask } from "../../core/task.ts";
@@ -21,13 +21,12 @@ import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { queryProblem } from "../middleware/problems.ts";
 import { checkBody, readJson, readOptionalBody, refuseFields } from "../middleware/read-body.ts";
-import { readCursor } from "../read/cursor.ts";
+import { readCursor, writeCursor } from "../read/cursor.ts";
 import { listOver } from "../read/list-over.ts";
 import { readWhole } from "../read/read-query.ts";
 import { unknownQueue } from "./queue-name.ts";
 
 const MAX_LISTED = 100;
-const MAX_GROUPS = 100;
 
 /** `?queue=` and what narrows it, `?limit=` (50), `?cursor=` of the answer before; the newest first. */
 export async function listDeadLetters(door: Door, c: Ctx): Promise<Response> {
@@ -44,11 +43,18 @@ export async function listDeadLetters(door: Door, c: Ctx): Promise<Response> {
   return json({ deadLetters: page.map(({ at, one }) => deadLetterView(at, one)), cursor: next });
 }
 
-/** By type and cause, the largest group first. */
+/**
+ * By type and cause, the largest group first; `?limit=` (100), `?cursor=` of the answer before. One shard goes on where
+ * the page before ended. Of several each tells its largest thousand, which are joined before they are cut into pages:
+ * `more` says that one of them had others.
+ */
 export async function groupDeadLetters(door: Door, c: Ctx): Promise<Response> {
   const filter = filterOf(c);
+  const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? MAX_LISTED;
+  const cursor = readCursor(c, GroupCursorSchema);
   const shards = await shardsOf(door, c, queueOf(c), "?queue");
-  const answers = await askEach(door, shards, (shard) => shard.groupDead({ v: 1, filter }));
+  const after = shards.length === 1 ? cursor : null;
+  const answers = await askEach(door, shards, (shard) => shard.groupDead({ v: 1, filter, after }));
   const groups = new Map<string, { at: ShardAddress; group: DeadGroup }>();
   for (const { at, answer } of answers)
     for (const group of answer.groups) {
@@ -56,9 +62,15 @@ export async function groupDeadLetters(door: Door, c: Ctx): Promise<Response> {
       const known = groups.get(key);
       groups.set(key, known ? join(known, { at, group }) : { at, group });
     }
-  const sorted = [...groups.values()].sort((a, b) => b.group.count - a.group.count);
-  const more = sorted.length > MAX_GROUPS || answers.some(({ answer }) => answer.more);
-  return json({ groups: sorted.slice(0, MAX_GROUPS).map(groupView), more });
+  const sorted = [...groups.values()].sort((a, b) => byLargest(a.group, b.group));
+  const rest = cursor === null ? sorted : sorted.filter(({ group }) => byLargest(cursor, group) < 0);
+  const page = rest.slice(0, limit);
+  const told = answers.some(({ answer }) => answer.more);
+  const last = page.at(-1)?.group;
+  const goesOn = last !== undefined && (rest.length > limit || (told && shards.length === 1));
+  const { count, type, fingerprint } = last ?? { count: 0, type: "", fingerprint: "" };
+  const next = writeCursor(goesOn ? { count, type, fingerprint } : null);
+  return json({ groups: page.map(groupView), cursor: next, more: told && shards.length > 1 });
 }
 
 /** One, with its payload and every attempt. */
@@ -194,6 +206,17 @@ function byNewest(a: ListPlace, b: ListPlace): number {
 function placeIn(shard: number, cursor: ListPlace | null): DeadPlace | null {
   if (cursor === null || shard === cursor.shard) return cursor;
   return { endedAt: cursor.endedAt, seq: shard < cursor.shard ? 0 : Number.MAX_SAFE_INTEGER };
+}
+
+const GroupCursorSchema = z.strictObject({ count: z.int(), type: z.string(), fingerprint: z.string() });
+
+/** As SQLite orders text: by code units of its bytes, which for ASCII (a type, a fingerprint, a code) are the same. */
+function byLargest(a: GroupPlace, b: GroupPlace): number {
+  return b.count - a.count || compareText(a.type, b.type) || compareText(a.fingerprint, b.fingerprint);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 const CursorSchema = z.strictObject({ endedAt: z.int(), shard: z.int(), seq: z.int() });

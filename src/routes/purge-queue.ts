@@ -39,17 +39,17 @@ export async function purgeQueue(door: Door, c: Ctx): Promise<Response> {
   const each = await fanOut(shards, (shard) => purgeShard(door, c, queue, shard, statuses, deadline));
   const purged = each.reduce((sum, one) => sum + one.purged, 0);
   const answered = each.filter((one) => one.answered).length;
-  if (purged > 0) await report(door, c, `${queue}: ${countOf(purged, "task")}`, deadline);
+  if (purged > 0) await report(door, c, queue, `${queue}: ${countOf(purged, "task")}`, deadline);
   const more = each.some((one) => one.more);
   return json({ queue, purged, more, shards: { asked: shards.length, answered } });
 }
 
 /** What is purged is purged: where the Directory does not take the event, the log has it, and the caller the count. */
-async function report(door: Door, c: Ctx, detail: string, deadline: number): Promise<void> {
+async function report(door: Door, c: Ctx, queue: QueueName, detail: string, deadline: number): Promise<void> {
   const { ports, log } = door;
   const question = { whom: "The directory", ms: timeLeft(ports, deadline), lost: "unavailable" } as const;
   const answer = await ask(ports, log, question, () =>
-    directoryOf(ports, c.env.tenant).report({ v: 1, event: { kind: "queue-purged", detail } }),
+    directoryOf(ports, c.env.tenant).report({ v: 1, event: { kind: "queue-purged", detail, queue } }),
   );
   if (!answer.ok) log("warn", "queue-purged", { detail, unreported: answer.detail });
 }

@@ -1,6 +1,6 @@
 /** A shard's dead letters: listed in their order, grouped by cause, discarded. */
 import { describe, expect, it } from "vitest";
-import type { DeadFilter, DeadPlace } from "../../core/schema/dead-letters-rpc.ts";
+import type { DeadFilter, DeadPlace, GroupPlace } from "../../core/schema/dead-letters-rpc.ts";
 import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead/dead-letters.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { accept, failed, many, WorkerHand } from "../support/node/worker-hand.ts";
@@ -77,6 +77,31 @@ describe("267 groups", () => {
       expect(lastAt - firstAt).toBe(199_000);
       expect(error.message).toContain("9950");
     }
+  });
+});
+
+describe("267 many groups", () => {
+  it("come by pages, the largest first, each once, and no stack with them", () => {
+    const world = worldOf();
+    fail(
+      world,
+      2_300,
+      50,
+      Array.from({ length: 1_150 }, (_, i) => `cause-${i}`),
+    );
+    const seen: string[] = [];
+    let after: GroupPlace | null = null;
+    for (let page = 1; ; page++) {
+      const answer = groupDead(world.shard, { v: 1, filter: {}, after });
+      if (!answer.ok) throw new Error(answer.detail);
+      seen.push(...answer.groups.map(({ type, fingerprint }) => `${type} ${fingerprint}`));
+      for (const { error } of answer.groups) expect(error).not.toHaveProperty("stack");
+      expect(answer.more).toBe(page === 1);
+      if (!answer.more) break;
+      after = answer.groups.at(-1) ?? null;
+    }
+    expect(seen.length).toBeGreaterThanOrEqual(1_150);
+    expect(new Set(seen).size).toBe(seen.length);
   });
 });
 

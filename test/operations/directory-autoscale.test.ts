@@ -37,7 +37,7 @@ describe("259 autoscale", () => {
     await world.pass(120_000);
     expect(settings(world)?.shards).toBe(4);
     expect([0, 1, 2, 3].map((shard) => world.shard("a", shard).memory.settings?.shards)).toEqual([4, 4, 4, 4]);
-    const told = await events(world.directory());
+    const told = await events(world.directory(), {});
     const details = told.ok
       ? told.events.filter(({ kind }) => kind === "queue-scaled").map(({ detail }) => detail)
       : [];

@@ -224,7 +224,7 @@ describe("274 a job", () => {
       await start(world, CANCEL);
       await world.pass(10);
     }
-    const listed = await listJobs(world.directory());
+    const listed = await listJobs(world.directory(), {});
     expect(listed.ok && listed.jobs.length).toBe(100);
     expect(world.rows("default", "SELECT * FROM job_work")).toHaveLength(100);
     expect(world.rows("default", "SELECT * FROM job_part")).toHaveLength(100);

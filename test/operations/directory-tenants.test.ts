@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName, TenantName } from "../../core/ids.ts";
+import type { EventKind } from "../../core/schema/directory-rpc.ts";
 import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
 import { drain } from "../../durable-objects/directory/drain.ts";
 import { lookup } from "../../durable-objects/directory/lookup.ts";
@@ -139,13 +140,13 @@ describe("the drain", () => {
 describe("185 operator events", () => {
   it("are kept newest first, a thousand of them, and logged as one line each", async () => {
     const world = new DirectoryWorld();
-    expect(await events(world.directory())).toMatchObject({ events: [] });
+    expect(await events(world.directory(), {})).toMatchObject({ events: [] });
     for (let i = 0; i < 1_005; i++)
       await report(world.directory(), { event: { kind: "dead-ticket", detail: `ticket ${i}` } });
-    const told = await events(world.directory());
+    const told = await events(world.directory(), {});
     if (!told.ok) throw new Error(told.detail);
     expect(told.events).toHaveLength(1_000);
-    expect(told.events[0]).toEqual({ at: START, kind: "dead-ticket", detail: "ticket 1004" });
+    expect(told.events[0]).toEqual({ at: START, kind: "dead-ticket", detail: "ticket 1004", queue: null });
     expect(told.events.at(-1)?.detail).toBe("ticket 5");
     expect(world.rows("default", "SELECT count(*) AS n FROM event")).toEqual([{ n: 1_000 }]);
     expect(JSON.parse(world.logs[0] ?? "")).toEqual({
@@ -155,6 +156,28 @@ describe("185 operator events", () => {
       directory: "default",
       detail: "ticket 0",
     });
+  });
+});
+
+describe("185 operator events of a queue, or of a kind", () => {
+  it("are a thousand of each kind: what comes each minute drives out nothing that comes once a day", async () => {
+    const world = new DirectoryWorld();
+    const tell = (kind: EventKind, detail: string, queue: string) =>
+      report(world.directory(), { event: { kind, detail, queue: queue as QueueName } });
+    await tell("queue-scaled", "1 to 2", "mails");
+    for (let i = 0; i < 1_001; i++) await tell("queue-changed", `change ${i}`, i % 2 === 0 ? "mails" : "other");
+    const scaled = await events(world.directory(), { kind: "queue-scaled" });
+    expect(scaled).toMatchObject({ events: [{ detail: "1 to 2", queue: "mails" }], next: null });
+    const queue = "other" as QueueName;
+    const seen: string[] = [];
+    for (let before: number | null = null; ; ) {
+      const page = await events(world.directory(), { queue, limit: 200, before });
+      if (!page.ok) throw new Error(page.detail);
+      seen.push(...page.events.map(({ detail }) => detail));
+      before = page.next;
+      if (before === null) break;
+    }
+    expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => `change ${999 - 2 * i}`));
   });
 });
 

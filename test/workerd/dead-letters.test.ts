@@ -77,6 +77,13 @@ describe("dead letters", () => {
         { type: "sleep", code: "timeout", count: 6 },
       ],
     });
+    const first = await call("GET", `/dead-letters/groups?queue=${QUEUE}&limit=1`);
+    expect(first.body.groups).toEqual(body.groups?.slice(0, 1));
+    const { body: second } = await call(
+      "GET",
+      `/dead-letters/groups?queue=${QUEUE}&limit=1&cursor=${first.body.cursor}`,
+    );
+    expect(second).toMatchObject({ groups: body.groups?.slice(1), cursor: null });
     const [largest] = body.groups ?? [];
     expect(ids).toContain(largest?.example);
     expect(await walk(`fingerprint=${largest?.fingerprint}`)).toHaveLength(18);
@@ -89,6 +96,7 @@ describe("dead letters", () => {
     ["GET", "/dead-letters?queue=broken&stat=x", undefined, 422, "?stat"],
     ["GET", "/dead-letters?queue=broken&from=noon", undefined, 422, "?from"],
     ["GET", "/dead-letters/groups?queue=broken&q=", undefined, 422, "?q"],
+    ["GET", "/dead-letters/groups?queue=broken&cursor=x", undefined, 422, "?cursor"],
     ["POST", "/dead-letters/discard", { filter: {} }, 422, "/queue"],
     ["POST", "/dead-letters/discard", { queue: "broken" }, 422, "/filter"],
     ["POST", "/dead-letters/discard", { queue: "broken", filter: {}, asOf: "now" }, 422, "/asOf"],

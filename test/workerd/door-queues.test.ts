@@ -84,6 +84,10 @@ describe("queues", () => {
     expect((await call("POST", "/queues/none/purge")).body.code).toBe("queue-unknown");
     const { body } = await call("GET", "/operator-events");
     expect(body.events).toContainEqual(expect.objectContaining({ kind: "queue-purged", detail: "heap: 30 tasks" }));
+    const { body: own } = await call("GET", "/operator-events?queue=heap&kind=queue-purged&limit=1");
+    expect(own.events).toMatchObject([{ kind: "queue-purged", queue: "heap" }]);
+    const { body: rest } = await call("GET", `/operator-events?queue=heap&kind=queue-purged&cursor=${own.cursor}`);
+    expect(rest).toMatchObject({ events: [{ detail: "heap: 30 tasks" }], cursor: null });
   });
 
   it("257 258 DELETE takes what drains and is empty; made again it is new", async () => {
@@ -94,7 +98,7 @@ describe("queues", () => {
     await call("POST", "/queues/gone/drain");
     const held = await call("DELETE", "/queues/gone?force=false");
     expect(held).toMatchObject({ status: 409, body: { code: "queue-not-empty" } });
-    expect(String(held.body.detail)).toContain("1 unfinished tasks");
+    expect(String(held.body.detail)).toContain("1 unfinished task.");
     expect((await call("DELETE", "/queues/gone?force=yes")).body.errors).toMatchObject([{ pointer: "?force" }]);
     expect((await call("DELETE", "/queues/gone?force=true")).status).toBe(204);
     expect((await call("GET", "/queues/gone")).status).toBe(404);

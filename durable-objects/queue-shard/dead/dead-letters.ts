@@ -4,7 +4,6 @@
  */
 import type { AttemptError } from "../../../core/errors.ts";
 import type { Seq } from "../../../core/ids.ts";
-import type { Versioned } from "../../../core/schema/answer.ts";
 import type {
   DeadFilter,
   DeadGroup,
@@ -12,6 +11,7 @@ import type {
   DiscardAnswer,
   DiscardRequest,
   GroupDeadAnswer,
+  GroupDeadRequest,
   ListDeadAnswer,
   ListDeadRequest,
 } from "../../../core/schema/dead-letters-rpc.ts";
@@ -24,7 +24,8 @@ const list = (where: string, columns: string) => `SELECT ${columns} FROM task WH
   AND ended_at <= ? AND (ended_at < ? OR seq < ?) ORDER BY ended_at DESC, seq DESC LIMIT ?`;
 // With one max(), SQLite takes the other columns from its row: hence two statements.
 const group = (where: string) => `SELECT type, ${CAUSE} AS fingerprint, count(*) AS count, max(ended_at) AS lastAt,
-  seq AS example, error FROM task WHERE ${where} GROUP BY 1, 2 ORDER BY count DESC LIMIT ?`;
+  seq AS example, json_remove(error, '$.stack') AS error FROM task WHERE ${where} GROUP BY 1, 2
+  HAVING (-count(*), type, fingerprint) > (?, ?, ?) ORDER BY count DESC, type, fingerprint LIMIT ?`;
 const firsts = (where: string) =>
   `SELECT type, ${CAUSE} AS fingerprint, min(ended_at) AS firstAt FROM task WHERE ${where} GROUP BY 1, 2`;
 const count = (where: string) => `SELECT count(*) AS count FROM task WHERE ${where} AND ended_at <= ?`;
@@ -33,7 +34,7 @@ const oldest = (where: string) =>
   ORDER BY ended_at, seq LIMIT ${MOST_DEAD + 1}`;
 
 export const MAX_LISTED = 100;
-export const MAX_GROUPS = 100;
+export const MAX_GROUPS = 1_000;
 /** A moment further ahead than clocks differ is nobody's count. */
 const CLOCKS_DIFFER_MS = 60_000;
 
@@ -48,14 +49,15 @@ export function listDead(shard: Shard, { filter, after, limit, texts }: ListDead
   return { v: 1, ok: true, tasks: rows.map((row) => recordOf(row)) };
 }
 
-export function groupDead(shard: Shard, { filter }: Versioned & { readonly filter: DeadFilter }): GroupDeadAnswer {
+export function groupDead(shard: Shard, { filter, after }: GroupDeadRequest): GroupDeadAnswer {
   if (!shard.memory.hasTables) return { v: 1, ok: true, groups: [], more: false };
   const { where, values } = matchDead(filter);
   const key = ({ type, fingerprint }: Pick<DeadGroup, "type" | "fingerprint">) => JSON.stringify([type, fingerprint]);
   type First = Pick<DeadGroup, "type" | "fingerprint" | "firstAt">;
   const first = new Map(shard.sql.all<First>(firsts(where), ...values).map((row) => [key(row), row.firstAt]));
+  const from = after ? [-after.count, after.type, after.fingerprint] : [-Number.MAX_SAFE_INTEGER, "", ""];
   type Row = Omit<DeadGroup, "error" | "firstAt"> & { readonly error: string };
-  const rows = shard.sql.all<Row>(group(where), ...values, MAX_GROUPS + 1);
+  const rows = shard.sql.all<Row>(group(where), ...values, ...from, MAX_GROUPS + 1);
   const groups = rows.slice(0, MAX_GROUPS).map((row): DeadGroup => {
     return { ...row, firstAt: first.get(key(row)) ?? row.lastAt, error: JSON.parse(row.error) as AttemptError };
   });

@@ -35,7 +35,7 @@ export function reportFailure(
   if (now - (outbound.reportedAt.get(webhook) ?? Number.NEGATIVE_INFINITY) < REPORT_EVERY_MS) return;
   outbound.reportedAt.set(webhook, now);
   const detail = `${webhook} of ${address.queue}, ${originOf(url)}: ${id} was not taken, ${reason}`;
-  const event = { kind: "webhook-failed", detail } as const;
+  const event = { kind: "webhook-failed", detail, queue: address.queue } as const;
   host.keepAlive(callWithin(ports, WITHIN_MS, () => directory().report({ v: 1, event })));
 }
 
