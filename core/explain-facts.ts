@@ -1,7 +1,7 @@
 /** What a shard knows about a waiting task that may tell why it waits. */
 import type { Ahead } from "./count-ahead.ts";
 import type { AttemptError } from "./errors.ts";
-import type { Among } from "./explain-reasons.ts";
+import type { Among, Share } from "./explain-reasons.ts";
 import type { QueueName } from "./ids.ts";
 import type { LaneMode } from "./lanes.ts";
 import type { Standing } from "./limits.ts";
@@ -30,7 +30,7 @@ export interface WaitingFacts {
   /** Of its type, what workers have shown to know; Infinity: none has come yet. -1: none has the type. */
   readonly knownVersion: number;
   /** Of the queue, at this shard; null: as many as come. */
-  readonly concurrency: { readonly running: number; readonly limit: number | null };
+  readonly concurrency: { readonly running: number; readonly limit: number | null; readonly share?: Share | null };
   readonly standings: { readonly [Of in "queue" | "type" | "key"]: Standing | null };
   readonly isSoloBusy: boolean;
   readonly workers: WorkersFacts;

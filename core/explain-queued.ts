@@ -13,9 +13,9 @@ export function queueReasons(facts: WaitingFacts): Bounded[] {
   const { count, more, ofType, ofKey, sure } = facts.ahead ?? NOBODY;
   const { type, limitKey } = task;
   const found: Bounded[] = [];
-  const { running, limit } = concurrency;
+  const { running, limit, share } = concurrency;
   if (isFull(running, limit, count))
-    found.push({ reason: tellFull({ of: "queue" }, running, limit, count, more), until: "unknown" });
+    found.push({ reason: tellFull({ of: "queue" }, { running, limit, share }, count, more), until: "unknown" });
   found.push(...limitReasons({ of: "queue" }, standings.queue, { first: count, sure: sure.all, more }));
   found.push(...limitReasons({ of: "type", type }, standings.type, { first: ofType, sure: sure.ofType, more }));
   if (limitKey !== null)
@@ -38,7 +38,10 @@ function limitReasons(whose: Whose, standing: Standing | null, { first, sure, mo
   const { running, concurrency, tokens } = standing;
   const found: Bounded[] = [];
   if (isFull(running, concurrency, first))
-    found.push({ reason: tellFull(whose, running, concurrency, first, more), until: "unknown" });
+    found.push({
+      reason: tellFull(whose, { running, limit: concurrency, share: standing.share?.concurrency }, first, more),
+      until: "unknown",
+    });
   const at = tokenTime(standing, first);
   // Of those that may yet be held back it is not known when they leave a token.
   const until = sure >= tokens ? standing.tokenAt(sure) : "unknown";

@@ -2,12 +2,25 @@
 import type { Ahead } from "./count-ahead.ts";
 import type { Rate } from "./token-bucket.ts";
 
+/** What shards have of a limit that is divided. */
+export interface Share {
+  /** The limit as it is set. */
+  readonly of: number;
+  /** Among how many it is divided. */
+  readonly shards: number;
+  /** The share of how many of them is told of. */
+  readonly told: number;
+}
+
 /** So many may run at once, and so many do; the rest of the room is taken by those that go before. */
 interface AtConcurrency {
   readonly running: number;
   readonly limit: number;
+  /** Absent: `limit` is the whole. */
+  readonly share?: Share;
 }
 interface AtRate extends Rate {
+  readonly share?: Share;
   readonly nextTokenAt: string;
   /** When the token comes that is this task's, once those have theirs that go first as things stand. */
   readonly ownTokenAt: string;

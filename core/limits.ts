@@ -7,9 +7,10 @@
  */
 
 import type { Band } from "./bands.ts";
+import type { Share } from "./explain-reasons.ts";
 import { Heap, type HeapItem } from "./heap.ts";
 import type { Lanes } from "./lanes.ts";
-import { type Limit, type QueueSettings, shareOf } from "./schema/queue-settings.ts";
+import { type Limit, type QueueSettings, shareOf, shareToTell } from "./schema/queue-settings.ts";
 import { type Level, levelFrom, nextTokenAt, type Rate, takeToken, tokensIn } from "./token-bucket.ts";
 
 /** What of a task decides the limits that it is under. */
@@ -38,6 +39,8 @@ export interface Standing {
   readonly tokens: number;
   /** When the next token but so many comes, each taken as it comes (Unix ms). */
   readonly tokenAt: (ahead: number) => number;
+  /** Where shards share the limit: what of; absent or null: it is whole. */
+  readonly share?: { readonly concurrency: Share | null; readonly rate: Share | null } | null;
 }
 
 /** A token's alarm comes no sooner than this (ms): high rates are served by the turns that sessions take anyway. */
@@ -57,9 +60,11 @@ export class Limits {
   /** Closed keys that a token will open. */
   readonly #wakes = new Heap<Gauge>((a, b) => a.wakeAt < b.wakeAt);
   #releasedAt = 0;
+  readonly #settings: QueueSettings;
 
   constructor(settings: QueueSettings, { shard, lanes, running, levels }: LimitsOf, now: number) {
     const { rate, typeLimits, keyLimits, keyLimitOverrides } = settings;
+    this.#settings = settings;
     this.#lanes = lanes;
     this.#levels = levels;
     const whole = (limit: number) => limit;
@@ -98,10 +103,17 @@ export class Limits {
   /** The limits that a task is under, as they stand; null where there is none of that kind. The queue's is its rate alone. */
   standings({ type, limitKey }: Limited, now: number): { readonly [Of in "queue" | "type" | "key"]: Standing | null } {
     return {
-      queue: this.#queue?.standing(now) ?? null,
-      type: this.#types.get(type)?.standing(now) ?? null,
+      queue: this.#shared(this.#queue?.standing(now), { rate: this.#settings.rate }),
+      type: this.#shared(this.#types.get(type)?.standing(now), this.#settings.typeLimits[type]),
       key: limitKey === null ? null : (this.#keys.get(limitKey) ?? this.#makeGauge(limitKey)).standing(now),
     };
+  }
+
+  /** With what it is a share of. */
+  #shared(standing: Standing | undefined, { concurrency = null, rate = null }: Limit = {}): Standing | null {
+    if (!standing) return null;
+    const of = (whole: number | undefined) => (whole === undefined ? null : shareToTell(whole, this.#settings));
+    return { ...standing, share: { concurrency: of(concurrency ?? undefined), rate: of(rate?.limit) } };
   }
 
   /** Whether a rate bounds what a band starts: then it is started when it is claimed, never claimed ahead of the slots. */

@@ -2,7 +2,7 @@
  * What the shards of a queue say is next, as one list. Each shard starts its own by itself, so over several the list is a
  * likely order and no promise: by priority (as age raises it), then by age, every shard's own order kept. Pure.
  */
-import type { Reason } from "./explain-reasons.ts";
+import type { Reason, Share } from "./explain-reasons.ts";
 import type { HeldBack, NextAnswerOf, NextTask } from "./schema/explain-rpc.ts";
 import { tellFull } from "./tell-reasons.ts";
 
@@ -75,8 +75,16 @@ function join(a: Reason, b: Reason): Reason {
   if ("running" in a && "running" in b) {
     const running = a.running + b.running;
     const limit = a.limit + b.limit;
-    if (a.code === "queue-concurrency") return tellFull({ of: "queue" }, running, limit, 0);
-    if (a.code === "type-concurrency") return tellFull({ of: "type", type: a.type }, running, limit, 0);
+    const full = { running, limit, share: joinShares(a.share, b.share) };
+    if (a.code === "queue-concurrency") return tellFull({ of: "queue" }, full, 0);
+    if (a.code === "type-concurrency") return tellFull({ of: "type", type: a.type }, full, 0);
   }
   return "nextTokenAt" in a && "nextTokenAt" in b && b.nextTokenAt < a.nextTokenAt ? b : a;
+}
+
+/** Null where it is the whole again. */
+function joinShares(a: Share | undefined, b: Share | undefined): Share | null {
+  if (!a || !b) return null;
+  const told = a.told + b.told;
+  return told >= a.shards ? null : { ...a, told };
 }

@@ -2,7 +2,7 @@
 
 import { assertNever } from "./assert-never.ts";
 import { countOf } from "./count-of.ts";
-import type { Reason } from "./explain-reasons.ts";
+import type { Reason, Share } from "./explain-reasons.ts";
 import type { QueueName } from "./ids.ts";
 import type { Standing } from "./limits.ts";
 import { iso } from "./task.ts";
@@ -48,11 +48,20 @@ export function isFull(running: number, limit: number | null, first: number): li
   return limit !== null && running + first >= limit;
 }
 
-/** @param more whether more than `first` go first */
-export function tellFull(whose: Whose, running: number, limit: number, first: number, more = false): Reason {
+/**
+ * @param more whether more than `first` go first
+ * @param share where the limit is divided among shards
+ */
+export function tellFull(
+  whose: Whose,
+  { running, limit, share = null }: { running: number; limit: number; share?: Share | null | undefined },
+  first: number,
+  more = false,
+): Reason {
   const others = first === 0 ? "" : `, and ${more ? "more than " : ""}${countOf(first, "more goes", "more go")} first`;
   const runs = countOf(running, "runs", "run");
-  const told = { detail: `${nameOf(whose)} may run ${limit} at once: ${runs}${others}.`, running, limit };
+  const may = share ? `${shareOf(whose, share)} is ${limit} at once` : `${nameOf(whose)} may run ${limit} at once`;
+  const told = { detail: `${may}: ${runs}${others}.`, running, limit, ...(share && { share }) };
   switch (whose.of) {
     case "queue":
       return { code: "queue-concurrency", ...told };
@@ -77,8 +86,18 @@ export function tellSpent(whose: Whose, standing: Standing, first: number, at: n
     first === 0
       ? "the next token comes"
       : `after the ${countOf(first, "that goes", "that go")} first, the next token comes`;
-  const detail = `${nameOf(whose)} may start ${limit} in ${periodMs} ms; ${turn} at ${iso(at)}.`;
-  const told = { detail, limit, periodMs, burst, nextTokenAt: iso(standing.tokenAt(0)), ownTokenAt: iso(at) };
+  const share = standing.share?.rate;
+  const may = share ? `${shareOf(whose, share)} is ${limit}` : `${nameOf(whose)} may start ${limit}`;
+  const detail = `${may} in ${periodMs} ms; ${turn} at ${iso(at)}.`;
+  const told = {
+    detail,
+    ...(share && { share }),
+    limit,
+    periodMs,
+    burst,
+    nextTokenAt: iso(standing.tokenAt(0)),
+    ownTokenAt: iso(at),
+  };
   switch (whose.of) {
     case "queue":
       return { code: "queue-rate", ...told };
@@ -102,4 +121,13 @@ function nameOf(whose: Whose): string {
     default:
       return assertNever(whose);
   }
+}
+
+/** How it is called what shards have of a limit. */
+function shareOf(whose: Whose, { of, shards, told }: Share): string {
+  const name = nameOf(whose);
+  const whole = `${name.charAt(0).toLowerCase()}${name.slice(1)}'s ${of}`;
+  return told === 1
+    ? `This shard's share of ${whole} (${shards} shards)`
+    : `The share of ${told} of ${shards} shards in ${whole}`;
 }

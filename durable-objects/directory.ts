@@ -18,7 +18,7 @@ import { cancelJob, getJob, listJobs, startJob } from "./directory/jobs.ts";
 import { listQueues, shortLeases } from "./directory/list-queues.ts";
 import { listRoutes } from "./directory/list-routes.ts";
 import { lookup } from "./directory/lookup.ts";
-import { putRoute } from "./directory/put-route.ts";
+import { patchRoute, putRoute } from "./directory/put-route.ts";
 import { getSchedule, listSchedules, previewSchedule } from "./directory/read-schedules.ts";
 import { getWebhook, listWebhooks } from "./directory/read-webhooks.ts";
 import { listTenants, registerTenant } from "./directory/register-tenant.ts";
@@ -80,6 +80,9 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   }
   putRoute(request: Request<"putRoute">) {
     return putRoute(this.#state, request);
+  }
+  patchRoute(request: Request<"patchRoute">) {
+    return patchRoute(this.#state, request);
   }
   deleteRoute(request: Request<"deleteRoute">) {
     return deleteRoute(this.#state, request);

@@ -25,7 +25,7 @@ import * as schedules from "./routes/schedules.ts";
 import { submitTasks } from "./routes/submissions.ts";
 import { streamTaskEvents } from "./routes/task-events.ts";
 import { getResult, getSubmission, getSubmissions, getTimeline } from "./routes/tasks.ts";
-import { deleteType, getType, listTypes, putType } from "./routes/types.ts";
+import { deleteType, getType, listTypes, patchType, putType } from "./routes/types.ts";
 import * as webhooks from "./routes/webhooks.ts";
 
 export function createApp(door: Door): Hono<DoorBindings> {
@@ -72,6 +72,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/types", listTypes);
   on("GET", "/types/:type{.+}", getType);
   on("PUT", "/types/:type{.+}", putType);
+  on("PATCH", "/types/:type{.+}", patchType);
   on("DELETE", "/types/:type{.+}", deleteType);
   on("POST", "/types/:type{.+}/purge-cache", purgeCache);
 

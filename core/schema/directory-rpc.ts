@@ -50,6 +50,16 @@ export interface PutRouteRequest extends Versioned {
   readonly cacheTtlSeconds?: number | null;
 }
 
+export interface PatchRouteRequest extends Versioned {
+  readonly type: string;
+  /** Absent: as it is, `default` where there is no route yet. */
+  readonly queue?: QueueName;
+  /** Absent: as it is. null: as its handler says. */
+  readonly cacheTtlSeconds?: number | null;
+  /** Whether the caller has a handler of it: then it need not have been PUT. */
+  readonly handled: boolean;
+}
+
 export const EVENT_KINDS = [
   "dead-ticket",
   "tenant-created",
@@ -91,6 +101,8 @@ export interface ChangeAnswer {
   readonly entry: QueueEntry;
   /** How many of the queue's objects have taken the change; the rest are asked again every 2 s. */
   readonly shards: { readonly asked: number; readonly answered: number };
+  /** Types of `typeLimits` that PUT /types has not made known. */
+  readonly undeclared?: readonly string[];
 }
 
 /** pause: nothing is handed out. drain: nothing new is taken. resume: both again. */
@@ -123,6 +135,8 @@ export interface DirectoryRpc extends ScheduleRpc, TenantRpc, JobRpc, WebhooksRp
   deleteQueue(request: Versioned & { readonly queue: QueueName; readonly force: boolean }): Promise<Answer<object>>;
   listRoutes(request: Versioned): Promise<Answer<{ readonly routes: readonly TypeRoute[] }>>;
   putRoute(request: PutRouteRequest): Promise<Answer<object>>;
+  /** 404 `not-found` where nobody knows the type. */
+  patchRoute(request: PatchRouteRequest): Promise<Answer<{ readonly route: TypeRoute }>>;
   /** 404 `not-found` where the type is routed nowhere. */
   deleteRoute(request: Versioned & { readonly type: string }): Promise<Answer<object>>;
   /** The cron trigger, each minute: re-arms, catches up, and at a local start wakes the shards. */

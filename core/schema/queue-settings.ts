@@ -1,6 +1,7 @@
 /** What a queue can be told, its defaults, and which of it is fixed when the queue is made. */
 import { z } from "zod";
 import { MIB } from "../bytes.ts";
+import type { Share } from "../explain-reasons.ts";
 import { MAX_SHARDS, TYPE_NAME } from "../ids.ts";
 import { CAP_BELOW_BASE, isCapBelowBase } from "../retry.ts";
 import type { Hooks } from "./webhooks-rpc.ts";
@@ -48,7 +49,12 @@ const TYPE_RULE = "is no task type's name: 1 to 128 letters, digits or any of _ 
 /** @param rule of the names, told where one breaks it */
 function limitsBy(name: RegExp, rule: string) {
   return z
-    .record(z.string().regex(name, rule), LimitSchema)
+    .record(
+      z.string().regex(name, rule),
+      LimitSchema.refine((limit) => Object.keys(limit).length > 0, {
+        error: "limits nothing: it takes concurrency, rate or both",
+      }),
+    )
     .refine((limits) => Object.keys(limits).length <= MAX_LIMITED, {
       error: `has more than ${MAX_LIMITED} entries`,
     });
@@ -202,7 +208,18 @@ export function deadShareOf(settings: QueueSettings): { readonly count: number; 
  * after `shards` was lowered still has one, or its tasks would never run.
  */
 export function shareOf(limit: number, settings: Pick<QueueSettings, "shards" | "keyShards">, shard: number): number {
-  const active = Math.max(settings.shards, settings.keyShards);
+  const active = sharers(settings);
   if (shard >= active) return 1;
   return Math.floor(limit / active) + (shard < limit % active ? 1 : 0);
+}
+
+/** Among how many shards a queue-wide limit is divided. */
+export function sharers({ shards, keyShards }: Pick<QueueSettings, "shards" | "keyShards">): number {
+  return Math.max(shards, keyShards);
+}
+
+/** To tell of a limit what a shard's share is a share of; null: it has the whole. */
+export function shareToTell(limit: number, settings: Pick<QueueSettings, "shards" | "keyShards">): Share | null {
+  const shards = sharers(settings);
+  return shards === 1 ? null : { of: limit, shards, told: 1 };
 }

@@ -16,6 +16,7 @@ import {
   type QueueSettings,
 } from "../../core/schema/queue-settings.ts";
 import type { Hooks } from "../../core/schema/webhooks-rpc.ts";
+import { findRoute } from "./find-route.ts";
 import { noteEvent } from "./note-event.ts";
 import { write } from "./perform.ts";
 import { outstanding, oweSettings, type Push, sendSettings } from "./push-settings.ts";
@@ -70,7 +71,8 @@ async function changeAndPush(state: DirectoryState, change: () => Change): Promi
   const changed = write(state, change);
   if (!changed.ok) return changed;
   const answered = await sendSettings(state, changed.pushes);
-  return done({ entry: changed.entry, shards: { asked: changed.pushes.length, answered } });
+  const undeclared = Object.keys(changed.entry.settings.typeLimits).filter((type) => findRoute(state, type) === null);
+  return done({ entry: changed.entry, shards: { asked: changed.pushes.length, answered }, undeclared });
 }
 
 /** Nothing new: nothing is written, and shards that have not answered yet are asked again. */

@@ -4,6 +4,7 @@ import { QUEUE_NAME } from "../../core/ids.ts";
 import type { ChangeAnswer, QueueAction, QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { type QueuePatch, QueuePatchSchema } from "../../core/schema/queue-settings.ts";
 import { iso } from "../../core/task.ts";
+import { type SettingWarning, warnOfSettings } from "../../core/warn-settings.ts";
 import { countQueue } from "../../reads/count-queue.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door, Route } from "../door.ts";
@@ -60,10 +61,12 @@ async function changeQueue(door: Door, c: Ctx, replace: boolean): Promise<Respon
   const queue = nameOf(c);
   // What came from JSON has no undefined in it, which is all that the two types differ by.
   const patch = checkBody(QueuePatchSchema, await readJson(c.req.raw, door.env.bodyLimit)) as QueuePatch;
-  return changed(
-    door,
-    await askDirectory(door, c, (directory) => directory.changeQueue({ v: 1, queue, patch, replace, create: replace })),
+  const answer = await askDirectory(door, c, (directory) =>
+    directory.changeQueue({ v: 1, queue, patch, replace, create: replace }),
   );
+  const undeclared = new Set(answer.undeclared);
+  const warnings = warnOfSettings(answer.entry.settings, (type) => door.handlers.has(type) || !undeclared.has(type));
+  return changed(door, answer, warnings);
 }
 
 function controlQueue(action: QueueAction): Route {
@@ -75,9 +78,9 @@ function controlQueue(action: QueueAction): Route {
 }
 
 /** `shards`: how many objects have taken the change by now; the others are told again every 2 s. */
-function changed(door: Door, { entry, shards }: ChangeAnswer): Response {
+function changed(door: Door, { entry, shards }: ChangeAnswer, warnings: readonly SettingWarning[] = []): Response {
   door.known.remember(entry);
-  return json({ ...queueView(entry), shards });
+  return json({ ...queueView(entry), shards, ...(warnings.length > 0 && { warnings }) });
 }
 
 function queueView({ queue, settings, createdAt }: QueueEntry) {

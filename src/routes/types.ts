@@ -17,11 +17,18 @@ const RouteSchema = z.strictObject({
   cacheTtlSeconds: z.int().min(0).max(MAX_CACHE_TTL_S).nullable().optional(),
 });
 
+const RoutePatchSchema = RouteSchema.refine((told) => Object.keys(told).length > 0, {
+  error: "names nothing to change: queue, cacheTtlSeconds",
+});
+
 /** A type as it is shown. */
 interface TypeView {
   readonly type: string;
   /** handled: a handler here has it. declared: PUT /types made it known, for workers elsewhere. */
   readonly known: "handled" | "declared";
+  /** Whether a handler of this deployment has it; where not, `note` says what that means. */
+  readonly handled: boolean;
+  readonly note?: string;
   readonly version: number;
   /** null: nowhere, so `default`. */
   readonly queue: QueueName | null;
@@ -30,6 +37,9 @@ interface TypeView {
   /** JSON Schema (2020-12) of what is submitted; null where only workers elsewhere know. */
   readonly payload: object | null;
 }
+
+const UNHANDLED =
+  "No handler of this deployment has it: its tasks are accepted with any payload and wait for a worker that has. DELETE /types/{type} undoes that.";
 
 export async function listTypes(door: Door, c: Ctx): Promise<Response> {
   const { routes } = await askDirectory(door, c, (directory) => directory.listRoutes({ v: 1 }));
@@ -47,9 +57,7 @@ export async function getType(door: Door, c: Ctx): Promise<Response> {
 
 /** Routes a type, and makes it known where no handler here has it. The queue is made by the first submission. */
 export async function putType(door: Door, c: Ctx): Promise<Response> {
-  const type = c.req.param("type") ?? "";
-  if (!TYPE_NAME.test(type))
-    throw pathProblem("type", "A task type", "must be 1 to 128 letters, digits or any of _ . : / -");
+  const type = typeOf(c);
   const body = checkBody(RouteSchema, await readJson(c.req.raw, door.env.bodyLimit));
   const route = {
     type,
@@ -60,6 +68,28 @@ export async function putType(door: Door, c: Ctx): Promise<Response> {
   door.known.forgetRoute(type);
   const [view] = viewsOf(door, [route], type);
   return json(view);
+}
+
+/** What is named, of a type that is known: the rest stays as it is. */
+export async function patchType(door: Door, c: Ctx): Promise<Response> {
+  const type = typeOf(c);
+  const body = checkBody(RoutePatchSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  const told = {
+    ...(body.queue !== undefined && { queue: body.queue as QueueName }),
+    ...(body.cacheTtlSeconds !== undefined && { cacheTtlSeconds: body.cacheTtlSeconds }),
+  };
+  const handled = door.handlers.has(type);
+  const { route } = await askDirectory(door, c, (directory) => directory.patchRoute({ v: 1, type, ...told, handled }));
+  door.known.forgetRoute(type);
+  const [view] = viewsOf(door, [route], type);
+  return json(view);
+}
+
+function typeOf(c: Ctx): string {
+  const type = c.req.param("type") ?? "";
+  if (!TYPE_NAME.test(type))
+    throw pathProblem("type", "A task type", "must be 1 to 128 letters, digits or any of _ . : / -");
+  return type;
 }
 
 /** Undoes the PUT. What waits stays where it is; another isolate may go on with the route for 5 s. */
@@ -79,8 +109,8 @@ function viewsOf(door: Door, routes: readonly TypeRoute[], only?: string): TypeV
     const { queue = null, cacheTtlSeconds = null } = routed.get(type) ?? {};
     const told = { queue, cacheTtlSeconds: cacheTtlSeconds ?? handler?.cacheTtlSeconds ?? 0 };
     return handler
-      ? { type, known: "handled", version: handler.version, ...told, payload: schemaOf(handler.payload) }
-      : { type, known: "declared", version: 1, ...told, payload: null };
+      ? { type, known: "handled", handled: true, version: handler.version, ...told, payload: schemaOf(handler.payload) }
+      : { type, known: "declared", handled: false, note: UNHANDLED, version: 1, ...told, payload: null };
   });
 }
 

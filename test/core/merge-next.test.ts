@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import { mergeNext, type ShardNext } from "../../core/merge-next.ts";
 import type { HeldBack, NextTask } from "../../core/schema/explain-rpc.ts";
+import { tellFull } from "../../core/tell-reasons.ts";
 
 function task(createdAt: number, rank = 5, priority = rank): NextTask {
   return { seq: createdAt as Seq, type: "echo", priority, rank, createdAt, limitKey: null, fairnessKey: null };
@@ -73,3 +74,21 @@ it("262 sums up what holds back by its kind, type and key, with the first token 
     heldByOthers: 3,
   });
 });
+
+it("263 shares of a limit are told as what they are, and together as the limit again", () => {
+  const share = { of: 4, shards: 3, told: 1 };
+  const full = (limit: number) => ({
+    reason: tellFull({ of: "queue" }, { running: limit, limit, share }, 0),
+    count: 1,
+  });
+  const told = (...limits: number[]) =>
+    mergeNext(
+      limits.map((limit, shard) => ({ shard, answer: { ...EMPTY, heldBack: [full(limit)] } })),
+      5,
+    ).heldBack[0]?.reason.detail;
+  expect(told(2)).toBe("This shard's share of the queue's 4 (3 shards) is 2 at once: 2 run.");
+  expect(told(2, 1)).toBe("The share of 2 of 3 shards in the queue's 4 is 3 at once: 3 run.");
+  expect(told(2, 1, 1)).toBe("The queue may run 4 at once: 4 run.");
+});
+
+const EMPTY = { tasks: [], mayStart: 0, heldByOthers: 0, queued: 1, notDue: 0, nextDueAt: null };

@@ -90,6 +90,17 @@ describe("261 what is next", () => {
     expect((await call("POST", "/queues/told/next")).status).toBe(405);
   });
 
+  it("261 276 a share of the queue's concurrency is told as this shard's", async () => {
+    await call("PUT", "/queues/told-share", { shards: 4, concurrency: 4 });
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++)
+      ids.push(await submit({ type: "sleep", payload: { ms: 2_000 }, queue: "told-share", limitKey: `k${i}` }));
+    const words = "This shard's share of the queue's 4 (4 shards) is 1 at once";
+    const { body } = await call("GET", `/tasks/submissions/${ids[2]}/explain`);
+    expect(JSON.stringify(body.reasons)).toContain(words);
+    expect(JSON.stringify((await call("GET", "/queues/told-share/next")).body)).toContain(words);
+  });
+
   it("263 of several shards is one list that says it is no promise; a silent one is missing from it", async () => {
     const ids = await Promise.all(Array.from({ length: 12 }, () => submit({ ...held, queue: "told-many" })));
     const { body } = await call("GET", "/queues/told-many/next");

@@ -147,7 +147,7 @@ describe("methods and paths", () => {
     ["PUT", PATH, "GET, POST, HEAD, OPTIONS"],
     ["DELETE", "/queues/x/pause", "POST, OPTIONS"],
     ["PROPFIND", "/queues/x", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"],
-    ["POST", "/types/a/b", "GET, PUT, DELETE, HEAD, OPTIONS"],
+    ["POST", "/types/a/b", "GET, PUT, PATCH, DELETE, HEAD, OPTIONS"],
   ])("189 %s %s is 405 with Allow", async (method, path, allow) => {
     const { status, headers, body } = await call(method, path);
     expect(status).toBe(405);

@@ -226,6 +226,51 @@ describe("types", () => {
     expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("default");
   });
 
+  it("C2 184 PATCH changes what it names and leaves the rest; of a type that nobody knows it is 404", async () => {
+    await call("PUT", "/types/sleep", { queue: "patched" });
+    const cached = await call("PATCH", "/types/sleep", { cacheTtlSeconds: 5 });
+    expect(cached).toMatchObject({ status: 200, body: { queue: "patched", cacheTtlSeconds: 5, handled: true } });
+    expect(cached.body).not.toHaveProperty("note");
+    const moved = await call("PATCH", "/types/sleep", { queue: "elsewhere" });
+    expect(moved.body).toMatchObject({ queue: "elsewhere", cacheTtlSeconds: 5 });
+    expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("elsewhere");
+    await call("DELETE", "/types/sleep");
+    const first = await call("PATCH", "/types/sleep", { cacheTtlSeconds: 0 });
+    expect(first.body).toMatchObject({ queue: "default", cacheTtlSeconds: 0 });
+    await call("DELETE", "/types/sleep");
+    expect((await call("PATCH", "/types/slep", { queue: "a" })).status).toBe(404);
+    for (const json of [{}, { qeue: "a" }, { queue: "o o" }])
+      expect((await call("PATCH", "/types/sleep", json)).status).toBe(422);
+  });
+
+  it("184 a PUT of a type that no handler here has says so in words", async () => {
+    const { body } = await call("PUT", "/types/ehco", { queue: "default" });
+    expect(body).toMatchObject({ handled: false, note: expect.stringContaining("No handler") });
+    await call("DELETE", "/types/ehco");
+  });
+
+  it("248 a PUT or PATCH is warned where shards divide what keys get, and of a type that nobody knows", async () => {
+    const put = await call("PUT", "/queues/divided", {
+      shards: 4,
+      concurrency: 4,
+      typeLimits: { nope: { concurrency: 4 } },
+    });
+    expect(put).toMatchObject({
+      status: 200,
+      body: { warnings: [{ pointer: "/shards" }, { pointer: "/typeLimits/nope" }] },
+    });
+    await call("PUT", "/types/nope", { queue: "divided" });
+    const patch = await call("PATCH", "/queues/divided", { slots: 2 });
+    expect(patch.body).toMatchObject({
+      warnings: [{ pointer: "/shards", detail: expect.stringContaining("1 of concurrency 4") }],
+    });
+    const one = await call("PATCH", "/queues/divided", { shards: 1 });
+    expect(one.body).not.toHaveProperty("warnings");
+    const empty = await call("PATCH", "/queues/divided", { typeLimits: { echo: {} } });
+    expect(empty).toMatchObject({ status: 422, body: { errors: [{ pointer: "/typeLimits/echo" }] } });
+    await call("DELETE", "/types/nope");
+  });
+
   it("C2 184 PUT makes known what only workers elsewhere run: any JSON is its payload", async () => {
     expect((await submit({ type: "video/encode:v2", payload: {} })).body.code).toBe("type-unknown");
     expect((await call("PUT", "/types/video/encode:v2", { queue: "video" })).status).toBe(200);

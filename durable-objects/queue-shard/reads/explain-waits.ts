@@ -10,7 +10,7 @@ import type { Foresight } from "../../../core/foresee.ts";
 import type { Seq } from "../../../core/ids.ts";
 import type { LaneKey, LaneMode } from "../../../core/lanes.ts";
 import type { Standing } from "../../../core/limits.ts";
-import { type QueueSettings, shareOf } from "../../../core/schema/queue-settings.ts";
+import { type QueueSettings, shareOf, shareToTell } from "../../../core/schema/queue-settings.ts";
 import type { WaitingStatus } from "../../../core/status.ts";
 import { freeSlots, knows, stopOf } from "../running/claim.ts";
 import type { Shard } from "../shard.ts";
@@ -67,6 +67,7 @@ export function explainWaits(
     concurrency: {
       running: memory.running,
       limit: concurrency === null ? null : shareOf(concurrency, settings, shard.address.shard),
+      share: concurrency === null ? null : shareToTell(concurrency, settings),
     },
     isSoloBusy: isSoloBusy(memory),
   };

@@ -7,7 +7,7 @@ import type { Band } from "../../../core/bands.ts";
 import type { Reason } from "../../../core/explain-reasons.ts";
 import type { Standing } from "../../../core/limits.ts";
 import type { NextAnswerOf } from "../../../core/schema/explain-rpc.ts";
-import { type QueueSettings, shareOf } from "../../../core/schema/queue-settings.ts";
+import { type QueueSettings, shareOf, shareToTell } from "../../../core/schema/queue-settings.ts";
 import {
   isFull,
   tellFull,
@@ -53,7 +53,10 @@ function wholeQueue(shard: Shard, settings: QueueSettings, now: number): { room:
   if (concurrency !== null) {
     const limit = shareOf(concurrency, settings, shard.address.shard);
     const room = Math.max(0, limit - running);
-    found.push({ room, reason: tellFull({ of: "queue" }, running, limit, room) });
+    found.push({
+      room,
+      reason: tellFull({ of: "queue" }, { running, limit, share: shareToTell(concurrency, settings) }, room),
+    });
   }
   const { queue: rate } = limits?.standings({ type: "", limitKey: null }, now) ?? { queue: null };
   if (rate) {
@@ -133,7 +136,10 @@ function tellUsedUp(whose: Whose, standing: Standing | null | undefined): Reason
   const { running, concurrency, tokens } = standing;
   const first = Math.min(tokens, concurrency === null ? Number.POSITIVE_INFINITY : Math.max(0, concurrency - running));
   const found: Reason[] = [];
-  if (isFull(running, concurrency, first)) found.push(tellFull(whose, running, concurrency, first));
+  if (isFull(running, concurrency, first)) {
+    const share = standing.share?.concurrency;
+    found.push(tellFull(whose, { running, limit: concurrency, share }, first));
+  }
   const at = tokenTime(standing, first);
   if (at !== null) found.push(tellSpent(whose, standing, first, at));
   return found;
