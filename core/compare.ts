@@ -99,7 +99,6 @@ export function comparable(queue: QueueName, shard: number, record: TaskRecord, 
   const isKept = record.resultExpiresAt === null || record.resultExpiresAt > now;
   return {
     ...view,
-    version: record.version,
     ...(record.error !== null && { error: publicError(record.error) }),
     ...(record.payload !== NO_PAYLOAD && { payload: JSON.parse(record.payload) as unknown }),
     ...(record.result !== null && isKept && { result: JSON.parse(record.result) as unknown }),

@@ -34,15 +34,16 @@ export function erasedRow(seq: Seq): string {
  */
 export async function uniqueOf(task: SubmittedTask, hash: (text: string) => Promise<string>): Promise<Dedup> {
   const { type, unique, limitKey = "", debounceSeconds, throttleSeconds } = task;
+  const goesWith = unique?.by === "payload" ? ({ ofPayload: true } as const) : {};
   // Neither a type nor a limitKey has a space in it, so none runs over into the next.
   const alone = async (manner: "debounce" | "throttle" | "unique") =>
     `uniq:${await hash(`${manner} ${type} ${limitKey} ${namedBy(unique, task.payload)}`)}`;
   if (debounceSeconds !== undefined)
-    return { key: await alone("debounce"), ttlMs: 0, within: "queued", onConflict: "replace" };
+    return { key: await alone("debounce"), ttlMs: 0, within: "queued", onConflict: "replace", ...goesWith };
   if (throttleSeconds !== undefined)
-    return { key: await alone("throttle"), ttlMs: throttleSeconds * 1_000, within: "window" };
+    return { key: await alone("throttle"), ttlMs: throttleSeconds * 1_000, within: "window", ...goesWith };
   const { within = "window", windowSeconds = 0, onConflict = "return" } = unique ?? {};
-  return { key: await alone("unique"), ttlMs: windowSeconds * 1_000, within, onConflict };
+  return { key: await alone("unique"), ttlMs: windowSeconds * 1_000, within, onConflict, ...goesWith };
 }
 
 function namedBy(unique: Unique | undefined, payload: unknown): string {

@@ -130,7 +130,7 @@ export function makeTask(task: SubmittedTask, type: TaskType, now: number, isKey
     priority: priorityOf(task.priority),
     payload,
     runAt,
-    options: tellsNothing(task) ? type.optionsText : optionsText(optionsOf(task, type)),
+    options: tellsNothing(task) ? type.optionsText : optionsText({ ...optionsOf(task, type), ...decidedBy(task) }),
     ...(task.limitKey !== undefined && { limitKey: task.limitKey }),
     ...(task.fairnessKey !== undefined && { fairnessKey: task.fairnessKey }),
     ...(expiresAt !== null && { expiresAt }),
@@ -173,6 +173,12 @@ function optionsOf(task: TaskOptionsTold, type: TaskType) {
   };
 }
 
+/** What decides whether it is made, and whether it runs: kept so that it can be shown. Never the key itself. */
+function decidedBy({ unique, debounceSeconds, throttleSeconds, cache }: SubmittedTask) {
+  const told = unique && { by: unique.by, within: unique.within, windowSeconds: unique.windowSeconds };
+  return { unique: told, debounceSeconds, throttleSeconds, cacheMode: cache };
+}
+
 /** Its fields in one order, so that equal ones are equal texts. */
 function callbackOf(told: SubmittedTask["callback"]): Callback | undefined {
   if (told === undefined) return undefined;
@@ -193,7 +199,7 @@ export function optionsText(
   return text === "{}" ? null : text;
 }
 
-function tellsNothing(task: TaskOptionsTold): boolean {
+function tellsNothing(task: SubmittedTask): boolean {
   return (
     task.timeoutMs === undefined &&
     task.retry === undefined &&
@@ -202,7 +208,11 @@ function tellsNothing(task: TaskOptionsTold): boolean {
     task.onCrash === undefined &&
     task.resultTtlSeconds === undefined &&
     task.keepPayload === undefined &&
-    task.callback === undefined
+    task.callback === undefined &&
+    task.unique === undefined &&
+    task.debounceSeconds === undefined &&
+    task.throttleSeconds === undefined &&
+    task.cache === undefined
   );
 }
 

@@ -5,6 +5,7 @@
  * the move before it. Pure.
  */
 import type { MoveRecord } from "./task.ts";
+import { isBegin } from "./timeline.ts";
 
 export interface NamedMove {
   readonly id: string;
@@ -23,8 +24,8 @@ export function nameMoves(moves: readonly MoveRecord[]): NamedMove[] {
   const times = new Map<number, number>();
   let before = "0-0";
   return moves.map((move) => {
-    const [status, at, , , attempt = 0] = move;
-    if (status === "RUNNING") return { id: `${before}r${attempt}`, move };
+    const [, at, , , attempt = 0] = move;
+    if (isBegin(move)) return { id: `${before}r${attempt}`, move };
     const which = times.get(at) ?? 0;
     times.set(at, which + 1);
     before = `${at.toString(36)}-${which}`;
@@ -37,7 +38,7 @@ export function movesAfter(named: readonly NamedMove[], id: string | null): read
   if (id === null) return named;
   const [, time = "0"] = MOVE_ID.exec(id) ?? [];
   const at = Number.parseInt(time, 36);
-  const isLater = ({ move: [status, moved] }: NamedMove) => status !== "RUNNING" && moved > at;
+  const isLater = ({ move }: NamedMove) => !isBegin(move) && move[1] > at;
   const known = [id, id.replace(/r\d+$/, "")]
     .map((wanted) => named.findLastIndex((one) => one.id === wanted))
     .find((index) => index >= 0);

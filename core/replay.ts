@@ -12,7 +12,9 @@ export const MAX_REPLAYS_TOLD = 20;
  * @param edit what is to be otherwise the second time
  */
 export function replayOf(record: TaskRecord, of: TaskId, edit: TaskChanges): NewTask {
-  const { tags, links = {}, options = {} } = record;
+  const { tags, links = {} } = record;
+  // What decided whether the first one was made, or ran, is not repeated: this one is made, and runs.
+  const { unique: _, debounceSeconds: __, throttleSeconds: ___, cacheMode: ____, ...options } = record.options ?? {};
   return {
     type: record.type,
     version: edit.payload?.version ?? record.version,

@@ -8,6 +8,7 @@ import type { QueueName, Seq } from "./ids.ts";
 import { type TaskId, taskId } from "./ids.ts";
 import type { Progress } from "./progress.ts";
 import type { TaskOptions } from "./schema/rpc.ts";
+import type { CacheMode } from "./schema/submission.ts";
 import type { FinishedStatus, Status } from "./status.ts";
 
 /** How one attempt ended; `null` while it runs. */
@@ -22,6 +23,8 @@ export interface Attempt {
   readonly worker: string;
   readonly outcome: AttemptOutcome;
   readonly error: AttemptError | null;
+  /** Of the handler that ran it, where that is later than the task's: its payload was upgraded for it. */
+  readonly handlerVersion?: number;
 }
 
 /**
@@ -33,11 +36,14 @@ export type MoveRecord = readonly [status: Status, at: number, cause: string, un
 /** Why a task is what it is at first. */
 export const SUBMITTED = "submitted";
 
+/** What runs was asked to: the one move that leads to where the task is already. */
+export const ASKED_TO_STOP = "asked to stop";
+
 /** In the place of a payload that is not kept: no JSON text is empty. */
 export const NO_PAYLOAD = "";
 
 /** The options that have no place of their own in a record. */
-export type RunOptions = Omit<TaskOptions, "tags" | "replayOf" | "replayedBy" | "cache">;
+export type RunOptions = Omit<TaskOptions, "tags" | "replayOf" | "replayedBy" | "cache" | "payloadKey">;
 
 /** What ties a task to keys and to other tasks. */
 export interface TaskLinks {
@@ -89,10 +95,12 @@ export interface TaskRecord {
 }
 
 /** `RunOptions`: what it was told of how it runs and is kept, its type's word included; absent: its queue's settings. */
-interface TaskBase extends Omit<TaskLinks, "cachedFrom">, RunOptions {
+interface TaskBase extends Omit<TaskLinks, "cachedFrom">, Omit<RunOptions, "cacheMode"> {
   readonly id: TaskId;
   readonly queue: QueueName;
   readonly type: string;
+  /** Of its type, that its payload was checked by. */
+  readonly version: number;
   readonly priority: number;
   readonly tags: readonly string[];
   readonly createdAt: string;
@@ -103,6 +111,8 @@ interface TaskBase extends Omit<TaskLinks, "cachedFrom">, RunOptions {
   /** It did not run: it has the kept result of `source`, an equal task. */
   readonly cached?: true;
   readonly source?: TaskId;
+  /** What it was told of the result cache. */
+  readonly cache?: CacheMode;
 }
 
 export interface AttemptView {
@@ -113,6 +123,7 @@ export interface AttemptView {
   readonly outcome: AttemptOutcome;
   /** The stack stays inside. */
   readonly error: Omit<AttemptError, "stack"> | null;
+  readonly handlerVersion?: number;
 }
 
 export type Task = TaskBase &
@@ -169,14 +180,17 @@ export function toAttemptView(attempt: Attempt): AttemptView {
 const unknownError: AttemptError = { code: "handler-error", message: "no error was recorded", class: "Error" };
 
 const NO_LINKS: TaskLinks = {};
+const NO_OPTIONS: RunOptions = {};
 
 /** A record as its user sees it. */
 export function toTask(queue: QueueName, shard: number, record: TaskRecord): Task {
   const { cachedFrom, ...links } = record.links ?? NO_LINKS;
+  const { cacheMode, ...options } = record.options ?? NO_OPTIONS;
   const base: TaskBase = {
     id: taskId({ queue, shard }, record.seq),
     queue,
     type: record.type,
+    version: record.version,
     priority: record.priority,
     tags: record.tags,
     createdAt: iso(record.createdAt),
@@ -185,7 +199,8 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
     ...(record.startBy !== undefined && { expiresAt: iso(record.startBy) }),
     ...links,
     ...(cachedFrom !== undefined && { cached: true as const, source: cachedFrom }),
-    ...record.options,
+    ...options,
+    ...(cacheMode !== undefined && { cache: cacheMode }),
   };
   const endedAt = iso(record.endedAt ?? record.createdAt);
   const { status } = record;

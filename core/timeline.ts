@@ -4,7 +4,7 @@
  * times and attempts. Pure.
  */
 import type { Status } from "./status.ts";
-import { type Attempt, iso, type MoveRecord, SUBMITTED, type TaskRecord } from "./task.ts";
+import { ASKED_TO_STOP, type Attempt, iso, type MoveRecord, SUBMITTED, type TaskRecord } from "./task.ts";
 
 export interface Timeline {
   readonly moves: readonly MoveRecord[];
@@ -34,11 +34,11 @@ export function timelineOf(record: TaskRecord): Timeline {
       moves: [["SUCCEEDED", record.createdAt, `submitted, and answered by the result of ${source}`]],
       isComplete: true,
     };
-  const told = withRuns(fromSubmission(record), record.attempts);
+  const told = withRuns(fromSubmission(record), record);
   if (record.status === "SUCCEEDED")
     told.push(["SUCCEEDED", record.endedAt ?? record.createdAt, "its handler succeeded"]);
   const isComplete = record.moves.length < MAX_MOVES && record.attemptsDropped === 0;
-  return { moves: withDues(told, record), isComplete };
+  return { moves: repeating(withDues(told, record), record), isComplete };
 }
 
 function fromSubmission({ moves, createdAt, runAt }: TaskRecord): MoveRecord[] {
@@ -47,23 +47,37 @@ function fromSubmission({ moves, createdAt, runAt }: TaskRecord): MoveRecord[] {
   return [isLater ? ["SCHEDULED", createdAt, SUBMITTED, runAt] : ["QUEUED", createdAt, SUBMITTED], ...moves];
 }
 
+/** Its first move says so. */
+function repeating(moves: readonly MoveRecord[], { links }: TaskRecord): readonly MoveRecord[] {
+  const [first, ...others] = moves;
+  if (first === undefined || links?.replayOf === undefined) return moves;
+  const [status, at, cause, ...rest] = first;
+  return [[status, at, `${cause}, to repeat ${links.replayOf}`, ...rest], ...others];
+}
+
+/** Whether a run begins by the move. */
+export function isBegin([status, , cause]: MoveRecord): boolean {
+  return status === "RUNNING" && cause !== ASKED_TO_STOP;
+}
+
 /**
- * While a task runs nothing else is written, so a run stands right before the move that names it. One that no move names
+ * While a task runs nothing else is written, so a run stands right before the first move that names it. One that no move names
  * is the last: it succeeded, or goes on.
  */
-function withRuns(moves: readonly MoveRecord[], attempts: readonly Attempt[]): MoveRecord[] {
+function withRuns(moves: readonly MoveRecord[], { attempts, version }: TaskRecord): MoveRecord[] {
   const runs = new Map(attempts.map((run) => [run.attempt, run]));
   const told = moves.flatMap((move) => {
     const run = move[4] === undefined ? undefined : runs.get(move[4]);
     if (!run) return [move];
     runs.delete(run.attempt);
-    return [beginOf(run), move];
+    return [beginOf(run, version), move];
   });
-  return [...told, ...Array.from(runs.values(), beginOf)];
+  return [...told, ...Array.from(runs.values(), (run) => beginOf(run, version))];
 }
 
-function beginOf({ attempt, startedAt, worker }: Attempt): MoveRecord {
-  return ["RUNNING", startedAt, `attempt ${attempt}, by ${worker}`, null, attempt];
+function beginOf({ attempt, startedAt, worker, handlerVersion }: Attempt, version: number): MoveRecord {
+  const upgraded = handlerVersion === undefined ? "" : `, whose handler takes version ${version} as ${handlerVersion}`;
+  return ["RUNNING", startedAt, `attempt ${attempt}, by ${worker}${upgraded}`, null, attempt];
 }
 
 /** What waited for its time and went on by itself was due then. */

@@ -61,6 +61,7 @@ type AttemptEntry = readonly [
   worker: string,
   outcome?: AttemptOutcome,
   error?: AttemptError | null,
+  handlerVersion?: number,
 ];
 
 /** A task in history: what it was, and until when it is kept. */
@@ -158,14 +159,16 @@ function linksOf(detail: Detail): TaskLinks | undefined {
 function entryOf(attempt: Attempt, createdAt: number): AttemptEntry {
   const startedAt = attempt.startedAt - createdAt;
   const endedAt = attempt.endedAt === null ? null : attempt.endedAt - createdAt;
-  const { worker, outcome, error } = attempt;
+  const { worker, outcome, error, handlerVersion } = attempt;
+  if (handlerVersion !== undefined)
+    return [attempt.attempt, startedAt, endedAt, worker, outcome, error, handlerVersion];
   if (error !== null) return [attempt.attempt, startedAt, endedAt, worker, outcome, error];
   if (outcome !== "succeeded") return [attempt.attempt, startedAt, endedAt, worker, outcome];
   return [attempt.attempt, startedAt, endedAt, worker];
 }
 
 function attemptOf(entry: AttemptEntry, createdAt: number): Attempt {
-  const [attempt, startedAt, endedAt, worker, outcome = "succeeded", error = null] = entry;
+  const [attempt, startedAt, endedAt, worker, outcome = "succeeded", error = null, handlerVersion] = entry;
   return {
     attempt,
     startedAt: createdAt + startedAt,
@@ -173,5 +176,6 @@ function attemptOf(entry: AttemptEntry, createdAt: number): Attempt {
     worker,
     outcome,
     error,
+    ...(handlerVersion !== undefined && { handlerVersion }),
   };
 }

@@ -13,6 +13,7 @@ import type { EraseRpc } from "./erase-rpc.ts";
 import type { ExplainRpc } from "./explain-rpc.ts";
 import type { QueueSettings } from "./queue-settings.ts";
 import type { SessionRpc } from "./session-rpc.ts";
+import type { CacheMode, Unique } from "./submission.ts";
 import type { WatchRpc } from "./watch-rpc.ts";
 import type { DeliveriesRpc } from "./webhooks-rpc.ts";
 
@@ -30,6 +31,14 @@ export interface TaskOptions {
   readonly cache?: CachePlace;
   /** Who is told of its end. */
   readonly callback?: Callback;
+  /** What it is alone by, and for how long; what comes later under the key tells its own `onConflict`. */
+  readonly unique?: Pick<Unique, "by" | "within" | "windowSeconds">;
+  readonly debounceSeconds?: number;
+  readonly throttleSeconds?: number;
+  /** As it was told. */
+  readonly cacheMode?: CacheMode;
+  /** Its key, where that is made of its payload and goes with it. Written by the shard, of {@link NewTask.dedup}. */
+  readonly payloadKey?: string;
   /** Never told by a caller: as {@link TaskLinks} has them. */
   readonly replayOf?: TaskId;
   readonly replayedBy?: readonly TaskId[];
@@ -66,6 +75,8 @@ export interface Dedup {
   readonly within?: Within;
   /** Absent: `return`. It is the later submission's word that counts. */
   readonly onConflict?: OnConflict;
+  /** The key is made of the task's payload: with another payload it is that task's no more. */
+  readonly ofPayload?: true;
 }
 /** return: the first task is told. reject: 409. replace: the task becomes what is sent now, while it waits; else 409. */
 export type OnConflict = "return" | "reject" | "replace";

@@ -6,8 +6,10 @@ import type { LaneMode } from "../../core/lanes.ts";
 import type { HeldClaim } from "../../core/lease.ts";
 import type { CachePlace } from "../../core/schema/cache-rpc.ts";
 import type { NewTask, TaskOptions } from "../../core/schema/rpc.ts";
+import type { Worker } from "../../core/schema/session-rpc.ts";
 import { isFinished, type Status } from "../../core/status.ts";
 import {
+  ASKED_TO_STOP,
   type Attempt,
   type MoveRecord,
   NO_PAYLOAD,
@@ -89,10 +91,15 @@ export function optionsOf(row: Pick<TaskRow, "options">): TaskOptions {
   return row.options === null ? NO_OPTIONS : (JSON.parse(row.options) as TaskOptions);
 }
 
-/** Options as they are written: with the place where the result is to be kept. */
-export function storedOptions({ options, cache }: Pick<NewTask, "options" | "cache">): string | null {
-  if (!cache) return options;
-  return JSON.stringify({ ...optionsOf({ options }), cache: { key: cache.key, ttlMs: cache.ttlMs } });
+/** Options as they are written: with the place where the result is to be kept, and the key that goes with the payload. */
+export function storedOptions({ options, cache, dedup }: Pick<NewTask, "options" | "cache" | "dedup">): string | null {
+  const isKeyed = dedup?.ofPayload === true;
+  if (!cache && !isKeyed) return options;
+  return JSON.stringify({
+    ...optionsOf({ options }),
+    ...(cache && { cache: { key: cache.key, ttlMs: cache.ttlMs } }),
+    ...(isKeyed && { payloadKey: dedup.key }),
+  });
 }
 
 /** Where the result is to be kept; undefined: nowhere, as of most tasks, which are not read for it. */
@@ -100,11 +107,16 @@ export function cachePlaceOf(row: Pick<TaskRow, "options">): CachePlace | undefi
   return row.options?.includes('"cache":') ? optionsOf(row).cache : undefined;
 }
 
-/** The same task with another payload: no longer equal to what its key says, so its result is nobody else's. */
-export function uncachedOptions(row: Pick<TaskRow, "options">): string | null {
-  if (!cachePlaceOf(row)) return row.options;
-  const { cache: _, ...options } = optionsOf(row);
-  return Object.keys(options).length === 0 ? null : JSON.stringify(options);
+/**
+ * The same task with another payload, or with its own in another version (`isSame`): its result is nobody else's. With
+ * another one it is no longer what a key of its payload says, either.
+ */
+export function changedOptions(row: Pick<TaskRow, "options">, isSame: boolean): string | null {
+  const { cache: _, ...told } = optionsOf(row);
+  const isFree = told.payloadKey !== undefined && !isSame;
+  const { payloadKey: __, unique: ___, debounceSeconds: ____, throttleSeconds: _____, ...free } = told;
+  const options: TaskOptions = isFree ? free : told;
+  return isEmpty(options) ? null : JSON.stringify(options);
 }
 
 /**
@@ -130,7 +142,7 @@ const NO_TAGS: readonly string[] = [];
 export function toldOf(row: Pick<TaskRow, "limit_key" | "fairness_key" | "options">): Told {
   const { limit_key: limitKey, fairness_key: fairnessKey } = row;
   if (row.options === null && limitKey === null && fairnessKey === null) return { tags: NO_TAGS };
-  const { tags = NO_TAGS, replayOf, replayedBy, cache: _, ...options } = optionsOf(row);
+  const { tags = NO_TAGS, replayOf, replayedBy, cache: _, payloadKey: __, ...options } = optionsOf(row);
   const links: TaskLinks = {
     ...(limitKey !== null && { limitKey }),
     ...(fairnessKey !== null && { fairnessKey }),
@@ -146,21 +158,23 @@ function isEmpty(object: object): boolean {
 }
 
 /** @param running the claim where a session has it: its attempt is under way */
-export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; readonly worker: string }): TaskRecord {
+export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; readonly worker: Worker }): TaskRecord {
   const attempts = attemptsOf(row);
+  const cancelAt = running?.claim.cancelAt ?? null;
   if (running && running.claim.startedAt !== null)
     attempts.push({
       attempt: running.claim.attempt,
       startedAt: running.claim.startedAt,
       endedAt: null,
-      worker: running.worker,
+      worker: running.worker.name,
       outcome: null,
       error: null,
+      ...upgradeBy(running.worker, row),
     });
   return {
     ...toldOf(row),
     ...(row.expires_at !== null && !isFinished(row.status) && { startBy: row.expires_at }),
-    ...(running && running.claim.cancelAt !== null && { cancelRequested: true as const }),
+    ...(cancelAt !== null && { cancelRequested: true as const }),
     seq: row.seq,
     rev: row.rev,
     status: row.status,
@@ -174,7 +188,7 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
     attempts,
     attemptsDropped: row.attempts_dropped,
     crashes: row.crashes,
-    moves: movesOf(row),
+    moves: movesOf(running && cancelAt !== null ? { moves: logAsked(row, running.claim, cancelAt) } : row),
     result: null,
     resultExpiresAt: null,
     error: row.error === null ? null : (JSON.parse(row.error) as AttemptError),
@@ -233,6 +247,26 @@ export function moveTo(
   if (run !== undefined) return [status, at, cause, until, run];
   return until === null ? [status, at, cause] : [status, at, cause, until];
 }
+
+/** That a running task was asked to stop, `at` (Unix ms): written when it ends, as what runs has it in its claim. */
+export function logAsked(
+  row: Pick<TaskRow, "moves" | "created_at" | "run_at">,
+  { attempt, startedAt }: Pick<HeldClaim, "attempt" | "startedAt">,
+  at: number,
+): string {
+  const run = startedAt === null ? undefined : attempt;
+  return logMove(row, moveTo("RUNNING", at, ASKED_TO_STOP, { run }));
+}
+
+/** What an attempt tells of its handler's version. */
+export function upgradeBy(
+  { types }: Pick<Worker, "types">,
+  { type, version }: Pick<TaskRow, "type" | "version">,
+): Pick<Attempt, "handlerVersion"> {
+  const handlerVersion = types[type] ?? version;
+  return handlerVersion > version ? { handlerVersion } : AS_IT_IS;
+}
+const AS_IT_IS = {};
 
 /** Adds to the timeline, which keeps its first and its latest 63 rows. That it was put off at first is kept with the first. */
 export function logMove(row: Pick<TaskRow, "moves" | "created_at" | "run_at">, move: MoveRecord): string {

@@ -82,6 +82,32 @@ describe("221 a change", () => {
     expect([world.shard.memory.lanes.queued, world.shard.memory.due]).toEqual([lanes.queued, due]);
   });
 
+  it("is told by what was changed, whatever came with it", () => {
+    const world = makeWorld();
+    const payload = { text: "2", version: 1 };
+    const later = only(world, { runAt: world.now + 60_000 });
+    changed(world, later, { priority: 9, payload, runAt: null });
+    const ready = only(world);
+    changed(world, ready, { priority: 9, payload, runAt: null });
+    changed(world, ready, { priority: 9, runAt: world.now + 5_000 });
+    const causes = [later, ready].map((seq) => taskAt(world, seq)?.moves.map(([, , cause]) => cause));
+    expect(causes).toEqual([
+      ["submitted", "asked to run now; changed: priority, payload"],
+      ["changed: priority, payload", "changed: runAt"],
+    ]);
+  });
+
+  it("to what the task is already changes nothing, be it put off or ready", () => {
+    const world = makeWorld();
+    const payload = { text: '{"b":1,"a":[1]}', version: 1 };
+    const seq = only(world, { payload: '{"a":[1],"b":1}', priority: 3, runAt: world.now + 60_000 });
+    const same = { priority: 3, payload, runAt: world.now + 60_000 };
+    expect(changed(world, seq, same, 1)).toMatchObject({ rev: 1, moves: [], payload: '{"a":[1],"b":1}' });
+    expect(changed(world, only(world), { priority: 5, runAt: world.now })).toMatchObject({ rev: 1, moves: [] });
+    expect(changed(world, seq, { payload: { ...payload, version: 2 } })).toMatchObject({ rev: 2, version: 2 });
+    expect(changed(world, seq, { ...same, priority: 4 }, 2)).toMatchObject({ rev: 3, priority: 4 });
+  });
+
   it("to a time at which it has expired is refused", () => {
     const world = makeWorld();
     const seq = only(world, { expiresAt: world.now + 10_000 });

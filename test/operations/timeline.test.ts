@@ -1,6 +1,7 @@
 /** A task's way as its timeline tells it: also what was never written down as it happened. */
 import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
+import { nameMoves } from "../../core/move-ids.ts";
 import { MAX_MOVES, timelineOf } from "../../core/timeline.ts";
 import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { change } from "../../durable-objects/queue-shard/waiting/change.ts";
@@ -12,6 +13,11 @@ function way(world: ShardWorld, seq: Seq) {
   const task = taskAt(world, seq);
   if (!task) throw new Error("there is no such task");
   return timelineOf(task).moves.map(([status, at]) => [status, at - START]);
+}
+
+function idsOf(world: ShardWorld, seq: Seq): string[] {
+  const task = taskAt(world, seq);
+  return task ? nameMoves(timelineOf(task).moves).map(({ id }) => id) : [];
 }
 
 const only = (world: ShardWorld, more: object = {}): Seq => nth(accept(world, more), 0);
@@ -75,6 +81,73 @@ describe("224 the timeline", () => {
       ["QUEUED", 1_630],
       ["SCHEDULED", 1_630],
       ["CANCELLED", 2_000],
+    ]);
+  });
+
+  it.each([
+    ["CANCELLED", failed],
+    ["SUCCEEDED", succeeded],
+  ] as const)("has when what runs was asked to stop, while it runs and when it is %s", (status, outcome) => {
+    const world = makeWorld();
+    const seq = only(world, { runAt: START + 5 });
+    world.passTo(START + 5);
+    const hand = new WorkerHand(world);
+    world.passTo(START + 9);
+    cancel(world.shard, { v: 1, seq });
+    const running = [
+      ["SCHEDULED", 0],
+      ["QUEUED", 5],
+      ["RUNNING", 5],
+      ["RUNNING", 9],
+    ];
+    expect(way(world, seq)).toEqual(running);
+    const ids = idsOf(world, seq);
+    world.passTo(START + 12);
+    hand.say({ outcomes: hand.tasks.map((task) => ({ ...outcome(world, task), startedAt: START + 5 })) });
+    expect(way(world, seq)).toEqual([...running, [status, 12]]);
+    const task = taskAt(world, seq);
+    expect(task && timelineOf(task).moves.at(-2)?.[2]).toBe("asked to stop");
+    // Whoever follows it by events hears it once.
+    expect(idsOf(world, seq).slice(0, -1)).toEqual(ids);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it("291 says what a later handler took its payload for, while it runs and afterwards", () => {
+    const world = makeWorld();
+    const [seq, other] = accept(world, {}, { version: 3 });
+    const worker = { name: "w", kind: "consumer", types: { echo: 3 }, boot: null } as const;
+    const hand = new WorkerHand(world, { worker, want: 2 });
+    const begins = () =>
+      [seq, other].map((one) => {
+        const task = taskAt(world, one as Seq);
+        return task && timelineOf(task).moves.find(([status]) => status === "RUNNING")?.[2];
+      });
+    const told = ["attempt 1, by w, whose handler takes version 1 as 3", "attempt 1, by w"];
+    expect(begins()).toEqual(told);
+    hand.say({ outcomes: hand.tasks.map((task) => (task.seq === seq ? failed(world, task) : succeeded(world, task))) });
+    expect(begins()).toEqual(told);
+    expect(taskAt(world, seq as Seq)?.attempts).toMatchObject([{ handlerVersion: 3 }]);
+    world.passTo(START + 1_000);
+    hand.say({ want: 1 });
+    hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)) });
+    expect(taskAt(world, seq as Seq)?.attempts).toMatchObject([{ handlerVersion: 3 }, { handlerVersion: 3 }]);
+  });
+
+  it("278 of a task that repeats another says which", () => {
+    const world = makeWorld();
+    const [now, later] = accept(
+      world,
+      { options: '{"replayOf":"default.0.x"}' },
+      { options: '{"replayOf":"default.0.y"}', runAt: START + 5 },
+    );
+    world.passTo(START + 5);
+    const firsts = [now, later].map((seq) => {
+      const task = taskAt(world, seq as Seq);
+      return task && timelineOf(task).moves[0];
+    });
+    expect(firsts).toEqual([
+      ["QUEUED", START, "submitted, to repeat default.0.x"],
+      ["SCHEDULED", START, "submitted, to repeat default.0.y", START + 5],
     ]);
   });
 

@@ -34,7 +34,7 @@ export function readOne(shard: Shard, seq: Seq): TaskRecord | null {
 function runningOf(shard: Shard, row: TaskRow) {
   const session = row.session === null ? undefined : shard.memory.sessions.get(row.session);
   const claim = session?.claims.get(row.seq);
-  return session && claim ? { claim, worker: session.worker.name } : undefined;
+  return session && claim ? { claim, worker: session.worker } : undefined;
 }
 
 /** How many tasks of a batch are in which state, of those that the shard still has. */

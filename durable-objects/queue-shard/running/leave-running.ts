@@ -14,6 +14,7 @@ import type { Shard } from "../shard.ts";
 import {
   type Ending,
   endedRecord,
+  logAsked,
   logAttempt,
   logMove,
   modeFor,
@@ -21,6 +22,7 @@ import {
   payloadForHistory,
   recordOf,
   type TaskRow,
+  upgradeBy,
 } from "../task-rows.ts";
 import { joinWaiting, laneOf } from "../waiting/waiting.ts";
 import { dropClaim } from "./claim.ts";
@@ -54,13 +56,19 @@ export function leaveRunning(
   leaving: Leaving,
   now: number,
 ): TaskRecord[] {
-  const cancelAt = session.claims.get(row.seq)?.cancelAt ?? null;
+  const claim = session.claims.get(row.seq);
+  const cancelAt = claim?.cancelAt ?? null;
   const left = afterRun(session, row, leaving);
   dropClaim(shard.memory, session, row.seq, now);
   const { cause } = leaving;
   const run = leaving.attempt ? left.attempt : undefined;
-  if (cancelAt !== null)
-    return [end(shard, session, left, { to: "CANCELLED", cause: `cancelled: ${cause}`, run }, now)];
+  if (claim && cancelAt !== null) {
+    const asked = {
+      ...left,
+      moves: logAsked(left, { ...claim, startedAt: run === undefined ? null : claim.startedAt }, cancelAt),
+    };
+    return [end(shard, session, asked, { to: "CANCELLED", cause: `cancelled: ${cause}`, run }, now)];
+  }
   if (leaving.to !== "FAILED" && row.expires_at !== null && row.expires_at <= now)
     return [end(shard, session, left, { to: "EXPIRED", cause: `its time to begin was over: ${cause}`, run }, now)];
   const next: TaskRow = {
@@ -101,7 +109,12 @@ export function leaveRunning(
 function afterRun(session: Session, row: TaskRow, leaving: Leaving): TaskRow {
   const number = row.attempt + 1;
   const log = leaving.attempt
-    ? logAttempt(row, { ...leaving.attempt, attempt: number, worker: session.worker.name })
+    ? logAttempt(row, {
+        ...leaving.attempt,
+        attempt: number,
+        worker: session.worker.name,
+        ...upgradeBy(session.worker, row),
+      })
     : null;
   return {
     ...row,

@@ -18,11 +18,13 @@ import {
   attemptsOf,
   cachePlaceOf,
   heldRows,
+  logAsked,
   movesOf,
   NO_OPTIONS,
   optionsOf,
   type TaskRow,
   toldOf,
+  upgradeBy,
 } from "../task-rows.ts";
 import { dropClaim } from "./claim.ts";
 import { leaveRunning } from "./leave-running.ts";
@@ -116,7 +118,13 @@ function settleSucceeded(
       worker: session.worker.name,
       outcome: "succeeded",
       error: null,
+      ...upgradeBy(session.worker, { type, version }),
     };
+    const held = session.cancels > 0 ? session.claims.get(seq) : undefined;
+    const asked =
+      held && held.cancelAt !== null
+        ? logAsked({ moves, created_at: createdAt, run_at: runAt }, { attempt, startedAt }, held.cancelAt)
+        : moves;
     records.push({
       seq,
       rev: rev + 1,
@@ -132,7 +140,7 @@ function settleSucceeded(
       attempts: attempts === null ? [last] : [...attemptsOf({ attempts }), last],
       attemptsDropped,
       crashes,
-      moves: movesOf({ moves }),
+      moves: movesOf({ moves: asked }),
       result,
       resultExpiresAt: now + resultTtlSeconds * 1000,
       error: null,

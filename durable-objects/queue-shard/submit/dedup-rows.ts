@@ -16,6 +16,7 @@ const FIND = `SELECT d.key, d.seq, d.expires_at AS expiresAt, d.within, d.create
   WHERE d.key IN (SELECT value FROM json_each(?1)) AND (d.expires_at > ?2 OR d.within IN ('queued', 'running'))`;
 const REMEMBER = `INSERT OR REPLACE INTO dedup (key, seq, expires_at, within, created_at, fingerprint, answer)
   VALUES (?, ?, ?, ?, ?, ?, ?)`;
+const FORGET = "DELETE FROM dedup WHERE key = ? AND seq = ?";
 const RELEASE = `DELETE FROM dedup WHERE within IN ('queued', 'running')
   AND seq IN (SELECT value FROM json_each(?)) RETURNING seq`;
 export const IS_ANY_HELD = "SELECT 1 AS one FROM dedup WHERE within IN ('queued', 'running') LIMIT 1";
@@ -76,6 +77,12 @@ export function rememberKeys(shard: Shard, rows: ReadonlyMap<string, KeptKey>): 
     if (within === "queued" || within === "running") memory.hasHeldKeys = true;
     else memory.dedupExpiry = Math.min(memory.dedupExpiry ?? expiresAt, expiresAt);
   }
+}
+
+/** A task has the key no more, if it had. Inside a transaction. */
+export function forgetKey({ memory, sql }: Shard, key: string, seq: Seq): void {
+  sql.run(FORGET, key, seq);
+  memory.hasHeldKeys = sql.all(IS_ANY_HELD).length > 0;
 }
 
 /** Tasks have ended: the keys that were theirs until then are free. Inside that transaction; a queue without such keys pays nothing. */

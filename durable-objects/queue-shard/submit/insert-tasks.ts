@@ -106,6 +106,8 @@ function isAlike(a: PlannedTask, b: PlannedTask): boolean {
     a.task.expiresAt === b.task.expiresAt &&
     a.task.cache === undefined &&
     b.task.cache === undefined &&
+    a.task.dedup?.ofPayload === undefined &&
+    b.task.dedup?.ofPayload === undefined &&
     a.task.payload.length < LARGE_ROW_BYTES &&
     b.task.payload.length < LARGE_ROW_BYTES
   );

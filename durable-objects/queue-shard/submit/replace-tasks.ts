@@ -6,7 +6,7 @@ import type { Seq } from "../../../core/ids.ts";
 import type { NewTask } from "../../../core/schema/rpc.ts";
 import { bornAs } from "../../../core/submit-answer.ts";
 import type { Shard } from "../shard.ts";
-import { modeFor, storedOptions, type TaskRow, waitingRow } from "../task-rows.ts";
+import { modeFor, optionsOf, storedOptions, type TaskRow, waitingRow } from "../task-rows.ts";
 import { type Changes, changeWaiting } from "../waiting/change-waiting.ts";
 
 /** Inside a transaction, also for tasks that it has just written. */
@@ -23,7 +23,7 @@ function changesOf(row: TaskRow, task: NewTask, now: number): Changes {
     ...whenOf(row, task, now),
     priority: task.priority,
     version: task.version,
-    options: storedOptions(task),
+    options: optionsFor(row, task),
     // A suspect stays one: what it did may not have been its payload's fault.
     mode: row.mode === "normal" ? modeFor(task.options) : row.mode,
     limit_key: task.limitKey ?? null,
@@ -31,6 +31,13 @@ function changesOf(row: TaskRow, task: NewTask, now: number): Changes {
     expires_at: task.expiresAt ?? null,
     payload: task.payload,
   };
+}
+
+/** For how long its key is its own, the first submission said. */
+function optionsFor(row: TaskRow, task: NewTask): string | null {
+  const options = storedOptions(task);
+  const { unique } = optionsOf(row);
+  return unique ? JSON.stringify({ ...optionsOf({ options }), unique }) : options;
 }
 
 /** One that waits for its parents or for its backoff goes on waiting for that, and for its new time if that is later. */
