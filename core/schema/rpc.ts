@@ -125,7 +125,7 @@ export type SubmitAnswer = Answer<{
   readonly duplicates: readonly number[];
   /** Tasks that are told otherwise than they were sent: duplicates, and all tasks of a replay. Status null: not here. */
   readonly known?: readonly KnownTask[];
-  /** This is the answer that the Idempotency-Key got the first time. */
+  /** This is the answer that the Idempotency-Key got before, and nothing was made. */
   readonly replayed?: boolean;
   readonly refused: readonly RefusedTask[];
 }>;
@@ -137,6 +137,8 @@ export interface KnownTask {
   readonly createdAt: number;
   /** It has ended by the result of that task, which was kept. */
   readonly source?: TaskId;
+  /** A duplicate that became what was sent. */
+  readonly replaced?: true;
 }
 
 export interface RefusedTask {

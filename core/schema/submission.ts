@@ -90,14 +90,24 @@ export const UniqueSchema = z
     windowSeconds: z.int().min(1).max(MAX_WINDOW_S).optional(),
     onConflict: z.enum(["return", "reject", "replace"]).optional(),
   })
-  .refine((unique) => (unique.by === "key") === (unique.key !== undefined), {
+  .refine((unique) => unique.by !== "key" || unique.key !== undefined, {
     path: ["key"],
-    error: 'is for by: "key", and must stand there',
+    error: 'is required with by: "key"',
     when: isObject,
   })
-  .refine((unique) => (unique.within === "window") === (unique.windowSeconds !== undefined), {
+  .refine((unique) => unique.by === "key" || unique.key === undefined, {
+    path: ["key"],
+    error: 'stands only with by: "key"; by: "payload" makes it of the payload',
+    when: isObject,
+  })
+  .refine((unique) => unique.within !== "window" || unique.windowSeconds !== undefined, {
     path: ["windowSeconds"],
-    error: 'is for within: "window", and must stand there',
+    error: 'is required with within: "window"',
+    when: isObject,
+  })
+  .refine((unique) => unique.within === "window" || unique.windowSeconds === undefined, {
+    path: ["windowSeconds"],
+    error: 'stands only with within: "window"',
     when: isObject,
   });
 

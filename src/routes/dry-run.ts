@@ -128,7 +128,7 @@ function triedView(
   const isNew = duplicateOf === undefined && duplicateOfIndex === undefined;
   return {
     accepted: true,
-    ...(status !== null && { status }),
+    status,
     ...(isNew && status === "SCHEDULED" && task?.runAt != null && { runAt: iso(task.runAt) }),
     ...(duplicateOf !== undefined && { duplicateOf: taskId({ queue: entry.queue, shard }, duplicateOf) }),
     ...sibling,

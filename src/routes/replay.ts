@@ -45,7 +45,7 @@ export async function replayTask(door: Door, c: Ctx): Promise<Response> {
 }
 
 const NOT_KEPT = under("/payload", {
-  code: "payload-invalid",
+  code: "invalid-request",
   detail: "The task's payload was not kept (keepPayload: false). Send one with the replay.",
   errors: [{ pointer: "", detail: "is required, as the task's own was not kept" }],
 });

@@ -11,22 +11,23 @@ import type { Idempotency } from "../../core/schema/rpc.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { iso } from "../../core/task.ts";
+import { withoutMember } from "../../core/without-member.ts";
 import { deadlineOf, problemOf } from "../../reads/ask.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem, type ProblemView, problemView } from "../middleware/problems.ts";
-import { checkBody, readBody } from "../middleware/read-body.ts";
+import { type Body, checkBody, readBody } from "../middleware/read-body.ts";
 import { byPlace } from "../submit/by-place.ts";
 import { readIdempotency } from "../submit/idempotency.ts";
 import { placeTasks } from "../submit/place-tasks.ts";
 import { readBatch, readOne } from "../submit/read-tasks.ts";
 import { readTogether } from "../submit/read-together.ts";
-import { acceptedView, present, replayed } from "../submit/show-accepted.ts";
+import { acceptedView, present, replayed, statusOf } from "../submit/show-accepted.ts";
 import { tryEach, tryOne, tryTogether } from "./dry-run.ts";
 
 export async function submitTasks(door: Door, c: Ctx): Promise<Response> {
   const { value: body, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
-  const idempotency = await readIdempotency(c.req.raw.headers, bytes);
+  const idempotency = await readIdempotency(c.req.raw.headers, isToldDry(body) ? asSent(bytes) : bytes);
   const isBatch = typeof body === "object" && body !== null && "tasks" in body;
   if (!isBatch) {
     if (!isToldDry(body)) return await submitOne(door, c, body, idempotency);
@@ -47,6 +48,11 @@ function isToldDry(body: unknown): body is { readonly dryRun: unknown } {
   return typeof body === "object" && body !== null && "dryRun" in body;
 }
 
+/** Tried or sent, it is the same submission. */
+function asSent(bytes: Body["bytes"]): Uint8Array {
+  return new TextEncoder().encode(withoutMember(new TextDecoder().decode(bytes), "dryRun"));
+}
+
 async function submitOne(door: Door, c: Ctx, raw: unknown, idempotency: Key): Promise<Response> {
   const deadline = deadlineOf(door.ports);
   const ready = await readOne(door, raw, { deadline, isKeyed: idempotency !== null });
@@ -58,7 +64,7 @@ async function submitOne(door: Door, c: Ctx, raw: unknown, idempotency: Key): Pr
   const { shard, answer } = placed;
   const view = acceptedView(entry, shard, acceptedTasks([task], answer)[0]);
   noteTask(c, view.id);
-  return json(view, "cached" in view ? 200 : 202, {
+  return json(view, statusOf([view]), {
     location: `/tasks/submissions/${view.id}`,
     ...replayed(answer.replayed),
   });
@@ -79,23 +85,26 @@ async function submitTogether(door: Door, c: Ctx, raws: readonly unknown[], idem
   const at = { queue: entry.queue, shard };
   const ids = answer.seqs.map((seq) => taskId(at, present(seq)));
   for (const id of ids.slice(0, 1)) noteTask(c, id);
-  const { batch, duplicates } = batchOf(at, answer);
-  const cached = answer.known?.flatMap(({ index, source }) => (source === undefined ? [] : [index])) ?? [];
-  const few = { ...duplicates, ...(cached.length > 0 && { cached }) };
-  const view = { ...(batch !== null && { batch }), queue: entry.queue, accepted: ids.length, ...few };
+  const { batch, made, duplicates } = batchOf(at, answer);
+  const { known = [] } = answer;
+  const cached = known.flatMap(({ index, source }) => (source === undefined ? [] : [index]));
+  const replaced = known.flatMap(({ index, replaced }) => (replaced ? [index] : []));
+  const few = { ...duplicates, ...(replaced.length > 0 && { replaced }), ...(cached.length > 0 && { cached }) };
+  const view = { ...(batch !== null && { batch }), queue: entry.queue, accepted: ids.length, made, ...few };
   const location = batch === null ? {} : { location: `/tasks/submissions?batch=${batch}` };
   const headers = { ...location, ...replayed(answer.replayed) };
-  const status = cached.length === ids.length ? 200 : 202;
+  const status = known.length === ids.length ? statusOf(known) : 202;
   return json({ ...view, createdAt: iso(answer.createdAt), ids }, status, headers);
 }
 
 /** The id is of the tasks that were made, whose seqs follow each other; null: there were all of them before. */
 function batchOf(at: { readonly queue: QueueName; readonly shard: number }, { seqs, duplicates }: Accepted) {
-  if (duplicates.length === 0) return { batch: batchId(at, present(seqs[0]), seqs.length), duplicates: null };
+  if (duplicates.length === 0)
+    return { batch: batchId(at, present(seqs[0]), seqs.length), made: seqs.length, duplicates: null };
   const old = new Set(duplicates);
   const made = seqs.filter((_, index) => !old.has(index));
   const batch = made.length === 0 ? null : batchId(at, present(made[0]), made.length);
-  return { batch, duplicates: { duplicates } };
+  return { batch, made: made.length, duplicates: { duplicates } };
 }
 
 type Result = ReturnType<typeof acceptedView> | { readonly problem: ProblemView };
@@ -133,15 +142,12 @@ async function submitEach(door: Door, c: Ctx, raws: readonly unknown[], idempote
   const [reused] = answers;
   if (reused && !reused.ok && answers.every((answer) => !answer.ok && answer.code === "idempotency-key-reused"))
     throw problemOf(reused);
-  let accepted = 0;
-  let cached = 0;
-  for (const result of results) {
-    if ("problem" in result) continue;
-    accepted++;
-    if ("cached" in result) cached++;
-    noteTask(c, result.id);
-  }
-  const status = cached === results.length ? 200 : 202;
+  const accepted = results.flatMap((result) => ("problem" in result ? [] : [result]));
+  const duplicates = results.flatMap((result, index) => ("duplicate" in result ? [index] : []));
+  for (const { id } of accepted) noteTask(c, id);
+  const status = accepted.length === results.length ? statusOf(accepted) : 202;
   const isReplay = answers.length > 0 && answers.every((answer) => answer.ok && answer.replayed === true);
-  return json({ accepted, refused: results.length - accepted, results }, status, replayed(isReplay));
+  const counts = { accepted: accepted.length, refused: results.length - accepted.length };
+  const made = { made: accepted.length - duplicates.length, ...(duplicates.length > 0 && { duplicates }) };
+  return json({ ...counts, ...made, results }, status, replayed(isReplay));
 }

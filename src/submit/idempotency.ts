@@ -24,7 +24,7 @@ export async function readKey(headers: Headers): Promise<string | null> {
 /** As {@link readKey}, with the body that came with it. */
 export async function readIdempotency(
   headers: Headers,
-  body: ArrayBuffer | Uint8Array<ArrayBuffer>,
+  body: ArrayBuffer | ArrayBufferView,
 ): Promise<Idempotency | null> {
   const key = await readKey(headers);
   return key === null ? null : { key, fingerprint: await hashBytes(body) };

@@ -18,15 +18,17 @@ const seqs = (...numbers: (number | null)[]) => numbers as (Seq | null)[];
 describe("an answer that is kept", () => {
   it("202 tells of each task what it told the first time, whatever the tasks look like by then", () => {
     const first = answer({
-      seqs: seqs(10, 11, 12, null, 13, 3, 3, 14),
-      duplicates: [5, 6],
+      seqs: seqs(10, 11, 12, null, 13, 3, 3, 14, 4, 5),
+      duplicates: [5, 6, 8, 9],
       known: [
         { index: 5, status: null, createdAt: 7 },
         { index: 6, status: "RUNNING", createdAt: 7 },
+        { index: 8, status: "QUEUED", createdAt: 7, replaced: true },
+        { index: 9, status: "QUEUED", createdAt: 7, replaced: true },
       ],
       refused: [{ index: 3, code: "queue-full", detail: "full" }],
     });
-    const tasks = [null, NOW + 1, NOW, null, null, null, null, null].map((runAt) => ({ runAt }));
+    const tasks = [null, NOW + 1, NOW, null, null, null, null, null, null, null].map((runAt) => ({ runAt }));
     const told = acceptedTasks(tasks, first);
     expect(told.map((task) => task?.status)).toEqual([
       "QUEUED",
@@ -37,9 +39,12 @@ describe("an answer that is kept", () => {
       null,
       "RUNNING",
       "QUEUED",
+      "QUEUED",
+      "QUEUED",
     ]);
+    expect(told.map((task) => task?.replaced)).toEqual([...Array(8).fill(undefined), true, true]);
     const again = restoreAnswer(storeAnswer(tasks, first));
-    expect(again).toMatchObject({ replayed: true, createdAt: NOW, seqs: first.seqs, duplicates: [5, 6] });
+    expect(again).toMatchObject({ replayed: true, createdAt: NOW, seqs: first.seqs, duplicates: [5, 6, 8, 9] });
     expect(again.refused).toEqual(first.refused);
     expect(acceptedTasks([], again)).toEqual(told);
   });

@@ -91,14 +91,49 @@ describe("203 a key", () => {
     expect(world.shard.memory.lanes.queued).toBe(1);
   });
 
-  it("is not taken by what was refused altogether; what was accepted in part is told as it was", () => {
+  it("is not taken by what was refused altogether", () => {
     const world = makeWorld({ depthLimit: 2 });
     expect(once(world, many(3))).toMatchObject({ code: "batch-too-large" });
-    const first = accepted(once(world, many(3), KEY, false));
-    expect(first.refused).toMatchObject([{ index: 2, code: "queue-full" }]);
-    const hand = new WorkerHand(world);
+    expect(once(world, many(2), { key: KEY.key, fingerprint: "two" })).toMatchObject({ ok: true });
+  });
+
+  it("202 accepted in part has what was refused tried again where that may pass, and what was accepted told as it was", () => {
+    const world = makeWorld({ depthLimit: 3 });
+    const taken = { dedup: { key: "uniq:k", ttlMs: DAY, onConflict: "reject" as const } };
+    world.submit([taken]);
+    const tasks = [taken, ...many(4)];
+    const send = () => accepted(once(world, tasks, KEY, false));
+    const first = send();
+    expect(first.refused).toMatchObject([
+      { index: 0, code: "duplicate-task" },
+      { index: 3, code: "queue-full", detail: "3 of at most 3 unfinished tasks are here" },
+      { index: 4, code: "queue-full" },
+    ]);
+    // Nothing has changed: nothing is made, and nothing written.
+    const before = world.shard.sql.all("SELECT * FROM dedup");
+    expect(send()).toMatchObject({ replayed: true, seqs: first.seqs, refused: first.refused });
+    expect(world.shard.sql.all("SELECT * FROM dedup")).toEqual(before);
+    const hand = new WorkerHand(world, { want: 2 });
     hand.close(hand.tasks.map((task) => succeeded(world, task)));
-    expect(once(world, many(3), KEY, false)).toMatchObject({ seqs: first.seqs, refused: first.refused });
+    world.passTo(world.now + 5_000);
+    const told = send();
+    expect(told.replayed).toBeUndefined();
+    expect(told.refused).toEqual(first.refused.slice(0, 1));
+    expect(told.seqs.slice(0, 3)).toEqual(first.seqs.slice(0, 3));
+    expect(
+      acceptedTasks(
+        tasks.map(() => ({ runAt: null })),
+        told,
+      ).map((task) => task?.createdAt),
+    ).toEqual([undefined, first.createdAt, first.createdAt, world.now, world.now]);
+    const left = world.shard.memory.lanes.queued;
+    world.evict();
+    expect(send()).toMatchObject({ replayed: true, seqs: told.seqs, refused: told.refused, known: told.known });
+    expect(world.shard.memory.lanes.queued).toBe(left);
+    world.passTo(world.now + DAY - 5_001);
+    expect(send()).toMatchObject({ replayed: true });
+    world.passTo(world.now + 1);
+    expect(world.shard.sql.all("SELECT key FROM dedup WHERE key LIKE 'idem:%'")).toEqual([]);
   });
 
   it("is taken by what was accepted in part though the first task was refused", () => {

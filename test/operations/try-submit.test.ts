@@ -13,7 +13,7 @@ import { trySubmit } from "../../durable-objects/queue-shard/submit/try-submit.t
 import { Random } from "../simulation/random.ts";
 import { drawSettings, drawTask } from "../support/node/draw-queue.ts";
 import { makeWorld, type ShardWorld, START } from "../support/node/shard-world.ts";
-import { accept, many, WorkerHand } from "../support/node/worker-hand.ts";
+import { accept, many, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
 
 const PLAIN: NewTask = { type: "echo", version: 1, priority: 5, payload: "{}", runAt: null, options: null };
 const key = (name: string, more: object = {}) => ({ dedup: { key: `uniq:${name}`, ttlMs: 60_000, ...more } });
@@ -162,13 +162,27 @@ describe("283 a submission that is only tried", () => {
     expect(attempt(world, [{}])).toMatchObject({ ok: false, code: "draining" });
   });
 
-  it("under an Idempotency-Key that is known tells that task, whichever body it came with", () => {
+  it("under an Idempotency-Key that is known tells that task, and is refused with another body, as it would be", () => {
     const world = makeWorld();
     const answer = world.submit([{}], { idempotency: { key: "k", fingerprint: "f" } });
     const seq = answer.ok ? answer.seqs[0] : null;
-    const tried = attempt(world, [{}], { idempotency: { key: "k", fingerprint: "other" } });
+    const other = { key: "k", fingerprint: "other" };
+    expect(attempt(world, [{}], { idempotency: other })).toMatchObject({ ok: false, code: "idempotency-key-reused" });
+    const tried = attempt(world, [{}], { idempotency: { key: "k", fingerprint: "f" } });
     expect(tried).toMatchObject({ replayed: true, tasks: [{ duplicateOf: seq, status: "QUEUED" }], explanation: null });
     expect(attempt(world, [{}], { idempotency: { key: "l", fingerprint: "f" } })).toMatchObject({ replayed: false });
+  });
+
+  it("of what was refused before under its Idempotency-Key says what would be made of it now", () => {
+    const world = makeWorld({ depthLimit: 1 });
+    const request = { idempotency: { key: "k", fingerprint: "f" }, atomic: false };
+    const answer = world.submit([{}, {}], request);
+    const seq = answer.ok ? answer.seqs[0] : null;
+    const hand = new WorkerHand(world);
+    hand.close(hand.tasks.map((task) => succeeded(world, task)));
+    const tried = attempt(world, [{}, {}], request);
+    expect(tried).toMatchObject({ replayed: false, tasks: [{ duplicateOf: seq }, { status: "QUEUED", ahead: 0 }] });
+    expect(world.submit([{}, {}], request)).toMatchObject({ seqs: [seq, expect.any(Number)], refused: [] });
   });
 
   it("of a shard full of lanes: empty ones would make room, and are not touched", () => {

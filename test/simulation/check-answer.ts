@@ -3,6 +3,7 @@ import type { Seq } from "../../core/ids.ts";
 import type { ChangeRequest, ReadAnswer, SubmitAnswer, SubmitRequest, TaskAnswer } from "../../core/schema/rpc.ts";
 import type { AdvanceAnswer, AdvanceRequest, CloseAnswer, CloseRequest } from "../../core/schema/session-rpc.ts";
 import { isFinished } from "../../core/status.ts";
+import type { Accepted } from "../../core/submit-answer.ts";
 import { depthOf } from "../../durable-objects/queue-shard/memory.ts";
 import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
 import { checkHandout } from "./check-advance.ts";
@@ -43,7 +44,7 @@ function checkSubmission(shard: Shard, request: SubmitRequest, answer: SubmitAns
     return;
   }
   must((request.generation ?? generation) >= generation, () => "a submission to a queue that was deleted was taken");
-  if (answer.replayed) return;
+  if (answer.replayed || isToldInPart(request, answer)) return;
   for (const index of answer.duplicates) checkHeld(shard, tasks[index]?.dedup?.key ?? "");
   for (const { index, code } of answer.refused)
     if (code === "duplicate-task") checkHeld(shard, tasks[index]?.dedup?.key ?? "");
@@ -54,6 +55,11 @@ function checkSubmission(shard: Shard, request: SubmitRequest, answer: SubmitAns
   if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);
   if (answer.refused.some(({ code }) => code !== "duplicate-task" && code !== "invalid-request"))
     must(depth >= limit, () => `a task was refused at ${depth} of ${limit}`);
+}
+
+/** What an Idempotency-Key was told before, with tasks that were refused then: of each it tells how it stood when it was taken. */
+function isToldInPart({ idempotency, atomic }: SubmitRequest, { seqs, known = [] }: Accepted): boolean {
+  return idempotency !== undefined && !atomic && known.length === seqs.filter((seq) => seq !== null).length;
 }
 
 const HOLDER = `SELECT within, dedup.expires_at, status FROM dedup LEFT JOIN task ON task.seq = dedup.seq WHERE key = ?`;
@@ -89,8 +95,8 @@ function checkChange({ seq, rev, changes }: ChangeRequest, answer: TaskAnswer, n
   const isLater = typeof runAt === "number" && runAt > now;
   if (runAt !== undefined)
     must(isLater ? task.runAt === runAt : task.status === "QUEUED", () => `task ${seq} kept its time`);
-  // What is ready already is not changed by being asked to run now.
-  const isStill = !isLater && priority === undefined && payload === undefined;
+  // A payload that comes is another one; all else may be so already.
+  const isStill = payload === undefined;
   const isNext = task.rev === (rev ?? 0) + 1 || (isStill && task.rev === rev);
   must(rev === null || isNext, () => `task ${seq} went from revision ${rev} to ${task.rev}`);
   must((priority ?? task.priority) === task.priority, () => `task ${seq} kept its priority`);

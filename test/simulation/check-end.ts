@@ -3,7 +3,7 @@ import { canMove } from "../../core/moves.ts";
 import { mergeRetry } from "../../core/retry.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Status } from "../../core/status.ts";
-import { NO_PAYLOAD } from "../../core/task.ts";
+import { ASKED_TO_STOP, NO_PAYLOAD } from "../../core/task.ts";
 import { timelineOf } from "../../core/timeline.ts";
 import type { HistoryRecord } from "../../history/record.ts";
 import { isDeleted } from "../../history/tombstone.ts";
@@ -111,10 +111,10 @@ function checkTimeline(row: HistoryRecord): void {
   const { moves, isComplete } = timelineOf(row);
   if (!isComplete) return;
   let was: Status | "NEW" = "NEW";
-  for (const [status] of moves) {
+  for (const [status, , cause] of moves) {
     const from: Status | "NEW" = was;
     must(
-      canMove(from, status) || (from === status && status !== "RUNNING"),
+      canMove(from, status) || (from === status && (status !== "RUNNING" || cause === ASKED_TO_STOP)),
       () => `${row.seq} went from ${from} to ${status}: ${JSON.stringify(moves)}`,
     );
     was = status;

@@ -1,7 +1,7 @@
 /** What submissions are answered, against what the commits made: each caller is told what became of each task, once. */
 import type { Seq } from "../../core/ids.ts";
 import type { Dedup, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
-import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
+import { type Accepted, acceptedTasks, mayPass } from "../../core/submit-answer.ts";
 import type { ClientDeps } from "./client.ts";
 import { isLasting } from "./draw-task.ts";
 import { SIMULATED } from "./host.ts";
@@ -11,11 +11,15 @@ import { must } from "./violation.ts";
 /** What a queue that has no room says. */
 const EXPECTED: ReadonlySet<string> = new Set(["queue-full", "duplicate-task", "batch-too-large", "draining"]);
 
+const REFUSED = "refused";
+/** Refused, and taken perhaps when it comes again. */
+const OPEN = "refused for now";
+
 export class SubmissionCheck {
   readonly #deps: Pick<ClientDeps, "hasSteppedClock" | "model" | "tally">;
   readonly #keys = new Map<string, { readonly seq: Seq; readonly createdAt: number }[]>();
-  /** By Idempotency-Key: what the first answer told of each task. */
-  readonly #answers = new Map<string, string>();
+  /** By Idempotency-Key: what the latest answer told of each task, in order. */
+  readonly #answers = new Map<string, readonly string[]>();
 
   constructor(deps: Pick<ClientDeps, "hasSteppedClock" | "model" | "tally">) {
     this.#deps = deps;
@@ -77,10 +81,15 @@ export class SubmissionCheck {
   /** One key, one answer, once anything of it was accepted. */
   #toldBefore(key: string, { tasks }: SubmitRequest, answer: Accepted): void {
     if (answer.seqs.every((seq) => seq === null)) return;
-    const told = JSON.stringify([acceptedTasks(tasks, answer), answer.duplicates, answer.refused]);
-    const before = this.#answers.get(key);
-    if (before === undefined) this.#answers.set(key, told);
-    else must(before === told, () => `${key} was answered ${before}, now ${told}`);
+    const may = new Set(answer.refused.filter(mayPass).map(({ index }) => index));
+    const told = acceptedTasks(tasks, answer).map((task, i) =>
+      task ? JSON.stringify(task) : may.has(i) ? OPEN : REFUSED,
+    );
+    const before = this.#answers.get(key) ?? [];
+    this.#answers.set(key, told);
+    for (const [i, was] of before.entries())
+      if (was !== OPEN) must(told[i] === was, () => `${key} was answered ${was}, now ${told[i]}`);
+      else if (told[i] !== OPEN) this.#deps.tally.count("taken later under its key");
     if (answer.replayed) this.#deps.tally.count("replayed answer");
   }
 
@@ -97,7 +106,7 @@ export class SubmissionCheck {
     if (!this.#deps.hasSteppedClock())
       for (const other of known)
         must(
-          Math.abs(other.createdAt - createdAt) >= ttlMs,
+          other.seq === seq || Math.abs(other.createdAt - createdAt) >= ttlMs,
           () => `tasks ${other.seq} and ${seq} were both made under ${key}`,
         );
     known.push({ seq, createdAt });

@@ -109,6 +109,11 @@ describe("E10 283 a dry run", () => {
     expect(shardsOf((await attempt(task, headers)).body)[0]).not.toHaveProperty("replayed");
     const first = (await submit(task, headers)).body.id;
     expect(shardsOf((await attempt(task, headers)).body)[0]).toMatchObject({ replayed: true, duplicateOf: first });
+    const reused = await attempt({ ...task, payload: "other" }, headers);
+    expect([reused.body.accepted, (await submit({ ...task, payload: "other" }, headers)).status]).toEqual([false, 422]);
+    expect(shardsOf(reused.body)[0]).toMatchObject({ problem: { code: "idempotency-key-reused", status: 422 } });
+    const again = await submit({ dryRun: false, ...task }, headers);
+    expect([again.body.id, again.headers.get("idempotency-replayed")]).toEqual([first, "true"]);
   });
 
   it("of several shards asks each that might take it, and says which would", async () => {

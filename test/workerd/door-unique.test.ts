@@ -56,14 +56,16 @@ describe("205 a later submission", () => {
   it("in one batch: the second of two is the first", async () => {
     const twice = { ...task, unique: byKey("in-batch") };
     const { body } = await submit({ tasks: [twice, twice] });
-    expect(body).toMatchObject({ accepted: 2, duplicates: [1] });
+    expect(body).toMatchObject({ accepted: 2, made: 1, duplicates: [1] });
     expect(body.ids?.[0]).toBe(body.ids?.[1]);
     const more = await submit({ tasks: [twice, task, twice, task] });
     expect(more.body).toMatchObject({ accepted: 4, duplicates: [0, 2] });
     const batch = await call("GET", String(more.headers.get("location")));
     expect(batch.body).toMatchObject({ tasks: 2, counts: { QUEUED: 2 } });
     const none = await submit({ tasks: [twice] });
-    expect(none.body).toMatchObject({ accepted: 1, duplicates: [0], ids: [body.ids?.[0]] });
+    expect(none.body).toMatchObject({ accepted: 1, made: 0, duplicates: [0], ids: [body.ids?.[0]] });
+    const apart = await submit({ atomic: false, tasks: [twice, task, { ...task, type: "none" }] });
+    expect(apart).toMatchObject({ status: 202, body: { accepted: 2, refused: 1, made: 1, duplicates: [0] } });
     expect([none.body.batch, none.headers.get("location")]).toEqual([undefined, null]);
   });
 
@@ -78,17 +80,46 @@ describe("205 a later submission", () => {
   });
 
   it.each([
-    [{ by: "key", within: "queued" }, "/unique/key"],
-    [{ by: "payload", key: "k", within: "queued" }, "/unique/key"],
-    [{ by: "key", key: "a b", within: "queued" }, "/unique/key"],
-    [{ by: "payload", within: "window" }, "/unique/windowSeconds"],
-    [{ by: "payload", within: "queued", windowSeconds: 1 }, "/unique/windowSeconds"],
-    [{ by: "payload", within: "always" }, "/unique/within"],
-    [{ by: "payload", within: "queued", onConflict: "merge" }, "/unique/onConflict"],
-  ])("that is wrong is 422 with its pointer: %j", async (unique, pointer) => {
+    [{ by: "key", within: "queued" }, "/unique/key", 'is required with by: "key"'],
+    [{ by: "payload", key: "k", within: "queued" }, "/unique/key", "stands only with"],
+    [{ by: "key", key: "a b", within: "queued" }, "/unique/key", "visible ASCII"],
+    [{ by: "payload", within: "window" }, "/unique/windowSeconds", "is required with"],
+    [{ by: "payload", within: "queued", windowSeconds: 1 }, "/unique/windowSeconds", "stands only with"],
+    [{ by: "payload", within: "always" }, "/unique/within", "must be one of"],
+    [{ by: "payload", within: "queued", onConflict: "merge" }, "/unique/onConflict", "must be one of"],
+  ])("that is wrong is 422 with its pointer: %j", async (unique, pointer, detail) => {
     const reply = await submit({ ...task, unique });
     expect(reply).toMatchObject({ status: 422, body: { code: "invalid-request" } });
     expect(reply.body.errors?.map((error) => error.pointer)).toEqual([pointer]);
+    expect(reply.body.errors?.[0]?.detail).toContain(detail);
+  });
+
+  it("101 of a task that has ended is 200, its status as it is or, where it has left its shard, null", async () => {
+    const unique = { by: "payload", within: "window", windowSeconds: 600 };
+    const told = { type: "echo", payload: "ends", queue: "alone-open", unique };
+    await call("PUT", "/queues/alone-open", {});
+    const { id } = (await submit(told)).body;
+    await call("GET", `/tasks/submissions/${id}?wait=20`);
+    expect(await submit(told)).toMatchObject({ status: 200, body: { id, status: null, duplicate: true } });
+    const batch = await submit({ tasks: [told, told] });
+    expect(batch).toMatchObject({ status: 200, body: { accepted: 2, made: 0, duplicates: [0, 1] } });
+    expect((await submit({ atomic: false, tasks: [told] })).status).toBe(200);
+    expect((await submit({ tasks: [told, { ...told, payload: "other" }] })).status).toBe(202);
+    const fails = { ...told, type: "fail", payload: { times: 9 }, retry: { maxAttempts: 1 } };
+    const dead = (await submit(fails)).body.id;
+    await call("GET", `/tasks/submissions/${dead}?wait=20`);
+    expect(await submit(fails)).toMatchObject({ status: 200, body: { id: dead, status: "FAILED", duplicate: true } });
+  });
+
+  it("159 221 PATCH of a payload that its key is made of lets what comes with that payload run; the view tells", async () => {
+    const unique = { by: "payload", within: "running" };
+    const told = { ...task, payload: "A", unique };
+    const path = `/tasks/submissions/${(await submit(told)).body.id}`;
+    expect((await call("GET", path)).body).toMatchObject({ version: 1, unique });
+    expect((await call("PATCH", path, { payload: "B" })).body).toMatchObject({ rev: 2 });
+    expect((await call("GET", path)).body).not.toHaveProperty("unique");
+    expect((await submit(told)).body).not.toHaveProperty("duplicate");
+    expect((await call("PATCH", path, { payload: "B", priority: "normal" })).body).toMatchObject({ rev: 2 });
   });
 });
 
@@ -98,9 +129,12 @@ describe("208 209 replace, debounce, throttle", () => {
     const first = await submit({ ...task, unique });
     expect(first.body).toMatchObject({ status: "QUEUED" });
     const later = await submit({ ...task, payload: 2, priority: 9, tags: ["t"], delaySeconds: 60, unique });
-    expect(later.body).toEqual({ ...Object(first.body), status: "SCHEDULED", duplicate: true });
+    expect(later.body).toEqual({ ...Object(first.body), status: "SCHEDULED", duplicate: true, replaced: true });
+    const both = await submit({ tasks: [{ ...task, unique }, task] });
+    expect(both.body).toMatchObject({ accepted: 2, made: 1, duplicates: [0], replaced: [0] });
+    await submit({ ...task, payload: 2, priority: 9, tags: ["t"], delaySeconds: 60, unique });
     const read = await call("GET", `/tasks/submissions/${first.body.id}`);
-    expect(read.body).toMatchObject({ status: "SCHEDULED", rev: 2, priority: 9, tags: ["t"] });
+    expect(read.body).toMatchObject({ status: "SCHEDULED", rev: 4, priority: 9, tags: ["t"] });
   });
 
   it("209 a debounced task is one a key, or one a type, and its delay begins anew", async () => {
@@ -109,7 +143,8 @@ describe("208 209 replace, debounce, throttle", () => {
     expect(first.body).toMatchObject({ status: "SCHEDULED" });
     const runAt = async () => Date.parse(String((await call("GET", `/tasks/submissions/${first.body.id}`)).body.runAt));
     const before = await runAt();
-    expect((await submit({ ...debounced, payload: { n: 2 }, debounceSeconds: 90 })).body.id).toBe(first.body.id);
+    const second = await submit({ ...debounced, payload: { n: 2 }, debounceSeconds: 90 });
+    expect(second).toMatchObject({ status: 202, body: { id: first.body.id, duplicate: true, replaced: true } });
     expect(await runAt()).toBeGreaterThanOrEqual(before + 30_000);
     const keyed = await submit({ ...debounced, unique: { by: "key", key: "mine" } });
     expect(keyed.body.id).not.toBe(first.body.id);

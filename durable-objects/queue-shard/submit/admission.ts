@@ -19,7 +19,14 @@ import type {
   SubmitAnswer,
   SubmitRequest,
 } from "../../../core/schema/rpc.ts";
-import { bornAs, restoreAnswer, storeAnswer } from "../../../core/submit-answer.ts";
+import {
+  type Accepted,
+  bornAs,
+  mayPass,
+  restoreAnswer,
+  storeAnswer,
+  withTriedAgain,
+} from "../../../core/submit-answer.ts";
 import { depthOf } from "../memory.ts";
 import { refuse, type Shard, type Submitted } from "../shard.ts";
 import { areLanesFull, reclaimLanes } from "../waiting/lane-rows.ts";
@@ -56,7 +63,7 @@ export class Admission {
   #depth: number;
   readonly #isDry: boolean;
 
-  /** @param isDry nothing is to be written, not even what would make room; which body a key came with is not looked at */
+  /** @param isDry nothing is to be written, not even what would make room */
   constructor(shard: Shard, now: number, group: readonly Submitted[], isDry = false) {
     this.#isDry = isDry;
     this.#shard = shard;
@@ -98,8 +105,8 @@ export class Admission {
     const row = idempotencyRow({ key });
     const known = this.#rows.get(row);
     if (known)
-      return (this.#isDry || known.fingerprint === fingerprint) && known.answer !== null
-        ? restoreAnswer(known.answer)
+      return known.fingerprint === fingerprint && known.answer !== null
+        ? this.#again(request, known, restoreAnswer(known.answer), settings)
         : refuse("idempotency-key-reused", "The Idempotency-Key came with another body before.");
     const answer = this.#take(request, settings);
     // What was refused altogether took no key: the same request may yet be accepted.
@@ -108,6 +115,18 @@ export class Admission {
       const kept = { key: row, seq, expiresAt: this.#now + IDEMPOTENCY_TTL_MS, within: null, createdAt: this.#now };
       this.#remember({ ...kept, fingerprint, answer: storeAnswer(request.tasks, answer), status: null, attempt: 0 });
     }
+    return answer;
+  }
+
+  /** What was accepted is told as it was; what was refused and may pass is tried once more, and kept if it is taken now. */
+  #again(request: SubmitRequest, row: DedupRow, before: Accepted, settings: QueueSettings): SubmitAnswer {
+    const again = before.refused.filter(mayPass).map(({ index }) => index);
+    if (again.length === 0 || request.tasks.length !== before.seqs.length) return before;
+    const tasks = again.flatMap((index) => request.tasks[index] ?? []);
+    const tried = this.#take({ ...request, tasks }, settings);
+    if (!tried.ok) return before;
+    const answer = withTriedAgain(before, again, tasks, tried);
+    if (!answer.replayed) this.#remember({ ...row, answer: storeAnswer(request.tasks, answer) });
     return answer;
   }
 
@@ -143,7 +162,9 @@ export class Admission {
             : null;
       if (verdict && "seq" in verdict) {
         duplicates.push(index);
-        known.push({ index, status: verdict.status, createdAt: verdict.createdAt ?? this.#now });
+        const createdAt = verdict.createdAt ?? this.#now;
+        const isReplaced = task.dedup?.onConflict === "replace";
+        known.push({ index, status: verdict.status, createdAt, ...(isReplaced && { replaced: true as const }) });
         seqs.push(verdict.seq);
         continue;
       }

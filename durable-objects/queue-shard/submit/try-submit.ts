@@ -73,14 +73,15 @@ function triedTasks(
   shard: Shard,
   tasks: readonly NewTask[],
   answer: Accepted,
-  { replaced }: Admission,
+  { planned, cached, replaced }: Admission,
   told: ReadonlyMap<Seq, Told>,
 ): TriedTask[] {
   const refused = new Map(answer.refused.map(({ index, ...refusal }) => [index, refusal]));
   const accepted = acceptedTasks(tasks, answer);
-  const isReplay = answer.replayed === true;
+  const fresh = new Set([...planned, ...cached].map(({ seq }) => seq));
   const made = new Map<Seq, number>();
-  if (!isReplay) for (const [index, task] of accepted.entries()) if (task && !task.duplicate) made.set(task.seq, index);
+  for (const [index, task] of accepted.entries())
+    if (task && !task.duplicate && fresh.has(task.seq)) made.set(task.seq, index);
   const idsOf = new Map(Array.from(made, ([seq, index]) => [taskId(shard.address, seq), index]));
   return accepted.map((task, index): TriedTask => {
     if (task === null) {
@@ -90,7 +91,7 @@ function triedTasks(
       return { accepted: false, refusal: { code: refusal.code, detail: SIBLING }, duplicateOfIndex: sibling };
     }
     const { seq, status, source, duplicate } = task;
-    if (duplicate || isReplay) {
+    if (duplicate || !fresh.has(seq)) {
       const sibling = made.get(seq);
       const which = sibling === undefined ? { duplicateOf: seq } : { duplicateOfIndex: sibling };
       return { accepted: true, status, ...which, ...(replaced.has(seq) && { replaces: true }), ahead: null };
