@@ -1,9 +1,10 @@
 /** From a body to the tasks that shards take, one by one; the faults are collected, with their places in the body. */
 import { isAcceptable } from "../../core/accept-task.ts";
 import { cacheUseOf } from "../../core/cache.ts";
+import type { FieldError } from "../../core/errors.ts";
 import { explainIssues, MAX_ERRORS } from "../../core/explain-issues.ts";
 import { uniqueOf } from "../../core/keys.ts";
-import { type Fault, isFault, makeTask, under } from "../../core/make-task.ts";
+import { checkPayload, type Fault, isFault, makeTask, under } from "../../core/make-task.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
 import { type SubmittedTask, SubmittedTaskSchema } from "../../core/schema/submission.ts";
@@ -20,18 +21,26 @@ export interface ReadyTask {
 }
 
 /**
- * A task as it was sent, or what is wrong with it, with pointers from its root.
+ * A task as it was sent, or what is wrong with it, its payload's faults with it, with pointers from its root.
  * @param sameType a type that was found to be well named
  */
-function readTask(raw: unknown, sameType?: string): SubmittedTask | Fault {
+function readTask(raw: unknown, types: Door["types"], sameType?: string): SubmittedTask | Fault {
   if (isAcceptable(raw, sameType)) return raw;
   const parsed = SubmittedTaskSchema.safeParse(raw);
   if (parsed.success) return parsed.data;
   return {
     code: "invalid-request",
     detail: "The task has a field that is missing, wrong or not known.",
-    errors: explainIssues(parsed.error.issues),
+    errors: [...explainIssues(parsed.error.issues), ...payloadErrors(raw, types)].slice(0, MAX_ERRORS),
   };
+}
+
+/** Of a task that is refused anyway, where a handler here has its type. */
+function payloadErrors(raw: unknown, types: Door["types"]): readonly FieldError[] {
+  if (typeof raw !== "object" || raw === null || !("type" in raw) || !("payload" in raw)) return [];
+  const type = typeof raw.type === "string" ? types.get(raw.type) : undefined;
+  const payload = type ? checkPayload(raw.payload, type) : "";
+  return typeof payload === "string" ? [] : (under("/payload", payload).errors ?? []);
 }
 
 export interface Manner {
@@ -43,7 +52,7 @@ export interface Manner {
 
 /** One task, ready for its queue, or its fault. @throws Problem where the Directory does not answer */
 export async function readOne(door: Reading, raw: unknown, { deadline, isKeyed }: Manner): Promise<ReadyTask | Fault> {
-  const submitted = readTask(raw);
+  const submitted = readTask(raw, door.types);
   if (isFaulty(submitted)) return submitted;
   const resolved = await resolveTask(door, submitted.type, submitted.queue, deadline);
   if (!isResolved(resolved)) return resolved;
@@ -86,7 +95,7 @@ export async function readBatch(
   let last: { readonly type: string; readonly queue: string | undefined; readonly found: Resolved | Fault } | null =
     null;
   for (const [index, raw] of raws.entries()) {
-    const submitted = readTask(raw, last?.type);
+    const submitted = readTask(raw, door.types, last?.type);
     let made: NewTask | Fault;
     let resolved: Resolved | null = null;
     if (isFaulty(submitted)) made = submitted;

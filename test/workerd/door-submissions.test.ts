@@ -96,6 +96,17 @@ describe("one task", () => {
     await expectRefused({ type: "compound-interest", payload }, 422, "payload-invalid", pointer);
   });
 
+  it("102 103 names a wrong field and what is wrong in the payload at once, alone and in a batch", async () => {
+    const wrong = { type: "factorial", payload: { n: -1 }, ttlSeconds: -5 };
+    const pointers = ({ body }: Awaited<ReturnType<typeof submit>>) => body.errors?.map((error) => error.pointer);
+    const one = await submit(wrong);
+    expect(one).toMatchObject({ status: 422, body: { code: "invalid-request" } });
+    expect(pointers(one)).toEqual(["/ttlSeconds", "/payload/n"]);
+    const batch = await submit({ tasks: [{ type: "echo", payload: 1 }, wrong] });
+    expect(pointers(batch)).toEqual(["/tasks/1/ttlSeconds", "/tasks/1/payload/n"]);
+    expect(pointers(await submit({ ...wrong, type: 7 }))).toEqual(["/type", "/ttlSeconds"]);
+  });
+
   it("104 a type that nobody has is 422 type-unknown", async () => {
     await expectRefused({ type: "nope", payload: 1 }, 422, "type-unknown", "/type");
   });
