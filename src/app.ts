@@ -1,11 +1,11 @@
 /**
- * Every route on one screen, with the query parameters that it reads. What surrounds them (request id, problems, log) is
- * in middleware/serve.ts.
+ * Every route on one screen, with the query parameters that it reads, and the headers (`Name:`) that change what it does.
+ * What surrounds them (request id, problems, log) is in middleware/serve.ts.
  */
 import { Hono } from "hono";
 import type { Door, DoorBindings, Route } from "./door.ts";
 import { answerUnrouted, onError } from "./middleware/serve.ts";
-import { checkQuery } from "./read/read-query.ts";
+import { checkHeaders, checkQuery } from "./read/read-query.ts";
 import * as bulk from "./routes/bulk.ts";
 import { compareTasks } from "./routes/compare.ts";
 import { cancelTask, patchTask, runTaskNow } from "./routes/control.ts";
@@ -28,29 +28,36 @@ import { getResult, getSubmission, getSubmissions, getTimeline } from "./routes/
 import { deleteType, getType, listTypes, patchType, putType } from "./routes/types.ts";
 import * as webhooks from "./routes/webhooks.ts";
 
+const IF_MATCH = "If-Match:";
+const KEY = "Idempotency-Key:";
+
 export function createApp(door: Door): Hono<DoorBindings> {
   const app = new Hono<DoorBindings>();
-  const on = (method: string, path: string, route: Route, ...query: readonly string[]) =>
+  const on = (method: string, path: string, route: Route, ...reads: readonly string[]) => {
+    const query = reads.filter((name) => !name.endsWith(":"));
+    const headers = reads.filter((name) => name.endsWith(":"));
     app.on(method, path, (c) => {
       checkQuery(c, query);
+      checkHeaders(c, headers);
       return route(door, c);
     });
+  };
   // Whatever a balancer adds to a probe's address, it is answered.
   const probe = (path: string, route: Route) => app.on("GET", path, (c) => route(door, c));
 
-  on("POST", "/tasks/submissions", submitTasks);
+  on("POST", "/tasks/submissions", submitTasks, KEY);
   on("GET", "/tasks/submissions", getSubmissions, "ids", "batch", "wait");
   on("GET", "/tasks/submissions/:id", getSubmission, "wait", "payload");
-  on("PATCH", "/tasks/submissions/:id", patchTask);
-  on("DELETE", "/tasks/submissions/:id", deleteTask);
-  on("POST", "/tasks/submissions/:id/cancel", cancelTask);
-  on("POST", "/tasks/submissions/:id/run-now", runTaskNow);
-  on("POST", "/tasks/submissions/:id/replay", replayTask);
+  on("PATCH", "/tasks/submissions/:id", patchTask, IF_MATCH);
+  on("DELETE", "/tasks/submissions/:id", deleteTask, IF_MATCH);
+  on("POST", "/tasks/submissions/:id/cancel", cancelTask, IF_MATCH);
+  on("POST", "/tasks/submissions/:id/run-now", runTaskNow, IF_MATCH);
+  on("POST", "/tasks/submissions/:id/replay", replayTask, KEY);
   on("GET", "/tasks/submissions/:id/timeline", getTimeline);
   on("GET", "/tasks/submissions/:id/events", streamTaskEvents);
   on("GET", "/tasks/submissions/:id/explain", explainTask);
   on("GET", "/tasks/compare", compareTasks, "a", "b");
-  on("POST", "/tasks/bulk", bulk.startBulk);
+  on("POST", "/tasks/bulk", bulk.startBulk, KEY);
   on("GET", "/tasks/bulk", bulk.listJobs, "queue");
   on("GET", "/tasks/bulk/:id", bulk.getJob);
   on("POST", "/tasks/bulk/:id/cancel", bulk.cancelJob);
@@ -77,12 +84,12 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/types/:type{.+}/purge-cache", purgeCache);
 
   on("GET", "/schedules", schedules.listSchedules, "limit", "cursor");
-  on("POST", "/schedules", schedules.createSchedule);
+  on("POST", "/schedules", schedules.createSchedule, KEY);
   on("GET", "/schedules/:id", schedules.getSchedule);
   on("PUT", "/schedules/:id", schedules.putSchedule);
   on("PATCH", "/schedules/:id", schedules.patchSchedule);
   on("DELETE", "/schedules/:id", schedules.deleteSchedule);
-  on("POST", "/schedules/:id/run-now", schedules.runSchedule);
+  on("POST", "/schedules/:id/run-now", schedules.runSchedule, KEY);
   on("POST", "/schedules/:id/pause", schedules.pauseSchedule);
   on("POST", "/schedules/:id/resume", schedules.resumeSchedule);
   on("GET", "/schedules/:id/preview", schedules.previewSchedule, "n");
@@ -90,7 +97,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/dead-letters", dead.listDeadLetters, "queue", ...dead.DEAD_QUERY, "limit", "cursor");
   on("GET", "/dead-letters/groups", dead.groupDeadLetters, "queue", ...dead.DEAD_QUERY, "limit", "cursor");
   on("POST", "/dead-letters/discard", dead.discardDeadLetters);
-  on("POST", "/dead-letters/redrive", bulk.startRedrive);
+  on("POST", "/dead-letters/redrive", bulk.startRedrive, KEY);
   on("GET", "/dead-letters/:id", dead.getDeadLetter);
   on("DELETE", "/dead-letters/:id", dead.discardDeadLetter);
   on("POST", "/dead-letters/:id/redrive", dead.redriveDeadLetter);
@@ -99,14 +106,14 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("GET", "/webhooks/deliveries/:id", deliveries.getDelivery);
   on("POST", "/webhooks/deliveries/:id/redeliver", deliveries.redeliver);
   on("GET", "/webhooks/signing-secret", webhooks.getSigningSecret);
-  on("POST", "/webhooks/signing-secret/rotate", webhooks.rotateSigningSecret);
+  on("POST", "/webhooks/signing-secret/rotate", webhooks.rotateSigningSecret, KEY);
   on("GET", "/webhooks", webhooks.listWebhooks, "queue", "limit", "cursor");
-  on("POST", "/webhooks", webhooks.createWebhook);
+  on("POST", "/webhooks", webhooks.createWebhook, KEY);
   on("GET", "/webhooks/:id", webhooks.getWebhook);
   on("PATCH", "/webhooks/:id", webhooks.patchWebhook);
   on("DELETE", "/webhooks/:id", webhooks.deleteWebhook);
   on("GET", "/webhooks/:id/secret", webhooks.getSecret);
-  on("POST", "/webhooks/:id/rotate-secret", webhooks.rotateSecret);
+  on("POST", "/webhooks/:id/rotate-secret", webhooks.rotateSecret, KEY);
   on("POST", "/webhooks/:id/test", webhooks.testWebhook);
 
   probe("/health/live", live);

@@ -5,6 +5,8 @@ import type { Answer, Versioned } from "./answer.ts";
 
 export interface EraseRequest extends Versioned {
   readonly seq: Seq;
+  /** Refused as `rev-mismatch` where the task has another revision; absent or null: whichever it has. */
+  readonly rev?: number | null;
 }
 
 export type EraseAnswer = Answer<{

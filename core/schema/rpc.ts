@@ -236,9 +236,9 @@ export interface ShardRpc
   batch(request: BatchRequest): Promise<BatchAnswer>;
   /**
    * A waiting task is CANCELLED at once, a RUNNING one is asked to stop (`cancelRequested`), a finished one stays as it
-   * is. Safe to repeat.
+   * is. Safe to repeat but with a `rev`, which the task must have: else `rev-mismatch`.
    */
-  cancel(request: Versioned & { readonly seq: Seq }): Promise<TaskAnswer>;
+  cancel(request: Versioned & { readonly seq: Seq; readonly rev?: number | null }): Promise<TaskAnswer>;
   /** Waiting tasks are CANCELLED, a portion a call. */
   purge(request: PurgeRequest): Promise<PurgeAnswer>;
   /** A task that runs is `task-running`, one that has ended is given as it is. */

@@ -15,8 +15,13 @@ export interface Change {
   make(shard: ShardRpc, seq: Seq): Promise<TaskAnswer>;
 }
 
-/** The task as it is after that, wherever it is. @throws Problem where it is nowhere, or the shard refuses */
-export async function changeTask(door: Door, tenant: TenantName, id: string, change: Change): Promise<Found> {
+/** The task as it is after that, wherever it is (`isKept`: its shard has it no more). @throws Problem where it is nowhere, or the shard refuses */
+export async function changeTask(
+  door: Door,
+  tenant: TenantName,
+  id: string,
+  change: Change,
+): Promise<Found & { readonly isKept: boolean }> {
   const { ports, log } = door;
   const deadline = deadlineOf(ports);
   const located = await locate(door, tenant, id, deadline);
@@ -30,7 +35,7 @@ export async function changeTask(door: Door, tenant: TenantName, id: string, cha
   const isAgain = !first.ok && first.code === "unavailable" && change.isRepeatable && ports.now() < deadline;
   const { task } = answered(isAgain ? await tell() : first);
   const [kept] = task === null ? await readKept(door, located, [seq], { texts: false, deadline }) : [foundAt(at, task)];
-  if (kept !== undefined && isFound(kept)) return kept;
+  if (kept !== undefined && isFound(kept)) return { ...kept, isKept: task === null };
   throw problemOf(kept ?? { code: "task-unknown", detail: id });
 }
 

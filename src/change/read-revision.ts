@@ -1,5 +1,6 @@
 /** The header If-Match, as far as it is read here: one revision of a task, as its ETag tells it, or any. */
 import { Problem } from "../../core/errors.ts";
+import type { TaskRecord } from "../../core/task.ts";
 import type { Ctx } from "../door.ts";
 
 const REVISION = /^"(\d{1,15})"$/;
@@ -14,4 +15,10 @@ export function readRevision(c: Ctx): number | null {
   throw new Problem("invalid-request", `The header If-Match ${detail}.`, {
     errors: [{ pointer: "If-Match:", detail }],
   });
+}
+
+/** Of a task that its shard does not have. @throws Problem rev-mismatch */
+export function checkRevision(task: Pick<TaskRecord, "rev">, rev: number | null): void {
+  if (rev === null || task.rev === rev) return;
+  throw new Problem("rev-mismatch", `The task has revision ${task.rev} by now, not ${rev}.`);
 }

@@ -1,4 +1,4 @@
-/** Query parameters: which there may be, and text that must be a number, or a list. */
+/** Query parameters, and headers that say how a request is meant: which there may be; text that must be a number, or a list. */
 import { type FieldError, Problem } from "../../core/errors.ts";
 import { MAX_ERRORS } from "../../core/explain-issues.ts";
 import { QUEUE_NAME, type QueueName } from "../../core/ids.ts";
@@ -24,6 +24,22 @@ export function checkQuery(c: Ctx, known: readonly string[]): void {
   const read = known.length === 0 ? "none" : known.map((name) => `?${name}=`).join(" and ");
   const detail = `The query has a parameter that is not known or is told twice; what is read here: ${read}.`;
   throw new Problem("invalid-request", detail, { errors });
+}
+
+/** Headers without which a request means another thing. */
+const TELLING_HEADERS = ["If-Match", "Idempotency-Key"] as const;
+
+/**
+ * Nothing is ignored: a condition that is not looked at would be taken for one that held.
+ * @param known what the route reads, as `Name:`
+ * @throws Problem invalid-request that names each one that is not read here
+ */
+export function checkHeaders({ req }: Ctx, known: readonly string[]): void {
+  const isUnread = (name: string) => !known.includes(`${name}:`) && req.raw.headers.has(name);
+  const unread = TELLING_HEADERS.filter(isUnread);
+  if (unread.length === 0) return;
+  const errors = unread.map((name) => ({ pointer: `${name}:`, detail: "is not a header that is read here" }));
+  throw new Problem("invalid-request", `${unread.join(" and ")} would be ignored here. Leave it out.`, { errors });
 }
 
 /** A whole number within bounds; null where it is absent. @throws Problem invalid-request */

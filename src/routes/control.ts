@@ -7,7 +7,7 @@ import { isFinished } from "../../core/status.ts";
 import { type Found, findTask } from "../../reads/find-tasks.ts";
 import { changeTask } from "../change/change-task.ts";
 import { readChanges } from "../change/read-changes.ts";
-import { readRevision } from "../change/read-revision.ts";
+import { checkRevision, readRevision } from "../change/read-revision.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { showTask } from "./tasks.ts";
@@ -15,11 +15,14 @@ import { showTask } from "./tasks.ts";
 /** POST …/{id}/cancel: 200 where it is CANCELLED now or was before, 202 where it runs and was asked to stop. */
 export async function cancelTask(door: Door, c: Ctx): Promise<Response> {
   await refuseFields(c.req.raw, door.env.bodyLimit);
+  const rev = readRevision(c);
   const found = await changeTask(door, c.env.tenant, idOf(c), {
-    isRepeatable: true,
-    make: (shard, seq) => shard.cancel({ v: 1, seq }),
+    // Its own doing is another revision.
+    isRepeatable: rev === null,
+    make: (shard, seq) => shard.cancel({ v: 1, seq, rev }),
   });
   const { status } = found.record;
+  if (found.isKept) checkRevision(found.record, rev);
   if (isFinished(status) && status !== "CANCELLED") throw finished(found);
   return show(c, found, status === "RUNNING" ? 202 : 200);
 }
@@ -53,8 +56,7 @@ async function change(
       return !answer.ok && answer.pointer === "/runAt" && when ? { ...answer, pointer: when } : answer;
     },
   });
-  if (rev !== null && isFinished(found.record.status) && found.record.rev !== rev)
-    throw new Problem("rev-mismatch", `The task has revision ${found.record.rev} by now, not ${rev}.`);
+  if (isFinished(found.record.status)) checkRevision(found.record, rev);
   if (isFinished(found.record.status)) throw finished(found);
   return show(c, found, 200);
 }

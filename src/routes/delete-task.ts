@@ -15,36 +15,51 @@ import { within } from "../../history/within.ts";
 import { type WriteOutcome, writeHistory } from "../../history/write.ts";
 import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
 import { isFound, type Located, locate, type Missing, readKept } from "../../reads/find-tasks.ts";
+import { checkRevision, readRevision } from "../change/read-revision.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 
 type Ended = NonNullable<Extract<EraseAnswer, { ok: true }>["task"]>;
 
 export async function deleteTask(door: Door, c: Ctx): Promise<Response> {
+  const rev = readRevision(c);
   const deadline = deadlineOf(door.ports);
   const located = await locate(door, c.env.tenant, c.req.param("id") ?? "", deadline);
   if ("code" in located) throw problemOf(located);
   noteTask(c, taskId(located.at, located.seq));
-  const { task } = answered(await eraseInShard(door, located, deadline));
-  const ended = task ?? (await readEnded(door, located, deadline));
+  const { task } = answered(await eraseInShard(door, located, rev, deadline));
+  const ended = task ?? (await readEnded(door, located, rev, deadline));
   if (ended !== null) await bury(door, located, ended, deadline);
   return new Response(null, { status: 204 });
 }
 
 /** Tried once more where no answer came: twice is once. */
-async function eraseInShard({ ports, log }: Door, { at, seq }: Located, deadline: number): Promise<EraseAnswer> {
+async function eraseInShard(
+  { ports, log }: Door,
+  { at, seq }: Located,
+  rev: number | null,
+  deadline: number,
+): Promise<EraseAnswer> {
   const whom = `Shard ${at.shard} of ${at.queue}`;
   const tell = () =>
     ask(ports, log, { whom, ms: timeLeft(ports, deadline), lost: "unavailable" }, () =>
-      ports.shard(at).erase({ v: 1, seq }),
+      ports.shard(at).erase({ v: 1, seq, rev }),
     );
   const first = await tell();
   return !first.ok && first.code === "unavailable" && ports.now() < deadline ? await tell() : first;
 }
 
 /** What D1 has; null: a tombstone already. @throws Problem where it is nowhere, or D1 does not answer */
-async function readEnded(door: Door, located: Located, deadline: number): Promise<Ended | null> {
+async function readEnded(
+  door: Door,
+  located: Located,
+  rev: number | null,
+  deadline: number,
+): Promise<Ended | null> {
   const [kept] = await readKept(door, located, [located.seq], { texts: false, deadline });
-  if (kept !== undefined && isFound(kept)) return kept.record;
+  if (kept !== undefined && isFound(kept)) {
+    checkRevision(kept.record, rev);
+    return kept.record;
+  }
   if (kept?.code === "task-deleted") return null;
   throw problemOf(kept ?? { code: "task-unknown", detail: "There is no such task." });
 }

@@ -66,6 +66,30 @@ describe("222 If-Match", () => {
     expect(await changed(Number(rev))).toMatchObject({ status: 409, body: { code: "task-finished" } });
   });
 
+  it("of another revision stops a cancellation and a deletion too, and of its own none", async () => {
+    const path = await submitted();
+    const told = (rev: number) => ({ headers: { "if-match": `"${rev}"` } });
+    await call("PATCH", path, { priority: 9 });
+    const mismatch = { status: 412, body: { code: "rev-mismatch" } };
+    expect(await call("POST", `${path}/cancel`, undefined, told(99))).toMatchObject(mismatch);
+    expect((await call("GET", path)).body).toMatchObject({ status: "QUEUED", rev: 2 });
+    expect(await call("POST", `${path}/cancel`, undefined, told(2))).toMatchObject({ status: 200, body: { rev: 3 } });
+    expect(await call("DELETE", path, undefined, told(2))).toMatchObject(mismatch);
+    const left = async () => (await call("GET", "/queues/control")).body.counts?.outboxRows;
+    await vi.waitUntil(async () => (await left()) === 0, { timeout: 10_000 });
+    expect(await call("POST", `${path}/cancel`, undefined, told(2))).toMatchObject(mismatch);
+    expect(await call("DELETE", path, undefined, told(2))).toMatchObject(mismatch);
+    expect((await call("DELETE", path, undefined, told(3))).status).toBe(204);
+    expect((await call("DELETE", path, undefined, told(3))).status).toBe(204);
+  });
+
+  it("of a cancellation whose answer is lost: it is not sent again, since its own doing is another revision", async () => {
+    const path = await submitted();
+    const { fetch, asked } = deaf("cancel");
+    const reply = await call("POST", `${path}/cancel`, undefined, { fetch, headers: { "if-match": '"1"' } });
+    expect([reply.status, reply.body.code, asked()]).toEqual([503, "outcome-unknown", 1]);
+  });
+
   it.each(["", " ", '""', '"1", "2"', 'W/"1"', "1"])("of %j is 422, and nothing is changed", async (told) => {
     const path = await submitted();
     // On its way into workerd an empty header is lost, so the Worker is handed the request itself.
@@ -93,6 +117,18 @@ describe("218 a cancellation", () => {
     expect((await call("GET", `${path}?wait=10`)).body).toMatchObject({ status: "EXPIRED" });
     expect(await call("POST", `${path}/cancel`)).toMatchObject({ status: 409, body: { code: "task-finished" } });
   });
+});
+
+it.each([
+  ["POST", "/queues/control/pause", "If-Match"],
+  ["PUT", "/queues/control", "If-Match"],
+  ["GET", "/queues/control", "If-Match"],
+  ["POST", "/queues/control/resume", "Idempotency-Key"],
+  ["POST", "/tasks/submissions/control.0.0000000000a/cancel", "Idempotency-Key"],
+  ["PATCH", "/queues/control", "Idempotency-Key"],
+])("199 %s %s would ignore the header %s, and is 422", async (method, path, name) => {
+  const reply = await call(method, path, undefined, { headers: { [name]: '"1"' } });
+  expect(reply).toMatchObject({ status: 422, body: { errors: [{ pointer: `${name}:` }] } });
 });
 
 it("199 278 a replay with a body of null is 422, one without a body is not", async () => {

@@ -12,14 +12,17 @@ import { readOne } from "../reads/read.ts";
 import { refuse, type Shard } from "../shard.ts";
 import { forgetResultOf } from "../submit/cache-rows.ts";
 import { forgetEmptyKeys } from "../waiting/lane-rows.ts";
+import { findRevisionFault } from "../waiting/revision.ts";
 import { markErased } from "./erased-marks.ts";
 import { forgetDeliveriesOf } from "./forget-deliveries.ts";
 import { removeFromOutbox, sendHistory } from "./outbox.ts";
 
-export function erase(shard: Shard, { seq }: EraseRequest): EraseAnswer {
+export function erase(shard: Shard, { seq, rev = null }: EraseRequest): EraseAnswer {
   const { memory, ports } = shard;
   if (!memory.hasTables) return { v: 1, ok: true, task: null };
   const known = readOne(shard, seq);
+  const fault = rev === null ? null : findRevisionFault(known, rev);
+  if (fault) return fault;
   if (known !== null && !isFinished(known.status))
     return refuse("task-unfinished", `The task is ${known.status}; what has not ended is cancelled first.`);
   const now = ports.now();

@@ -2,9 +2,7 @@
  * Cancels a task by id. One that waits has ended by that; one that runs is asked to stop, and ends when its session says
  * so, 10 s later, or with its lease. Nothing is written where it was asked for already, so the call may be repeated.
  */
-import type { Seq } from "../../../core/ids.ts";
-import type { Versioned } from "../../../core/schema/answer.ts";
-import type { TaskAnswer } from "../../../core/schema/rpc.ts";
+import type { ShardRpc, TaskAnswer } from "../../../core/schema/rpc.ts";
 import { afterOperation } from "../after.ts";
 import { readOne } from "../reads/read.ts";
 import { tellWaiters } from "../reads/wait.ts";
@@ -12,10 +10,13 @@ import type { Shard } from "../shard.ts";
 import { type TaskRow, waitingRow } from "../task-rows.ts";
 import { askToStop, tellToStop } from "./ask-to-stop.ts";
 import { leaveWaiting } from "./leave-waiting.ts";
+import { findRevisionFault } from "./revision.ts";
 
-export function cancel(shard: Shard, { seq }: Versioned & { readonly seq: Seq }): TaskAnswer {
+export function cancel(shard: Shard, { seq, rev = null }: Parameters<ShardRpc["cancel"]>[0]): TaskAnswer {
   const now = shard.ports.now();
   if (!shard.memory.hasTables) return { v: 1, ok: true, task: null };
+  const fault = rev === null ? null : findRevisionFault(readOne(shard, seq), rev);
+  if (fault) return fault;
   const waiting = waitingRow(shard.sql, seq);
   if (waiting) cancelWaiting(shard, waiting, now);
   else {

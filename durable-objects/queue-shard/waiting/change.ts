@@ -12,14 +12,15 @@ import { refuse, type Shard } from "../shard.ts";
 import { forgetKey } from "../submit/dedup-rows.ts";
 import { changedOptions, optionsOf, recordOf, type TaskRow, waitingRow } from "../task-rows.ts";
 import { type Changes, changeWaiting } from "./change-waiting.ts";
+import { findRevisionFault } from "./revision.ts";
 
 export function change(shard: Shard, { seq, rev, changes }: ChangeRequest): TaskAnswer {
   const now = shard.ports.now();
   if (!shard.memory.hasTables) return { v: 1, ok: true, task: null };
   const row = waitingRow(shard.sql, seq);
   const known = row ? recordOf(row) : readOne(shard, seq);
-  if (known !== null && rev !== null && known.rev !== rev)
-    return refuse("rev-mismatch", `the task has revision ${known.rev} by now, not ${rev}`);
+  const fault = rev === null ? null : findRevisionFault(known, rev);
+  if (fault) return fault;
   if (known?.status === "RUNNING") return refuse("task-running", "what runs cannot be changed; it can be cancelled");
   if (!row) return { v: 1, ok: true, task: known };
   const { runAt } = changes;
