@@ -32,6 +32,7 @@ export const ERRORS = {
   "already-redriven": { status: 409, retryable: false, title: "The dead letter was redriven with another edit" },
   "task-running": { status: 409, retryable: false, title: "The task runs" },
   "rev-mismatch": { status: 412, retryable: false, title: "The task has changed meanwhile" },
+  "webhook-exists": { status: 409, retryable: false, title: "The queue has a webhook of that url" },
   "schedule-exists": { status: 409, retryable: false, title: "A schedule of that id exists" },
   "schedule-finished": { status: 409, retryable: false, title: "The schedule has no fire ahead" },
   "setting-fixed": { status: 409, retryable: false, title: "That setting is fixed when the queue is made" },

@@ -4,7 +4,8 @@
  */
 import type { Seq } from "./ids.ts";
 import { canonicalJson } from "./json.ts";
-import type { Dedup, Idempotency } from "./schema/rpc.ts";
+import type { Idempotency } from "./schema/answer.ts";
+import type { Dedup } from "./schema/rpc.ts";
 import type { SubmittedTask, Unique } from "./schema/submission.ts";
 
 /** How long an Idempotency-Key is remembered. */

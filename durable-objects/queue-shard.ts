@@ -29,6 +29,7 @@ import { drain } from "./queue-shard/drain.ts";
 import { listDeliveries, pingWebhook, redeliver } from "./queue-shard/ended/deliveries.ts";
 import { erase } from "./queue-shard/ended/erase.ts";
 import { explain } from "./queue-shard/reads/explain.ts";
+import { firstSeq } from "./queue-shard/reads/first-seq.ts";
 import { next } from "./queue-shard/reads/next.ts";
 import { read } from "./queue-shard/reads/read.ts";
 import { summarize } from "./queue-shard/reads/summarize.ts";
@@ -74,6 +75,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   read(request: Parameters<ShardRpc["read"]>[0]) {
     return this.#answer((shard) => read(shard, request));
+  }
+  firstSeq(request: Parameters<ShardRpc["firstSeq"]>[0]) {
+    return this.#answer((shard) => firstSeq(shard, request));
   }
   wait(request: Parameters<ShardRpc["wait"]>[0]): Promise<ReadAnswer> {
     return this.#answerLater((shard, respond) => wait(shard, request, respond));

@@ -26,3 +26,20 @@ export type Answer<T> = (Versioned & { readonly ok: true } & T) | Refusal;
 
 /** `sessions`: consumers' sessions that have not ended yet; asked again, the drain goes on. */
 export type DrainAnswer = Answer<{ readonly sessions: number }>;
+
+/** The same key and fingerprint again are answered what the first were; another fingerprint is refused. */
+export interface Idempotency {
+  /** Hash of the caller's Idempotency-Key, with the path before it where paths share a place. */
+  readonly key: string;
+  /** Of the body that came with it. */
+  readonly fingerprint: string;
+}
+
+/** A request to the Directory that may come under an Idempotency-Key. */
+export interface Keyed {
+  readonly idempotency?: Idempotency | null;
+}
+export interface Replayed {
+  /** This is the answer that the Idempotency-Key got the first time. */
+  readonly replayed?: true;
+}

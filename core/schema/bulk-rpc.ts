@@ -5,7 +5,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { QueueName, Seq, TaskId } from "../ids.ts";
 import type { UnfinishedStatus } from "../status.ts";
-import type { Answer, Versioned } from "./answer.ts";
+import type { Answer, Keyed, Replayed, Versioned } from "./answer.ts";
 import type { DeadFilter, RedriveEdit } from "./dead-letters-rpc.ts";
 import type { RateSetting } from "./queue-settings.ts";
 
@@ -151,7 +151,9 @@ type JobAnswer = Answer<{ readonly job: Job }>;
 
 export interface JobRpc {
   /** Refused: `queue-unknown`, `too-many-jobs`. */
-  startJob(request: Versioned & { readonly definition: JobDefinition }): Promise<JobAnswer>;
+  startJob(
+    request: Versioned & Keyed & { readonly definition: JobDefinition },
+  ): Promise<Answer<{ readonly job: Job } & Replayed>>;
   /** Refused: `job-unknown`. */
   getJob(request: ById): Promise<JobAnswer>;
   /** The newest first; those that have ended are kept for seven days, a hundred at most. */

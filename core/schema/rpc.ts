@@ -4,7 +4,7 @@ import type { Seq, TaskId } from "../ids.ts";
 import type { RetryPolicy } from "../retry.ts";
 import type { Status, WaitingStatus } from "../status.ts";
 import type { TaskRecord } from "../task.ts";
-import type { Answer, DrainAnswer, Versioned } from "./answer.ts";
+import type { Answer, DrainAnswer, Idempotency, Versioned } from "./answer.ts";
 import type { BulkRpc } from "./bulk-rpc.ts";
 import type { CachePlace, CacheRpc, CacheUse } from "./cache-rpc.ts";
 import type { Callback } from "./callback.ts";
@@ -83,14 +83,6 @@ export type OnConflict = "return" | "reject" | "replace";
 /** queued: while the task waits. running: until it has ended. window: for `ttlMs`, whatever becomes of it. */
 export type Within = "queued" | "running" | "window";
 
-/** The same key and fingerprint again are answered what the first were; another fingerprint is refused. */
-export interface Idempotency {
-  /** Hash of the caller's Idempotency-Key. */
-  readonly key: string;
-  /** Of the body that came with it. */
-  readonly fingerprint: string;
-}
-
 export interface SubmitRequest extends Versioned {
   readonly settingsVersion: number;
   /** By which the tasks were placed: which making of the queue they were meant for. Absent: not asked. */
@@ -155,6 +147,13 @@ export interface ReadRequest extends Versioned {
   readonly texts?: boolean;
 }
 export type ReadAnswer = Answer<{ readonly tasks: readonly (TaskRecord | null)[] }>;
+
+export interface FirstSeqRequest extends Versioned {
+  /** Which making of the queue is meant. */
+  readonly generation: number;
+}
+/** Tasks with a lower seq are of a making before; null: the shard has not heard of that making, and has nothing of it. */
+export type FirstSeqAnswer = Answer<{ readonly first: number | null }>;
 
 /** What is to be different of a task that waits; absent: stays. */
 export interface TaskChanges {
@@ -230,6 +229,7 @@ export interface ShardRpc
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   /** At most 100 seqs; null for those that the shard does not hold (any more). */
   read(request: ReadRequest): Promise<ReadAnswer>;
+  firstSeq(request: FirstSeqRequest): Promise<FirstSeqAnswer>;
   /** Answers when the task has ended, or after `waitMs` with what it is then. */
   wait(request: Versioned & { readonly seq: Seq; readonly waitMs: number }): Promise<ReadAnswer>;
   /** Counts of a batch by status, of those that the shard still holds; with `waitMs` when all have ended, or after it. */

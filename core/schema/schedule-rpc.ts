@@ -4,7 +4,7 @@
  */
 import type { QueueName, TaskId, TenantName } from "../ids.ts";
 import type { MissedPolicy, Timing } from "../schedule.ts";
-import type { Answer, Versioned } from "./answer.ts";
+import type { Answer, Keyed, Replayed, Versioned } from "./answer.ts";
 
 /** What a user says about a schedule. */
 export interface ScheduleDefinition {
@@ -55,12 +55,13 @@ interface ById extends Versioned {
 export interface ScheduleRpc {
   /** `id` null: one is made. 409 `schedule-exists`. */
   createSchedule(
-    request: Versioned & {
-      readonly id: string | null;
-      readonly definition: ScheduleDefinition;
-      readonly paused: boolean;
-    },
-  ): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
+    request: Versioned &
+      Keyed & {
+        readonly id: string | null;
+        readonly definition: ScheduleDefinition;
+        readonly paused: boolean;
+      },
+  ): Promise<Answer<{ readonly schedule: ScheduleRecord } & Replayed>>;
   /** Makes it or replaces all of it but its counts. Timing that stays equal is not begun anew. `paused` null: as it is. */
   putSchedule(
     request: ById & { readonly definition: ScheduleDefinition; readonly paused: boolean | null },

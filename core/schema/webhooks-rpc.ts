@@ -4,7 +4,7 @@
  */
 import type { QueueName, Seq } from "../ids.ts";
 import type { FinishedStatus } from "../status.ts";
-import type { Answer, Versioned } from "./answer.ts";
+import type { Answer, Keyed, Replayed, Versioned } from "./answer.ts";
 
 /** Text as Standard Webhooks has it: `whsec_` and base64. */
 export interface WebhookSecret {
@@ -56,14 +56,14 @@ export interface Told {
   readonly shards: { readonly asked: number; readonly answered: number };
 }
 export type WebhookAnswer = Answer<{ readonly webhook: WebhookRecord } & Told>;
-export type SecretsAnswer = Answer<{ readonly secrets: readonly WebhookSecret[] }>;
+export type SecretsAnswer = Answer<{ readonly secrets: readonly WebhookSecret[] } & Replayed>;
 
 /** Refused everywhere: 404 `webhook-unknown`. */
 export interface WebhooksRpc {
-  /** 404 `queue-unknown`, 422 where the queue has as many as it may. */
+  /** 404 `queue-unknown`, 422 where the queue has as many as it may, 409 `webhook-exists` where one has that url. */
   createWebhook(
-    request: Versioned & { readonly queue: QueueName; readonly url: string } & WebhookChanges,
-  ): Promise<Answer<{ readonly webhook: WebhookRecord; readonly secret: string } & Told>>;
+    request: Versioned & Keyed & { readonly queue: QueueName; readonly url: string } & WebhookChanges,
+  ): Promise<Answer<{ readonly webhook: WebhookRecord; readonly secret: string } & Told & Replayed>>;
   getWebhook(request: ById): Promise<Answer<{ readonly webhook: WebhookRecord }>>;
   /** By id, of one queue or (null) of all. `next` null: that was the last. */
   listWebhooks(
@@ -74,7 +74,9 @@ export interface WebhooksRpc {
   /** A shard was answered 410. Nothing changes where it is disabled already. */
   webhookGone(request: ById): Promise<Answer<object>>;
   /** Of a webhook, or (id null) of the tenant's callbacks; the one that counts first. */
-  webhookSecrets(request: Versioned & { readonly id: string | null; readonly rotate: boolean }): Promise<SecretsAnswer>;
+  webhookSecrets(
+    request: Versioned & Keyed & { readonly id: string | null; readonly rotate: boolean },
+  ): Promise<SecretsAnswer>;
 }
 
 // ---------------------------------------------------------------------------------------------- shards

@@ -11,6 +11,7 @@ const REASONS = `SELECT
   (SELECT min(try_at) FROM push) AS push,
   (SELECT min(look_at) FROM scaling) AS look,
   (SELECT min(try_at) FROM job_part WHERE try_at IS NOT NULL) AS job,
+  (SELECT min(try_at) FROM gone) AS gone,
   (SELECT register_at FROM directory) AS register`;
 
 /** An alarm this overdue is taken for lost: the platform forgets one that failed six times. */
@@ -19,9 +20,9 @@ const LOST_AFTER_MS = 5_000;
 /** Unix ms; null: nothing to wake for. */
 export function nextAlarm(state: DirectoryState): number | null {
   const reasons = state.sql.all<Record<string, number | null>>(REASONS)[0] ?? {};
-  const { fire, retry, push, look, job, register } = reasons;
+  const { fire, retry, push, look, job, gone, register } = reasons;
   let next: number | null = null;
-  for (const at of [fire, retry, push, look, job, state.isRoot ? null : register])
+  for (const at of [fire, retry, push, look, job, gone, state.isRoot ? null : register])
     if (typeof at === "number" && (next === null || at < next)) next = at;
   return next;
 }

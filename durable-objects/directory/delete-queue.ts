@@ -1,8 +1,9 @@
 /**
  * Deletes a queue. What is left is its name with `deleted`: pushed to its shards like any change, it makes them forget
- * what they hold and refuse what still comes; made again, its numbers go on.
- * Must stay true: unless forced, nothing is lost. So the queue must be draining and every shard know it (then nothing
- * can come any more), and only then is it looked whether it is empty.
+ * what they hold and refuse what still comes; made again, its numbers go on. What has ended in it goes with it: results
+ * and history, which are deleted in the background (forget-history.ts).
+ * Must stay true: unless forced, no task is lost that has not ended, or that waits to be redriven or told of. So the queue
+ * must be draining and every shard know it (then nothing can come any more), and only then is it looked whether it is empty.
  */
 import { countOf } from "../../core/count-of.ts";
 import { noSuchQueue } from "../../core/errors.ts";
@@ -10,6 +11,7 @@ import type { QueueName } from "../../core/ids.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { summarizeShards } from "./ask-shards.ts";
+import { noteGone } from "./forget-history.ts";
 import { noteEvent } from "./note-event.ts";
 import { write } from "./perform.ts";
 import { outstanding, oweSettings, sendSettings } from "./push-settings.ts";
@@ -44,6 +46,7 @@ export async function deleteQueue(
     const { settings, createdAt } = entry;
     const left = saveQueue(state, queue, { ...settings, deleted: true, version: settings.version + 1 }, createdAt);
     state.sql.run(NO_WEBHOOKS, queue);
+    noteGone(state, entry);
     noteEvent(state, "queue-deleted", force ? `${queue}, with what it held` : queue, queue);
     return done({ pushes: oweSettings(state, left) });
   });

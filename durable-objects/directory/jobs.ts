@@ -1,12 +1,13 @@
 /** Jobs over many tasks of a queue: begun, looked at, cancelled. The alarm works them off (work-jobs.ts). */
 import { noSuchQueue } from "../../core/errors.ts";
 import { parseTaskId, type QueueName } from "../../core/ids.ts";
-import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import type { Answer, Keyed, Refusal, Replayed } from "../../core/schema/answer.ts";
 import type { Job, JobDefinition } from "../../core/schema/bulk-rpc.ts";
 import { allJobs, countActiveJobs, endJob, findJob, insertJob } from "./job-rows.ts";
 import { read, write } from "./perform.ts";
 import { findQueue } from "./queue-entry.ts";
 import { type DirectoryState, done, refuse } from "./state.ts";
+import { writeOnce } from "./write-once.ts";
 
 const MOST_ACTIVE = 32;
 
@@ -14,9 +15,10 @@ type JobAnswer = Answer<{ readonly job: Job }>;
 
 export async function startJob(
   state: DirectoryState,
-  { definition }: { readonly definition: JobDefinition },
-): Promise<JobAnswer> {
-  return write(state, () => {
+  request: Keyed & { readonly definition: JobDefinition },
+): Promise<Answer<{ readonly job: Job } & Replayed>> {
+  const { definition } = request;
+  return writeOnce(state, request, () => {
     const entry = findQueue(state, definition.queue);
     if (!entry) return refuse("queue-unknown", noSuchQueue(definition.queue), { pointer: "/queue" });
     if (countActiveJobs(state) >= MOST_ACTIVE)

@@ -155,4 +155,38 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
     // The index finds what is to go of a kind: each has its own thousand.
     statements: ["ALTER TABLE event ADD COLUMN queue TEXT", "CREATE INDEX event_kind ON event (kind)"],
   },
+  {
+    // What was answered under an Idempotency-Key, by path and hash of the key (write-once.ts).
+    id: "220-request-keys",
+    statements: [
+      `CREATE TABLE request_key (
+        key TEXT PRIMARY KEY,
+        fingerprint TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        expires_at INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID`,
+      "CREATE INDEX request_key_expiry ON request_key (expires_at)",
+    ],
+  },
+  {
+    // What history may still have of deleted queues (forget-history.ts). `marks`: JSON, a seq a shard, null: not known yet.
+    id: "221-gone",
+    statements: [
+      `CREATE TABLE gone (
+        queue TEXT NOT NULL,
+        generation INTEGER NOT NULL,
+        history INTEGER NOT NULL,
+        marks TEXT NOT NULL,
+        cursor TEXT,
+        passes INTEGER NOT NULL DEFAULT 0,
+        try_at INTEGER NOT NULL,
+        PRIMARY KEY (queue, generation)
+      ) STRICT, WITHOUT ROWID`,
+      `INSERT INTO gone (queue, generation, history, marks, try_at)
+        SELECT name, coalesce(json_extract(settings, '$.generation'), 1), coalesce(json_extract(settings, '$.history'), 0),
+          (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < shards_ever)
+            SELECT json_group_array(NULL) FROM n), 0
+        FROM queue WHERE json_extract(settings, '$.deleted')`,
+    ],
+  },
 ];

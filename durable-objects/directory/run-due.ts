@@ -6,6 +6,7 @@
  */
 import { describeThrown } from "../../core/log.ts";
 import { arm } from "./arm.ts";
+import { forgetHistory } from "./forget-history.ts";
 import { sendSettings } from "./push-settings.ts";
 import { registerAtRoot } from "./register-tenant.ts";
 import { scaleQueues } from "./scale-queues.ts";
@@ -43,6 +44,7 @@ async function send(state: DirectoryState, due: DueWork): Promise<void> {
     sendSettings(state, due.pushes),
     scaleQueues(state, due.looks),
     workJobs(state, due.portions),
+    forgetHistory(state, due.gone),
     due.register ? registerAtRoot(state) : undefined,
   ]);
 }

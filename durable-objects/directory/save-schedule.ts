@@ -3,7 +3,7 @@
  * each deployment neither shifts `everySeconds` nor fires a one-time schedule twice.
  */
 import { anchorOf, type FireRule, firstFire, nextFire } from "../../core/schedule.ts";
-import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import type { Answer, Keyed, Refusal, Replayed } from "../../core/schema/answer.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
 import { definitionFault, invalid } from "./check-definition.ts";
 import { endWaitingFires } from "./pending-fire.ts";
@@ -20,13 +20,14 @@ import {
   updateSchedule,
 } from "./schedule-row.ts";
 import { type DirectoryState, done, refuse } from "./state.ts";
+import { writeOnce } from "./write-once.ts";
 
 export async function createSchedule(
   state: DirectoryState,
-  request: { readonly id: string | null; readonly definition: ScheduleDefinition; readonly paused: boolean },
-): Promise<Answer<{ readonly schedule: ScheduleRecord }>> {
+  request: Keyed & { readonly id: string | null; readonly definition: ScheduleDefinition; readonly paused: boolean },
+): Promise<Answer<{ readonly schedule: ScheduleRecord } & Replayed>> {
   const id = request.id ?? state.ports.uuid();
-  return write(state, () => {
+  return writeOnce(state, request, () => {
     if (findSchedule(state, id))
       return refuse("schedule-exists", `There is a schedule ${id} already; PUT replaces it.`);
     return make(state, id, request.definition, request.paused);

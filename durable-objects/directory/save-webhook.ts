@@ -4,7 +4,7 @@
  */
 import { noSuchQueue } from "../../core/errors.ts";
 import type { QueueName } from "../../core/ids.ts";
-import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import type { Answer, Keyed, Refusal, Replayed } from "../../core/schema/answer.ts";
 import type {
   SecretsAnswer,
   Told,
@@ -20,31 +20,48 @@ import { outstanding, oweSettings, type Push, sendSettings } from "./push-settin
 import { allQueues, findOrMakeQueue, findQueue, renewQueue } from "./queue-entry.ts";
 import { ensureSigning, keepSigning, signingSecrets } from "./signing-secrets.ts";
 import { type DirectoryState, done, refuse } from "./state.ts";
-import { countWebhooks, findWebhook, type KeptWebhook, removeWebhook, saveWebhook } from "./webhook-row.ts";
+import {
+  countWebhooks,
+  findWebhook,
+  findWebhookTo,
+  type KeptWebhook,
+  removeWebhook,
+  saveWebhook,
+} from "./webhook-row.ts";
+import { writeOnce } from "./write-once.ts";
 
 /** They travel with the queue's settings, and each end is a delivery to each. */
 const MAX_OF_QUEUE = 10;
 
 export async function createWebhook(
   state: DirectoryState,
-  request: { readonly queue: QueueName; readonly url: string } & WebhookChanges,
-): Promise<Answer<{ readonly webhook: WebhookRecord; readonly secret: string } & Told>> {
+  request: Keyed & { readonly queue: QueueName; readonly url: string } & WebhookChanges,
+): Promise<Answer<{ readonly webhook: WebhookRecord; readonly secret: string } & Told & Replayed>> {
   const { queue, url, events = null, description = null, disabled = false } = request;
   const now = state.ports.now();
   const secret = makeSecret(state.ports.uuid);
   const id = `wh_${state.ports.uuid()}`;
   const times = { createdAt: now, updatedAt: now };
   const webhook = { id, queue, url, events, description, disabled, disabledReason: null, ...times };
-  const changed = write(state, () => {
+  const changed = writeOnce(state, request, () => {
     if (!findOrMakeQueue(state, queue)) return refuse("queue-unknown", noSuchQueue(queue), { pointer: "/queue" });
     if (countWebhooks(state, queue) >= MAX_OF_QUEUE)
       return refuse("invalid-request", `${queue} has ${MAX_OF_QUEUE} webhooks, which is the most`, {
         pointer: "/queue",
       });
-    return keep(state, { webhook, secrets: [secret] }, "made");
+    const fault = whyTwice(state, webhook);
+    if (fault) return fault;
+    return done({ webhook, secret: secret.secret, pushes: keep(state, { webhook, secrets: [secret] }, "made") });
   });
-  const told = await tell(state, changed);
-  return told.ok ? done({ webhook, secret: secret.secret, shards: told.shards }) : told;
+  if (!changed.ok) return changed;
+  const { pushes, ...made } = changed;
+  return { ...made, shards: await tell(state, pushes) };
+}
+
+/** A receiver is told once of an end. Inside a transaction. */
+function whyTwice(state: DirectoryState, { id, queue, url }: WebhookRecord): Refusal | null {
+  const other = findWebhookTo(state, queue, url, id);
+  return other === null ? null : refuse("webhook-exists", `${other} of ${queue} is told at that url already.`);
 }
 
 /** Enabled, it is sent what ends from then on. */
@@ -52,20 +69,21 @@ export async function changeWebhook(
   state: DirectoryState,
   { id, changes }: { readonly id: string; readonly changes: WebhookChanges },
 ): Promise<WebhookAnswer> {
-  let webhook: WebhookRecord | null = null;
   const changed = write(state, () => {
     const found = findWebhook(state, id);
     if (!found) return unknownWebhook(id);
     const reason = changes.disabled === undefined ? {} : { disabledReason: null };
-    webhook = { ...found.webhook, ...changes, ...reason };
+    const wanted = { ...found.webhook, ...changes, ...reason };
     // Nothing new: nothing is written, and shards that have not answered yet are asked again.
-    if (JSON.stringify(webhook) === JSON.stringify(found.webhook))
-      return done({ pushes: outstanding(state, webhook.queue) });
-    webhook = { ...webhook, updatedAt: state.ports.now() };
-    return keep(state, { ...found, webhook }, "changed");
+    if (JSON.stringify(wanted) === JSON.stringify(found.webhook))
+      return done({ webhook: wanted, pushes: outstanding(state, wanted.queue) });
+    const fault = changes.url === undefined ? null : whyTwice(state, wanted);
+    if (fault) return fault;
+    const webhook = { ...wanted, updatedAt: state.ports.now() };
+    return done({ webhook, pushes: keep(state, { ...found, webhook }, "changed") });
   });
-  const told = await tell(state, changed);
-  return told.ok && webhook ? done({ webhook, shards: told.shards }) : told.ok ? unknownWebhook(id) : told;
+  if (!changed.ok) return changed;
+  return done({ webhook: changed.webhook, shards: await tell(state, changed.pushes) });
 }
 
 /** What waits for it ends as failed. */
@@ -77,7 +95,8 @@ export async function deleteWebhook(state: DirectoryState, { id }: { readonly id
     noteEvent(state, "webhook-changed", `${id} of ${found.webhook.queue}: deleted`, found.webhook.queue);
     return done({ pushes: renew(state, [found.webhook.queue]) });
   });
-  return await tell(state, changed);
+  if (!changed.ok) return changed;
+  return done({ shards: await tell(state, changed.pushes) });
 }
 
 /** Its receiver said 410: it is disabled. */
@@ -95,53 +114,51 @@ export async function webhookGone(state: DirectoryState, { id }: { readonly id: 
     noteEvent(state, "webhook-disabled", `${id} of ${webhook.queue}: ${disabledReason}`, webhook.queue);
     return done({ pushes: renew(state, [webhook.queue]) });
   });
-  return await tell(state, changed);
+  if (!changed.ok) return changed;
+  return done({ shards: await tell(state, changed.pushes) });
 }
 
 /** Those that count now, the newest first; with `rotate` a new one, and the one before signs for a day more. */
 export async function webhookSecrets(
   state: DirectoryState,
-  { id, rotate }: { readonly id: string | null; readonly rotate: boolean },
+  request: Keyed & { readonly id: string | null; readonly rotate: boolean },
 ): Promise<SecretsAnswer> {
+  const { id, rotate } = request;
   const now = state.ports.now();
-  let secrets: readonly WebhookSecret[] = [];
-  const changed = write(state, () => {
+  const rotated = (secrets: readonly WebhookSecret[]) => rotateSecrets(secrets, state.ports.uuid, now);
+  const changed = writeOnce(state, request, () => {
     if (id === null) {
       const isNew = ensureSigning(state);
-      secrets = signingSecrets(state);
-      if (!isNew && !rotate) return done({ pushes: [] });
-      if (!isNew) secrets = rotateSecrets(secrets, state.ports.uuid, now);
+      const known = signingSecrets(state);
+      if (!isNew && !rotate) return done({ secrets: known, pushes: [] });
+      const secrets = isNew ? known : rotated(known);
       keepSigning(state, secrets);
       noteEvent(state, "webhook-changed", "a new secret signs tasks' callbacks", null);
-      return done({
-        pushes: renew(
-          state,
-          allQueues(state).map(({ queue }) => queue),
-        ),
-      });
+      const queues = allQueues(state).map(({ queue }) => queue);
+      return done({ secrets, pushes: renew(state, queues) });
     }
     const found = findWebhook(state, id);
     if (!found) return unknownWebhook(id);
-    secrets = found.secrets;
-    if (!rotate) return done({ pushes: [] });
-    secrets = rotateSecrets(secrets, state.ports.uuid, now);
-    return keep(state, { ...found, secrets }, "given another secret");
+    if (!rotate) return done({ secrets: found.secrets, pushes: [] });
+    const secrets = rotated(found.secrets);
+    return done({ secrets, pushes: keep(state, { ...found, secrets }, "given another secret") });
   });
-  const told = await tell(state, changed);
-  return told.ok ? done({ secrets: secretsAt(secrets, now) }) : told;
+  if (!changed.ok) return changed;
+  await tell(state, changed.pushes);
+  const { replayed } = changed;
+  return done({ secrets: secretsAt(changed.secrets, now), ...(replayed && { replayed }) });
 }
 
 export function unknownWebhook(id: string): Refusal {
   return refuse("webhook-unknown", `There is no webhook ${id}.`);
 }
 
-type Owed = Answer<{ readonly pushes: readonly Push[] }>;
-
-function keep(state: DirectoryState, kept: KeptWebhook, deed: string): Owed {
+/** Inside a transaction. */
+function keep(state: DirectoryState, kept: KeptWebhook, deed: string): Push[] {
   const { id, queue } = kept.webhook;
   saveWebhook(state, kept);
   noteEvent(state, "webhook-changed", `${id} of ${queue}: ${deed}`, queue);
-  return done({ pushes: renew(state, [queue]) });
+  return renew(state, [queue]);
 }
 
 /** Inside a transaction. */
@@ -152,8 +169,6 @@ function renew(state: DirectoryState, queues: readonly QueueName[]): Push[] {
   });
 }
 
-async function tell(state: DirectoryState, changed: Owed): Promise<Answer<Told>> {
-  if (!changed.ok) return changed;
-  const answered = await sendSettings(state, changed.pushes);
-  return done({ shards: { asked: changed.pushes.length, answered } });
+async function tell(state: DirectoryState, pushes: readonly Push[]): Promise<Told["shards"]> {
+  return { asked: pushes.length, answered: await sendSettings(state, pushes) };
 }

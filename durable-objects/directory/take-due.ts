@@ -13,6 +13,7 @@ import { placementKey, placeTask } from "../../core/placement.ts";
 import { chooseFires, dueFires, MAX_COUNTED } from "../../core/schedule.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
 import { findRoute } from "./find-route.ts";
+import { takeDueGone } from "./forget-history.ts";
 import { noteEvent } from "./note-event.ts";
 import {
   addPending,
@@ -33,6 +34,7 @@ import { takeDueLooks } from "./scale-queues.ts";
 import { dueSchedules, findSchedule, payloadOf, ruleOf, type ScheduleRow } from "./schedule-row.ts";
 import type { DirectoryState } from "./state.ts";
 import { type DuePortion, takeDuePortions } from "./work-jobs.ts";
+import { forgetRequestKeys } from "./write-once.ts";
 
 const MOVE_ON = "UPDATE schedule SET next_at = ? WHERE id = ?";
 const STOP = "UPDATE schedule SET next_at = NULL, paused = 1 WHERE id = ?";
@@ -51,12 +53,15 @@ export interface DueWork {
   readonly looks: readonly QueueName[];
   /** Of jobs. */
   readonly portions: readonly DuePortion[];
+  /** Deleted queues of which history is to forget more. */
+  readonly gone: ReturnType<typeof takeDueGone>;
   readonly register: boolean;
 }
 
 /** Inside a transaction. */
 export function takeDue(state: DirectoryState, now: number): DueWork {
   const fires = new Outgoing(state);
+  forgetRequestKeys(state, now);
   missPastFires(state, now);
   for (const fire of duePending(state, now, MAX_FIRES)) {
     const row = findSchedule(state, fire.schedule);
@@ -74,6 +79,7 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
     pushes: takeDuePushes(state, now),
     looks: takeDueLooks(state, now),
     portions: takeDuePortions(state, now),
+    gone: takeDueGone(state, now),
     register: takeRegistration(state, now),
   };
 }

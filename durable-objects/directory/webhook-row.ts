@@ -8,6 +8,7 @@ const COLUMNS = "id, queue, url, events, description, disabled, disabled_reason,
 const FIND = `SELECT ${COLUMNS} FROM webhook WHERE id = ?`;
 const LIST = `SELECT ${COLUMNS} FROM webhook WHERE id > ?1 AND (?2 IS NULL OR queue = ?2) ORDER BY id LIMIT ?3`;
 const COUNT = "SELECT count(*) AS count FROM webhook WHERE queue = ?";
+const FIND_TO = "SELECT id FROM webhook WHERE queue = ? AND url = ? AND id <> ? LIMIT 1";
 const SAVE = `INSERT OR REPLACE INTO webhook (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const DELETE = "DELETE FROM webhook WHERE id = ?";
 
@@ -43,6 +44,11 @@ export function webhooksAfter(
   limit: number,
 ): WebhookRecord[] {
   return state.sql.all<WebhookRow>(LIST, after, queue, limit).map((row) => toKept(row).webhook);
+}
+
+/** Another one of the queue with that url. */
+export function findWebhookTo(state: DirectoryState, queue: QueueName, url: string, otherThan: string): string | null {
+  return state.sql.all<{ id: string }>(FIND_TO, queue, url, otherThan)[0]?.id ?? null;
 }
 
 export function countWebhooks(state: DirectoryState, queue: QueueName): number {

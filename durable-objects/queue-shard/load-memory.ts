@@ -11,7 +11,7 @@ import { IS_ANY_HELD, NEXT_KEY } from "./submit/dedup-rows.ts";
 import { type LaneRow, laneKeyOf } from "./waiting/lane-rows.ts";
 
 const HAS_TABLES = "SELECT 1 AS one FROM sqlite_master WHERE type = 'table' AND name = 'shard'";
-const SHARD_ROW = "SELECT seq_reserved, settings FROM shard";
+const SHARD_ROW = "SELECT seq_reserved, first_seq, settings FROM shard";
 const LAST_SEQ = "SELECT max(seq) AS seq FROM task";
 const LANES = "SELECT no, priority, type, version, limit_key, fairness_key, mode FROM lane";
 const LANE_COUNTS = "SELECT lane, count(*) AS count, min(seq) AS head FROM task WHERE status = 'QUEUED' GROUP BY lane";
@@ -36,8 +36,9 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   if (sql.all(HAS_TABLES).length === 0) return memory;
   memory.hasTables = true;
 
-  const row = sql.all<{ seq_reserved: number; settings: string | null }>(SHARD_ROW)[0];
+  const row = sql.all<{ seq_reserved: number; first_seq: number; settings: string | null }>(SHARD_ROW)[0];
   memory.seqReserved = row?.seq_reserved ?? 0;
+  memory.firstSeq = row?.first_seq ?? 0;
   memory.settings = row?.settings ? withDefaults(JSON.parse(row.settings) as QueueSettings) : null;
   const highest = sql.all<{ seq: number | null }>(LAST_SEQ)[0]?.seq ?? 0;
   memory.lastSeq = Math.max(highest, memory.seqReserved);

@@ -54,6 +54,8 @@ export interface Memory {
   settings: QueueSettings | null;
   lastSeq: number;
   seqReserved: number;
+  /** Lower ones were given to tasks of a making of the queue that was deleted. */
+  firstSeq: number;
   lanes: Lanes;
   lastLane: number;
   /** SCHEDULED and RETRYING. */
@@ -108,6 +110,7 @@ export function emptyMemory(): Memory {
     settings: null,
     lastSeq: 0,
     seqReserved: 0,
+    firstSeq: 0,
     lanes: new Lanes(),
     lastLane: 0,
     due: { count: 0, next: null },

@@ -196,4 +196,12 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
       "DROP INDEX dedup_expiry",
     ],
   },
+  {
+    // Ids below it are of a making of the queue that was deleted.
+    id: "220-first-seq",
+    statements: [
+      "ALTER TABLE shard ADD COLUMN first_seq INTEGER NOT NULL DEFAULT 0",
+      "UPDATE shard SET first_seq = seq_reserved + 1 WHERE json_extract(settings, '$.deleted')",
+    ],
+  },
 ];

@@ -37,11 +37,13 @@ const NoFields = z.strictObject({});
 /**
  * For a route that reads no body: there may be none, or one without fields.
  * @param limit bytes
+ * @returns the body as it came
  * @throws Problem as {@link readJson} and {@link checkBody}
  */
-export async function refuseFields(request: Request, limit: number): Promise<void> {
-  const body = await readOptionalJson(request, limit);
-  if (body !== undefined) checkBody(NoFields, body);
+export async function refuseFields(request: Request, limit: number): Promise<Body["bytes"]> {
+  const { value, bytes } = await readOptionalBody(request, limit);
+  if (value !== undefined) checkBody(NoFields, value);
+  return bytes;
 }
 
 /** The body, parsed; undefined where there is none. @throws Problem as {@link readJson} */

@@ -4,6 +4,7 @@
  */
 import { workAt } from "../../core/bulk-work.ts";
 import type { QueueName } from "../../core/ids.ts";
+import type { Idempotency } from "../../core/schema/answer.ts";
 import { BulkSchema, type BulkTold, RedriveSchema } from "../../core/schema/bulk.ts";
 import { iso } from "../../core/task.ts";
 import { askDirectory } from "../ask-directory.ts";
@@ -12,18 +13,22 @@ import { asOfOf, readWork, type Work } from "../bulk/read-work.ts";
 import { jobSummary, jobView } from "../bulk/show-job.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
-import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { checkBody, readBody, refuseFields } from "../middleware/read-body.ts";
 import { readQueue } from "../read/read-query.ts";
+import { readPathKey } from "../submit/idempotency.ts";
+import { replayed } from "../submit/show-accepted.ts";
 
 /** POST /tasks/bulk {action, queue, filter, …}: 202 and the job; with `dryRun` 200 and how many are meant. */
 export async function startBulk(door: Door, c: Ctx): Promise<Response> {
-  return await start(door, c, checkBody(BulkSchema, await readJson(c.req.raw, door.env.bodyLimit)));
+  const { value, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
+  return await start(door, c, checkBody(BulkSchema, value), await readPathKey(c, bytes));
 }
 
 /** POST /dead-letters/redrive {queue, filter, …}: the same, of one kind. */
 export async function startRedrive(door: Door, c: Ctx): Promise<Response> {
-  const told = checkBody(RedriveSchema, await readJson(c.req.raw, door.env.bodyLimit));
-  return await start(door, c, { ...told, action: "redrive" });
+  const { value, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
+  const told = { ...checkBody(RedriveSchema, value), action: "redrive" as const };
+  return await start(door, c, told, await readPathKey(c, bytes));
 }
 
 export async function getJob(door: Door, c: Ctx): Promise<Response> {
@@ -44,7 +49,7 @@ export async function cancelJob(door: Door, c: Ctx): Promise<Response> {
   return json(jobView(job));
 }
 
-async function start(door: Door, c: Ctx, told: BulkTold): Promise<Response> {
+async function start(door: Door, c: Ctx, told: BulkTold, idempotency: Idempotency | null): Promise<Response> {
   const queue = told.queue as QueueName;
   const work = await readWork(door, told);
   const asOf = asOfOf(door, told.asOf);
@@ -56,8 +61,10 @@ async function start(door: Door, c: Ctx, told: BulkTold): Promise<Response> {
     asOf,
     rate: told.rate ?? null,
   };
-  const { job } = await askDirectory(door, c, (directory) => directory.startJob({ v: 1, definition }));
-  return json(jobView(job), 202, { location: `/tasks/bulk/${job.id}` });
+  const { job, replayed: isReplay } = await askDirectory(door, c, (directory) =>
+    directory.startJob({ v: 1, definition, idempotency }),
+  );
+  return json(jobView(job), 202, { location: `/tasks/bulk/${job.id}`, ...replayed(isReplay) });
 }
 
 /** How many are meant; `asOf`, given back, means no others. */

@@ -49,12 +49,7 @@ async function eraseInShard(
 }
 
 /** What D1 has; null: a tombstone already. @throws Problem where it is nowhere, or D1 does not answer */
-async function readEnded(
-  door: Door,
-  located: Located,
-  rev: number | null,
-  deadline: number,
-): Promise<Ended | null> {
+async function readEnded(door: Door, located: Located, rev: number | null, deadline: number): Promise<Ended | null> {
   const [kept] = await readKept(door, located, [located.seq], { texts: false, deadline });
   if (kept !== undefined && isFound(kept)) {
     checkRevision(kept.record, rev);

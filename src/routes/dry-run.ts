@@ -4,10 +4,10 @@
  */
 import { Problem, publicCode } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
-import type { Refusal } from "../../core/schema/answer.ts";
+import type { Idempotency, Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { TriedTask } from "../../core/schema/explain-rpc.ts";
-import type { Idempotency, NewTask } from "../../core/schema/rpc.ts";
+import type { NewTask } from "../../core/schema/rpc.ts";
 import { iso } from "../../core/task.ts";
 import { deadlineOf, problemOf } from "../../reads/ask.ts";
 import type { Ctx, Door } from "../door.ts";

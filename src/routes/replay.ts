@@ -3,7 +3,7 @@ import { Problem } from "../../core/errors.ts";
 import { type TaskId, taskId } from "../../core/ids.ts";
 import { under } from "../../core/make-task.ts";
 import { replayOf } from "../../core/replay.ts";
-import type { Idempotency } from "../../core/schema/rpc.ts";
+import type { Idempotency } from "../../core/schema/answer.ts";
 import { TaskEditSchema } from "../../core/schema/submission.ts";
 import { isFinished } from "../../core/status.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";

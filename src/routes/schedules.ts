@@ -14,10 +14,10 @@ import { askDirectory } from "../ask-directory.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem, pathProblem } from "../middleware/problems.ts";
-import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { checkBody, readBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { IdCursorSchema, readCursor, writeCursor } from "../read/cursor.ts";
 import { readWhole } from "../read/read-query.ts";
-import { readKey } from "../submit/idempotency.ts";
+import { readKey, readPathKey } from "../submit/idempotency.ts";
 import { resolveType } from "../submit/resolve-task.ts";
 import { replayed } from "../submit/show-accepted.ts";
 
@@ -26,13 +26,15 @@ const MAX_PREVIEW = 100;
 const PREVIEW = 10;
 
 export async function createSchedule(door: Door, c: Ctx): Promise<Response> {
-  const { id = null, ...body } = checkBody(ScheduleCreateSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  const { value, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
+  const { id = null, ...body } = checkBody(ScheduleCreateSchema, value);
+  const idempotency = await readPathKey(c, bytes);
   const { type, payload } = await checkTask(door, body.type, body.payload);
   const definition = makeDefinition(body, type, payload);
-  const { schedule } = await askDirectory(door, c, (directory) =>
-    directory.createSchedule({ v: 1, id, definition, paused: body.paused ?? false }),
+  const { schedule, replayed: isReplay } = await askDirectory(door, c, (directory) =>
+    directory.createSchedule({ v: 1, id, definition, paused: body.paused ?? false, idempotency }),
   );
-  return json(toScheduleView(schedule), 201, { location: `/schedules/${schedule.id}` });
+  return json(toScheduleView(schedule), 201, { location: `/schedules/${schedule.id}`, ...replayed(isReplay) });
 }
 
 /** `?limit=` (100), `?cursor=` of the answer before. */

@@ -6,8 +6,7 @@
 
 import { publicCode } from "../../core/errors.ts";
 import { batchId, type QueueName, taskId } from "../../core/ids.ts";
-import type { Refusal } from "../../core/schema/answer.ts";
-import type { Idempotency } from "../../core/schema/rpc.ts";
+import type { Idempotency, Refusal } from "../../core/schema/answer.ts";
 import { BatchSchema } from "../../core/schema/submission.ts";
 import { type Accepted, acceptedTasks } from "../../core/submit-answer.ts";
 import { iso } from "../../core/task.ts";

@@ -10,9 +10,11 @@ import { answered, ask, PATIENCE_MS } from "../../reads/ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import type { Ctx, Door, Route } from "../door.ts";
 import { json } from "../middleware/answer.ts";
-import { checkBody, readJson, refuseFields } from "../middleware/read-body.ts";
+import { checkBody, readBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { IdCursorSchema, readCursor, writeCursor } from "../read/cursor.ts";
 import { readWhole } from "../read/read-query.ts";
+import { readPathKey } from "../submit/idempotency.ts";
+import { replayed } from "../submit/show-accepted.ts";
 import { deliveryView } from "./deliveries.ts";
 import { unknownQueue } from "./queue-name.ts";
 
@@ -20,12 +22,15 @@ const MAX_LISTED = 100;
 
 /** 201 with its secret, which no later answer but `/secret` has. */
 export async function createWebhook(door: Door, c: Ctx): Promise<Response> {
-  const { queue, url, ...told } = checkBody(WebhookCreateSchema, await readJson(c.req.raw, door.env.bodyLimit));
-  const { webhook, secret, shards } = await askDirectory(door, c, (directory) =>
-    directory.createWebhook({ v: 1, queue: queue as QueueName, url, ...told }),
+  const { value, bytes } = await readBody(c.req.raw, door.env.bodyLimit);
+  const { queue, url, ...told } = checkBody(WebhookCreateSchema, value);
+  const idempotency = await readPathKey(c, bytes);
+  const answer = await askDirectory(door, c, (directory) =>
+    directory.createWebhook({ v: 1, queue: queue as QueueName, url, ...told, idempotency }),
   );
-  const location = `/webhooks/${webhook.id}`;
-  return json({ ...webhookView(webhook), secret, shards }, 201, { location });
+  const { webhook, secret, shards } = answer;
+  const headers = { location: `/webhooks/${webhook.id}`, ...replayed(answer.replayed) };
+  return json({ ...webhookView(webhook), secret, shards }, 201, headers);
 }
 
 /** `?queue=`, `?limit=` (100), `?cursor=` of the answer before. */
@@ -97,9 +102,11 @@ export async function testWebhook(door: Door, c: Ctx): Promise<Response> {
 function tellSecrets(idOfSecret: (c: Ctx) => string | null, rotate: boolean): Route {
   return async (door, c) => {
     const id = idOfSecret(c);
-    if (rotate) await refuseFields(c.req.raw, door.env.bodyLimit);
-    const { secrets } = await askDirectory(door, c, (directory) => directory.webhookSecrets({ v: 1, id, rotate }));
-    return json(secretView(secrets));
+    const idempotency = rotate ? await readPathKey(c, await refuseFields(c.req.raw, door.env.bodyLimit)) : null;
+    const { secrets, replayed: isReplay } = await askDirectory(door, c, (directory) =>
+      directory.webhookSecrets({ v: 1, id, rotate, idempotency }),
+    );
+    return json(secretView(secrets), 200, replayed(isReplay));
   };
 }
 

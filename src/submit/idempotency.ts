@@ -5,7 +5,8 @@
  */
 import { Problem } from "../../core/errors.ts";
 import { isCallersKey } from "../../core/keys.ts";
-import type { Idempotency } from "../../core/schema/rpc.ts";
+import type { Idempotency } from "../../core/schema/answer.ts";
+import type { Ctx } from "../door.ts";
 import { hashBytes, hashText } from "./hash.ts";
 
 const HEADER = "idempotency-key";
@@ -28,4 +29,13 @@ export async function readIdempotency(
 ): Promise<Idempotency | null> {
   const key = await readKey(headers);
   return key === null ? null : { key, fingerprint: await hashBytes(body) };
+}
+
+/** As {@link readIdempotency}, of a request whose answer the Directory keeps: a key counts within its path. */
+export async function readPathKey(
+  { req }: Ctx,
+  body: ArrayBuffer | Uint8Array<ArrayBuffer>,
+): Promise<Idempotency | null> {
+  const told = await readIdempotency(req.raw.headers, body);
+  return told && { ...told, key: `${req.path} ${told.key}` };
 }

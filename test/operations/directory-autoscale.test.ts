@@ -111,7 +111,7 @@ describe("259 autoscale", () => {
   it("ends with its queue", async () => {
     const world = await made();
     await world.ask(deleteQueue(world.directory(), { queue, force: true }));
-    await world.pass(60_000);
+    await world.pass(660_000);
     expect(world.rows("default", "SELECT * FROM scaling")).toEqual([]);
     expect(world.alarmOf()).toBeNull();
   });

@@ -83,7 +83,7 @@ describe("297 webhooks", () => {
 
   it("are ten of a queue at most, of a queue that is there or comes by itself, and go with it", async () => {
     const world = await withQueue(1);
-    for (let i = 0; i < 10; i++) await create(world);
+    for (let i = 0; i < 10; i++) await create(world, { url: `${url}${i}` });
     expect(await createWebhook(world.directory(), { queue, url })).toMatchObject({
       code: "invalid-request",
       pointer: "/queue",

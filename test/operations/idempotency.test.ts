@@ -1,7 +1,8 @@
 /** A shard under an Idempotency-Key: one key, one submission, one answer, for 24 hours. */
 import { describe, expect, it } from "vitest";
+import type { Idempotency } from "../../core/schema/answer.ts";
 import { DEFAULT_SETTINGS } from "../../core/schema/queue-settings.ts";
-import type { Idempotency, NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
+import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { acceptedTasks } from "../../core/submit-answer.ts";
 import { SHARD_MIGRATIONS } from "../../durable-objects/queue-shard/migrations.ts";
 import { submit } from "../../durable-objects/queue-shard/submit/submit.ts";

@@ -58,6 +58,18 @@ export function checkCommit({ moves, flushes, records }: Seen, deps: CommitDeps)
       must(endOf(seq, deps) !== null, () => `task ${seq} left the outbox, but D1 does not have it`);
 }
 
+const FIRST_SEQ = "SELECT first_seq FROM shard";
+
+/** By the mark it is told for ever which tasks are of a deleted queue, and no new one is taken for one of them. */
+export function checkMark({ moves, forgotten }: Seen, { model, gate }: Pick<CommitDeps, "model" | "gate">): void {
+  const first = gate.all<{ first_seq: number }>(FIRST_SEQ)[0]?.first_seq ?? 0;
+  const born = moves.find(({ was, seq }) => was === "NEW" && seq < first);
+  must(born === undefined, () => `task ${born?.seq} is below ${first}, as those of the deleted queue are`);
+  if (!forgotten) return;
+  for (const seq of model.forgotten.keys())
+    must(seq < first, () => `task ${seq} was forgotten and is not below ${first}`);
+}
+
 /**
  * A row goes by success, which a run has, because somebody said so, or because its time to begin was over; one that
  * failed, where it was redriven, discarded or one too many in the same commit.

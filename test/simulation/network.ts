@@ -76,6 +76,7 @@ export class Network {
       purgeCache: (request) => ask("purgeCache", request),
       configure: (request) => ask("configure", request),
       summary: (request) => ask("summary", request),
+      firstSeq: (request) => ask("firstSeq", request),
       drain: (request) => ask("drain", request),
       wake: (request) => ask("wake", request),
       deadTicket: (request) => ask("deadTicket", request),

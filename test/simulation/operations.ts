@@ -9,6 +9,7 @@ import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { listDeliveries, pingWebhook, redeliver } from "../../durable-objects/queue-shard/ended/deliveries.ts";
 import { erase } from "../../durable-objects/queue-shard/ended/erase.ts";
 import { explain } from "../../durable-objects/queue-shard/reads/explain.ts";
+import { firstSeq } from "../../durable-objects/queue-shard/reads/first-seq.ts";
 import { next } from "../../durable-objects/queue-shard/reads/next.ts";
 import { read } from "../../durable-objects/queue-shard/reads/read.ts";
 import { summarize } from "../../durable-objects/queue-shard/reads/summarize.ts";
@@ -63,6 +64,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   erase: (shard, request, respond) => respond(erase(shard, request)),
   purgeCache: (shard, request, respond) => respond(purgeCache(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),
+  firstSeq: (shard, request, respond) => respond(firstSeq(shard, request)),
   summary: (shard, _request, respond) => respond({ v: 1, ok: true, summary: summarize(shard) }),
   drain: (shard, _request, respond) => respond(drain(shard)),
   wake(shard, _request, respond) {

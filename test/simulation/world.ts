@@ -14,7 +14,7 @@ import { Broker } from "./broker.ts";
 import { Chaos } from "./chaos.ts";
 import { checkTaken } from "./check-advance.ts";
 import { checkAnswer } from "./check-answer.ts";
-import { checkCommit } from "./check-commit.ts";
+import { checkCommit, checkMark } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
 import { Leases } from "./check-leases.ts";
 import { RateCheck } from "./check-rates.ts";
@@ -249,6 +249,7 @@ export class World {
       this.#client.forget();
       this.#rates.forget();
     }
+    checkMark(seen, { model: this.model, gate: this.host.gate });
     checkCommit(seen, {
       model: this.model,
       history: this.#history,

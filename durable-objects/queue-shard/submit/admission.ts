@@ -9,16 +9,9 @@ import { nextSeq, type Seq, taskId } from "../../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../../core/keys.ts";
 import { isKeyed, laneText, MAX_LANES } from "../../../core/lanes.ts";
 import { isOver, NO_TIME } from "../../../core/make-task.ts";
+import type { Idempotency } from "../../../core/schema/answer.ts";
 import type { QueueSettings } from "../../../core/schema/queue-settings.ts";
-import type {
-  Dedup,
-  Idempotency,
-  KnownTask,
-  NewTask,
-  RefusedTask,
-  SubmitAnswer,
-  SubmitRequest,
-} from "../../../core/schema/rpc.ts";
+import type { Dedup, KnownTask, NewTask, RefusedTask, SubmitAnswer, SubmitRequest } from "../../../core/schema/rpc.ts";
 import {
   type Accepted,
   bornAs,

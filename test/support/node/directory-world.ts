@@ -5,7 +5,7 @@
 
 import { type QueueName, type ShardAddress, shardName, type TenantName } from "../../../core/ids.ts";
 import { createLog } from "../../../core/log.ts";
-import type { Ports } from "../../../core/ports.ts";
+import type { HistoryDatabase, Ports } from "../../../core/ports.ts";
 import type { DirectoryRpc } from "../../../core/schema/directory-rpc.ts";
 import type { ShardRpc } from "../../../core/schema/rpc.ts";
 import { checkAlarm } from "../../../durable-objects/directory/arm.ts";
@@ -40,6 +40,8 @@ export class DirectoryWorld {
   cpuMs = 30_000;
   /** HISTORY_0 and up that are bound. */
   historyDatabases = 1;
+  /** What each of them is. */
+  database: HistoryDatabase = NO_DATABASE;
   readonly calls: Call[] = [];
   readonly logs: string[] = [];
   /** setAlarm of Directories, each a row written. */
@@ -85,7 +87,7 @@ export class DirectoryWorld {
       sendDeadLetters: async () => {},
       taskType: () => null,
       sendWebhook: async () => 200,
-      history: (database) => (database < this.historyDatabases ? NO_DATABASE : null),
+      history: (database) => (database < this.historyDatabases ? this.database : null),
       get boot() {
         return world.boot;
       },

@@ -3,6 +3,7 @@ import type { Refusal } from "../../../core/schema/answer.ts";
 import type { ShardRpc, SubmitAnswer } from "../../../core/schema/rpc.ts";
 import { configure } from "../../../durable-objects/queue-shard/configure.ts";
 import { bulk, countBulk } from "../../../durable-objects/queue-shard/dead/bulk.ts";
+import { firstSeq } from "../../../durable-objects/queue-shard/reads/first-seq.ts";
 import { summarize } from "../../../durable-objects/queue-shard/reads/summarize.ts";
 import type { Shard } from "../../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../../durable-objects/queue-shard/submit/submit.ts";
@@ -26,6 +27,7 @@ export function shardForDirectory(
     open: unasked,
     advance: unasked,
     close: unasked,
+    firstSeq: (request) => call("firstSeq", () => firstSeq(target, request)),
     read: unasked,
     wait: unasked,
     watch: unasked,
