@@ -80,6 +80,23 @@ describe("a running service", () => {
     expect(service.logs.err.join("\n")).toMatch(/The runtime \(process \d+\) died of SIGKILL/);
   });
 
+  it("198 replaces one that is killed while it starts", async () => {
+    const id = await submit(service, { type: "echo", payload: "twice" });
+    const victim = Number(service.workerdPid());
+    process.kill(victim, "SIGKILL");
+    const isAnother = () => service.workerdPid() !== victim && service.workerdPid();
+    const next = await waitFor(isAnother, { what: "another runtime's number" });
+    process.kill(next, "SIGKILL");
+    const isBack = async () => (await fetch(`${service.url}/health/live`)).ok;
+    await waitFor(() => isBack().catch(() => false), { what: "a third runtime", timeoutMs: 30_000 });
+    expect((await submission(service, id, 20)).status).toBe("SUCCEEDED");
+    expect(service.logs.err.join("\n")).not.toMatch(/^\s+at /m);
+    const died = service.logs.err.filter((line) => line.includes("died of SIGKILL"));
+    expect(died).toEqual(
+      expect.arrayContaining([victim, next].map((pid) => expect.stringContaining(`(process ${pid})`))),
+    );
+  });
+
   it("196 keeps what it knew over a stop and a start", async () => {
     const id = await submit(service, { type: "echo", payload: "kept" });
     expect((await submission(service, id, 20)).status).toBe("SUCCEEDED");

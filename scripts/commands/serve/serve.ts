@@ -7,11 +7,11 @@ import { mkdtempSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Miniflare } from "miniflare";
 import { CannotStart, oneLine, sentenceOf } from "./cannot-start.ts";
 import { checkPort } from "./check-port.ts";
 import { claimState } from "./claim-state.ts";
-import { type Death, guardRuntime } from "./guard-runtime.ts";
+import { type ComeBack, comeBackFrom } from "./come-back.ts";
+import { guardRuntime } from "./guard-runtime.ts";
 import { findDamage } from "./inspect-state.ts";
 import { migrate } from "./migrate.ts";
 import { eachMinute, fireCron, TICK } from "./poke-cron.ts";
@@ -47,22 +47,23 @@ async function serve(): Promise<void> {
 
   const folder = mkdtempSync(join(tmpdir(), "sluice-"));
   const logs = relayLogs(folder);
-  let started: Miniflare | undefined;
+  let back: ComeBack | undefined;
   const guard = guardRuntime(folder, logs.pipe, {
     onStart: (pid) => claim.tell({ runtime: pid }),
-    onDeath: (death) => {
-      if (started !== undefined) void comeBack(started, death);
-    },
+    onDeath: (death) => back?.died(death),
   });
   const words = holdBack();
   const up = async () => {
-    const { runtime, port } = await startRuntime(settings, options.worker, await scriptOf, words.say);
-    started = runtime;
+    const { runtime, port, again } = await startRuntime(settings, options.worker, await scriptOf, words.say);
+    const wake = () => fireCron(runtime, TICK, TICK_PATIENCE_MS);
+    const comeBack = comeBackFrom({ ready: () => runtime.ready, again, wake }, say, end);
+    back = comeBack;
     claim.tell({ port });
-    const tick = () => void fireCron(runtime, TICK, TICK_PATIENCE_MS);
+    const tick = () => void wake();
     const stopTicking = eachMinute(tick);
     onStopSignal(async (signal) => {
       stopTicking();
+      comeBack.stop();
       guard.release();
       await stopGently(runtime, settings.drainMs, signal, say);
       await logs.close();
@@ -101,19 +102,6 @@ function holdBack() {
       return new CannotStart(`${error.message} The runtime said: ${oneLine(first)}`);
     },
   };
-}
-
-/** Miniflare starts a new runtime by itself; its cron handler wakes what slept or was cut off. */
-async function comeBack(runtime: Miniflare, { pid, by }: Death): Promise<void> {
-  const since = performance.now();
-  say(`The runtime (process ${pid}) died of ${by}; another one is being started.`);
-  try {
-    await runtime.ready;
-  } catch (error) {
-    end(`The runtime could not be started again: ${sentenceOf(error)}`);
-  }
-  await fireCron(runtime, TICK, TICK_PATIENCE_MS);
-  say(`The runtime is back after ${Math.round(performance.now() - since)} ms.`);
 }
 
 serve().catch((error: unknown) => end(`Sluice cannot start. ${sentenceOf(error)}`));

@@ -13,6 +13,13 @@ import type { WorkerOptions } from "./read-worker-options.ts";
 
 export const WORKER = "sluice";
 
+export interface StartedRuntime {
+  readonly runtime: Miniflare;
+  readonly port: number;
+  /** Starts it once more on the same port, where Miniflare's own try after a death failed. @throws CannotStart */
+  again(): Promise<void>;
+}
+
 /**
  * Resolves once the socket listens.
  * @param complain gets what workerd itself has to say, a message a call
@@ -23,37 +30,62 @@ export async function startRuntime(
   worker: WorkerOptions["worker"],
   script: string,
   complain: (message: string) => void,
-): Promise<{ runtime: Miniflare; port: number }> {
+): Promise<StartedRuntime> {
   const service = {
     ...worker,
     name: WORKER,
     bindings: { ...(worker.bindings as Record<string, string>), ...settings.vars },
     modules: [{ type: "ESModule" as const, path: "index.js", contents: script }],
-    unsafeDirectSockets: [{ host: HOST, port: settings.port }],
   };
-  const runtime = new Miniflare(
+  const optionsAt = (port: number) =>
     convertV4MiniflareOptions({
-      workers: [service, migrator(worker)],
+      workers: [{ ...service, unsafeDirectSockets: [{ host: HOST, port }] }, migrator(worker)],
       resourcePersistencePath: persistencePath(settings.state),
       // For the cron handler (poke-cron.ts).
       unsafeTriggerHandlers: true,
       // Otherwise it asks the network where in the world this is.
       cf: false,
       telemetry: { enabled: false },
-      log: new Log(LogLevel.ERROR),
+      log: new PlainLog(complain),
       // Standard output goes past Miniflare (relay-logs.ts): this is what workerd itself has to say.
       handleStructuredLogs: ({ message }) => complain(message),
-    }),
-  );
+    });
+  const runtime = new Miniflare(optionsAt(settings.port));
   try {
     await runtime.ready;
-    return { runtime, port: Number((await runtime.unsafeGetDirectURL(WORKER)).port) };
+    const port = Number((await runtime.unsafeGetDirectURL(WORKER)).port);
+    const again = async () => {
+      try {
+        await runtime.setOptions(optionsAt(port));
+      } catch (error) {
+        throw whyNot(error, port);
+      }
+    };
+    return { runtime, port, again };
   } catch (error) {
     await runtime.dispose().catch(() => {});
-    if (error instanceof MiniflareCoreError && error.code === "ERR_ADDRESS_IN_USE")
-      throw new CannotStart(portFault(settings.port, "EADDRINUSE"));
-    throw new CannotStart(
-      `The runtime does not start: ${oneLine(error instanceof Error ? error.message : String(error))}`,
-    );
+    throw whyNot(error, settings.port);
   }
+}
+
+/** What Miniflare has to say, without its stacks: a start that failed is told by who asked for it. */
+class PlainLog extends Log {
+  readonly #complain: (message: string) => void;
+
+  constructor(complain: (message: string) => void) {
+    super(LogLevel.ERROR);
+    this.#complain = complain;
+  }
+
+  override error(error: Error): void {
+    this.#complain(oneLine(error.message));
+  }
+}
+
+function whyNot(error: unknown, port: number): CannotStart {
+  if (error instanceof MiniflareCoreError && error.code === "ERR_ADDRESS_IN_USE")
+    return new CannotStart(portFault(port, "EADDRINUSE"));
+  return new CannotStart(
+    `The runtime does not start: ${oneLine(error instanceof Error ? error.message : String(error))}`,
+  );
 }
