@@ -8,7 +8,8 @@ import { checkPayload, declaredType, type Fault, type TaskType, under } from "./
 import { hashKey } from "./placement.ts";
 import { replayOf } from "./replay.ts";
 import { CAP_BELOW_BASE, isCapBelowBase } from "./retry.ts";
-import type { RedriveEdit } from "./schema/dead-letters-rpc.ts";
+import type { BulkFailure } from "./schema/bulk-rpc.ts";
+import type { RedriveEdit, Unfit } from "./schema/dead-letters-rpc.ts";
 import type { NewTask, TaskChanges } from "./schema/rpc.ts";
 import type { TaskRecord } from "./task.ts";
 
@@ -46,6 +47,17 @@ export function redriveTask(
     ...(payload !== dead.payload && { payload: { text: payload, version: type?.version ?? dead.version } }),
   };
   return replayOf({ ...dead, options }, id, changes);
+}
+
+/** Whether there may be a dead letter that the edit does not fit. */
+export function mayFail({ payload, payloadPatch, retry }: RedriveEdit): boolean {
+  return payload !== undefined || payloadPatch !== undefined || retry !== undefined;
+}
+
+/** As a job tells it: by the first of its places. */
+export function failureOf({ seq, fault }: Unfit): BulkFailure {
+  const { code, detail, errors } = fault;
+  return { seq, code, ...(errors[0] ?? { pointer: "/edit", detail }) };
 }
 
 /** JSON text. */

@@ -25,6 +25,7 @@ import { configure } from "./queue-shard/configure.ts";
 import { bulk, countBulk } from "./queue-shard/dead/bulk.ts";
 import { discardDead, groupDead, listDead } from "./queue-shard/dead/dead-letters.ts";
 import { redriveDead } from "./queue-shard/dead/redrive.ts";
+import { tryRedrive } from "./queue-shard/dead/try-redrive.ts";
 import { drain } from "./queue-shard/drain.ts";
 import { listDeliveries, pingWebhook, redeliver } from "./queue-shard/ended/deliveries.ts";
 import { erase } from "./queue-shard/ended/erase.ts";
@@ -114,6 +115,9 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   redriveDead(request: Parameters<ShardRpc["redriveDead"]>[0]) {
     return this.#answer((shard) => redriveDead(shard, request));
+  }
+  tryRedrive(request: Parameters<ShardRpc["tryRedrive"]>[0]) {
+    return this.#answer((shard) => tryRedrive(shard, request));
   }
   countBulk(request: Parameters<ShardRpc["countBulk"]>[0]) {
     return this.#answer((shard) => countBulk(shard, request));

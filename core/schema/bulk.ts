@@ -75,7 +75,11 @@ export const EditSchema = z
 export type Edit = z.infer<typeof EditSchema>;
 
 /** POST /dead-letters/{id}/redrive; there may be no body. */
-export const RedriveOneSchema = z.strictObject({ edit: EditSchema.optional() });
+export const RedriveOneSchema = z.strictObject({
+  edit: EditSchema.optional(),
+  /** Nothing is made: what would become of it is told. */
+  dryRun: z.boolean().optional(),
+});
 
 const about = {
   queue: QueueNameSchema,

@@ -1,6 +1,7 @@
 /** What a shard is asked about its dead letters: tasks that ended FAILED, kept until discarded, redriven or past retention. */
-import type { AttemptError } from "../errors.ts";
+import type { AttemptError, ErrorCode } from "../errors.ts";
 import type { Seq } from "../ids.ts";
+import type { Fault } from "../make-task.ts";
 import type { RetryPolicy } from "../retry.ts";
 import type { TaskRecord } from "../task.ts";
 import type { Answer, Versioned } from "./answer.ts";
@@ -106,6 +107,32 @@ export interface RedriveRequest extends Versioned {
   readonly edit?: RedriveEdit;
 }
 
+/** Which would be redriven; a portion a call, the oldest end first. */
+export interface TryRedriveRequest extends Versioned {
+  readonly filter: DeadFilter;
+  readonly edit?: RedriveEdit;
+  /** Only those that had ended by then (Unix ms). */
+  readonly asOf: number;
+  /** Where the portion before ended. Absent: from the oldest on. */
+  readonly after?: DeadPlace;
+}
+/** A dead letter that its edit does not fit, with pointers into what was asked for. */
+export interface Unfit {
+  readonly seq: Seq;
+  readonly fault: Fault;
+}
+export type TryRedriveAnswer = Answer<{
+  /** Dead letters that were looked at. */
+  readonly tried: number;
+  readonly failed: number;
+  /** The first hundred of those. */
+  readonly failures: readonly Unfit[];
+  /** Why none of them would be taken now. */
+  readonly refusal: { readonly code: ErrorCode; readonly detail: string } | null;
+  readonly more: boolean;
+  readonly after?: DeadPlace;
+}>;
+
 export interface DeadLettersRpc {
   listDead(request: ListDeadRequest): Promise<ListDeadAnswer>;
   groupDead(request: GroupDeadRequest): Promise<GroupDeadAnswer>;
@@ -116,4 +143,6 @@ export interface DeadLettersRpc {
    * `payload-invalid`, `payload-too-large`.
    */
   redriveDead(request: RedriveRequest): Promise<TaskAnswer>;
+  /** As a redrive, and nothing is written. */
+  tryRedrive(request: TryRedriveRequest): Promise<TryRedriveAnswer>;
 }

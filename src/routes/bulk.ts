@@ -11,6 +11,7 @@ import { askDirectory } from "../ask-directory.ts";
 import { askEach, shardsOf } from "../bulk/ask-shards.ts";
 import { asOfOf, readWork, type Work } from "../bulk/read-work.ts";
 import { jobSummary, jobView } from "../bulk/show-job.ts";
+import { tryRedriveMany } from "../bulk/try-redrive.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { checkBody, readBody, refuseFields } from "../middleware/read-body.ts";
@@ -69,11 +70,13 @@ async function start(door: Door, c: Ctx, told: BulkTold, idempotency: Idempotenc
 
 /** How many are meant; `asOf`, given back, means no others. */
 async function count(door: Door, c: Ctx, queue: QueueName, { work, ids }: Work, asOf: number): Promise<Response> {
-  const counts = await askEach(door, await shardsOf(door, c, queue, "/queue"), (shard, at) =>
+  const shards = await shardsOf(door, c, queue, "/queue");
+  const counts = await askEach(door, shards, (shard, at) =>
     shard.countBulk({ v: 1, work: workAt(work, ids, at), asOf, isDryRun: true }),
   );
   const matched = counts.reduce((sum, { answer }) => sum + answer.matched, 0);
-  return json({ queue, action: work.action, matched, asOf: iso(asOf) });
+  const tried = work.action === "redrive" ? await tryRedriveMany(door, shards, work, { ids, asOf, matched }) : {};
+  return json({ queue, action: work.action, matched, ...tried, asOf: iso(asOf) });
 }
 
 function idOf(c: Ctx): string {

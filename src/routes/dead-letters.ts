@@ -13,9 +13,10 @@ import { QueueNameSchema } from "../../core/schema/submission.ts";
 import { bornAs } from "../../core/submit-answer.ts";
 import { iso, publicError, type TaskRecord, toTask } from "../../core/task.ts";
 import { deadlineOf, giveWay } from "../../reads/ask.ts";
-import { knownPlace } from "../../reads/find-tasks.ts";
+import { findTask, knownPlace } from "../../reads/find-tasks.ts";
 import { askEach, shardsOf } from "../bulk/ask-shards.ts";
 import { asOfOf, deadFilterOf, idsOf, readEdit } from "../bulk/read-work.ts";
+import { tryRedriveOne } from "../bulk/try-redrive.ts";
 import { changeTask } from "../change/change-task.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
@@ -98,15 +99,27 @@ export async function discardDeadLetter(door: Door, c: Ctx): Promise<Response> {
   return new Response(null, { status: 204 });
 }
 
-/** 202 with the task that it has become; the same again tells the same, for as long as history knows it; with another edit it is 409. */
+/**
+ * 202 with the task that it has become; the same again tells the same, for as long as history knows it; with another edit
+ * it is 409. With `dryRun` 200 and what would become of it.
+ */
 export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
   const { value = {} } = await readOptionalBody(c.req.raw, door.env.bodyLimit);
   const told = checkBody(RedriveOneSchema, value);
   const edit = told.edit && (await readEdit(door, told.edit, undefined));
-  const { at, record } = await changeTask(door, c.env.tenant, c.req.param("id") ?? "", {
-    isRepeatable: true,
-    make: (shard, seq) => shard.redriveDead({ v: 1, seq, ...(edit && { edit }) }),
-  }).catch((thrown) => {
+  const { dryRun = false } = told;
+  if (dryRun) {
+    const place = await placeOfId(door, c);
+    const tried = await tryRedriveOne(door, place.at, place.seq, edit ?? {});
+    if (tried) return json(tried);
+  }
+  const asked = dryRun
+    ? findTask(door, c.env.tenant, c.req.param("id") ?? "", {})
+    : changeTask(door, c.env.tenant, c.req.param("id") ?? "", {
+        isRepeatable: true,
+        make: (shard, seq) => shard.redriveDead({ v: 1, seq, ...(edit && { edit }) }),
+      });
+  const { at, record } = await asked.catch((thrown) => {
     throw thrown instanceof Problem && NOWHERE.has(thrown.code) ? notDead(c) : thrown;
   });
   const became = redrivenAs(record);
@@ -115,7 +128,18 @@ export async function redriveDeadLetter(door: Door, c: Ctx): Promise<Response> {
   noteTask(c, id);
   if (became.mark !== editMark(edit)) throw redrivenOtherwise(became, edit !== undefined);
   const status = bornAs({ runAt: timeOfEdit(edit ?? {}, createdAt) }, createdAt);
-  const view = { id, queue: at.queue, status, createdAt: iso(createdAt), replayOf: taskId(at, record.seq) };
+  const replayOf = taskId(at, record.seq);
+  if (dryRun)
+    return json({
+      dryRun,
+      accepted: true,
+      replayed: true,
+      queue: at.queue,
+      shard: at.shard,
+      replayOf,
+      duplicateOf: id,
+    });
+  const view = { id, queue: at.queue, status, createdAt: iso(createdAt), replayOf };
   return json(view, 202, { location: `/tasks/submissions/${id}` });
 }
 

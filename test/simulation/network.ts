@@ -66,6 +66,7 @@ export class Network {
       groupDead: (request) => ask("groupDead", request),
       discardDead: (request) => ask("discardDead", request),
       redriveDead: (request) => ask("redriveDead", request),
+      tryRedrive: (request) => ask("tryRedrive", request),
       countBulk: (request) => ask("countBulk", request),
       bulk: (request) => ask("bulk", request),
       listDeliveries: (request) => ask("listDeliveries", request),

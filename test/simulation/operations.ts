@@ -5,6 +5,7 @@ import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { bulk, countBulk } from "../../durable-objects/queue-shard/dead/bulk.ts";
 import { discardDead, groupDead, listDead } from "../../durable-objects/queue-shard/dead/dead-letters.ts";
 import { redriveDead } from "../../durable-objects/queue-shard/dead/redrive.ts";
+import { tryRedrive } from "../../durable-objects/queue-shard/dead/try-redrive.ts";
 import { drain } from "../../durable-objects/queue-shard/drain.ts";
 import { listDeliveries, pingWebhook, redeliver } from "../../durable-objects/queue-shard/ended/deliveries.ts";
 import { erase } from "../../durable-objects/queue-shard/ended/erase.ts";
@@ -54,6 +55,7 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   groupDead: (shard, request, respond) => respond(groupDead(shard, request)),
   discardDead: (shard, request, respond) => respond(discardDead(shard, request)),
   redriveDead: (shard, request, respond) => respond(redriveDead(shard, request)),
+  tryRedrive: (shard, request, respond) => respond(tryRedrive(shard, request)),
   countBulk: (shard, request, respond) => respond(countBulk(shard, request)),
   bulk: (shard, request, respond) => respond(bulk(shard, request)),
   listDeliveries: (shard, request, respond) => respond(listDeliveries(shard, request)),

@@ -89,12 +89,71 @@ describe("one dead letter", () => {
   });
 });
 
+describe("one dead letter that is only tried", () => {
+  it("269 is told what it would become, or why it would not, and stays one", async () => {
+    const [id] = await die(1);
+    const path = `/dead-letters/${id}/redrive`;
+    const dry = (more: object = {}) => call("POST", path, { dryRun: true, ...more });
+    const about = { dryRun: true, queue: QUEUE, replayOf: id };
+    expect(await dry()).toMatchObject({ status: 200, body: { ...about, accepted: true, status: "QUEUED" } });
+    expect((await dry({ edit: { delaySeconds: 60 } })).body).toMatchObject({
+      status: "SCHEDULED",
+      runAt: expect.any(String),
+    });
+    const wrong = { edit: { payloadPatch: { times: "x" } } };
+    const [tried, real] = [await dry(wrong), await call("POST", path, wrong)];
+    expect([tried.status, { ...Object(tried.body), requestId: 0 }]).toEqual([
+      422,
+      { ...Object(real.body), requestId: 0 },
+    ]);
+    await call("POST", `/queues/${QUEUE}/drain`);
+    expect(await dry()).toMatchObject({ status: 200, body: { accepted: false, problem: { code: "draining" } } });
+    await call("POST", `/queues/${QUEUE}/resume`);
+    expect((await call("GET", `/dead-letters/${id}`)).body).toMatchObject({ status: "FAILED" });
+    const { body } = await call("POST", path, { dryRun: false });
+    expect((await dry()).body).toEqual({
+      ...about,
+      shard: expect.any(Number),
+      accepted: true,
+      replayed: true,
+      duplicateOf: body.id,
+    });
+    expect(await dry({ edit: { priority: 9 } })).toMatchObject({ status: 409, body: { code: "already-redriven" } });
+    expect((await call("POST", "/dead-letters/nonsense/redrive", { dryRun: true })).body.code).toBe(
+      "dead-letter-unknown",
+    );
+    expect((await dry({ dryRun: 1 })).body.errors?.[0]?.pointer).toBe("/dryRun");
+  });
+});
+
 describe("many", () => {
+  it("271 273 whose edit fits none are told so by the dry run, as the job then counts them", async () => {
+    const ids = await die(5, { tags: ["unfit"] });
+    const told = { queue: QUEUE, filter: { tag: "unfit" }, edit: { payload: "no object" } };
+    const { body: dry } = await call("POST", "/dead-letters/redrive", { ...told, dryRun: true });
+    expect(dry).toMatchObject({ matched: 5, wouldFail: 5, tried: 5 });
+    const failure = { code: "payload-invalid", pointer: "/edit/payload", detail: "must be an object" };
+    expect(dry.failures).toEqual(expect.arrayContaining(ids.map((id) => ({ id, ...failure }))));
+    const one = { ...told, filter: { ids: [ids[0]] } };
+    expect((await call("POST", "/dead-letters/redrive", { ...one, dryRun: true })).body).toMatchObject({
+      wouldFail: 1,
+    });
+    const fits = { ...told, edit: { payloadPatch: { times: 0 } }, dryRun: true };
+    expect((await call("POST", "/dead-letters/redrive", fits)).body).toMatchObject({
+      matched: 5,
+      wouldFail: 0,
+      tried: 5,
+    });
+    const job = await ended("/dead-letters/redrive", { ...told, asOf: dry.asOf });
+    expect(job.counts).toMatchObject({ matched: 5, done: 0, failed: 5 });
+    await ended("/tasks/bulk", { action: "discard", queue: QUEUE, filter: told.filter });
+  });
+
   it("270 271 are counted, then redriven by a job: as many as the dry run counted", async () => {
     const ids = await die(12, { tags: ["many"] });
     const those = { queue: QUEUE, filter: { tag: "many" } };
     const { body: dry } = await call("POST", "/dead-letters/redrive", { ...those, dryRun: true });
-    expect(dry).toMatchObject({ queue: QUEUE, action: "redrive", matched: 12 });
+    expect(dry).toMatchObject({ queue: QUEUE, action: "redrive", matched: 12, wouldFail: 0, tried: 12 });
     await die(3, { tags: ["many"] });
     const edit = { payloadPatch: { times: 0 } };
     const job = await ended("/dead-letters/redrive", {

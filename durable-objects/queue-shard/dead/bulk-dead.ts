@@ -1,7 +1,8 @@
 /** Dead letters are discarded, or become new tasks: a portion, the oldest end first. */
 import { cutByBytes, MAX_ANSWER_BYTES } from "../../../core/bytes.ts";
 import type { Seq } from "../../../core/ids.ts";
-import type { BulkFailure, BulkPlace, BulkPortion, BulkRequest, BulkWork } from "../../../core/schema/bulk-rpc.ts";
+import { failureOf } from "../../../core/redrive-task.ts";
+import type { BulkPlace, BulkPortion, BulkRequest, BulkWork } from "../../../core/schema/bulk-rpc.ts";
 import type { Shard } from "../shard.ts";
 import { roomIn } from "../submit/room.ts";
 import { rowsOf } from "../task-rows.ts";
@@ -9,7 +10,7 @@ import { NOTHING_LEFT, type PortionWork } from "./bulk-portion.ts";
 import { closeCount } from "./dead-letters.ts";
 import { dropDead } from "./dead-rows.ts";
 import { matchDead } from "./match-tasks.ts";
-import { type Redriving, redriveRows } from "./redrive.ts";
+import { redriveRows } from "./redrive.ts";
 
 /** Where filters match little, a walk ends all the same: so many rows are looked at a portion. */
 const WINDOW_END = `SELECT ended_at AS endedAt, seq FROM task
@@ -20,9 +21,9 @@ const NEWEST = "SELECT max(ended_at) AS at FROM task WHERE status = 'FAILED'";
 
 const LOOKED_AT = 20_000;
 /** Failures that an answer names. */
-const MOST_TOLD = 100;
+export const MOST_TOLD = 100;
 /** So many take 25 ms (node:sqlite), as a thousand discarded do: nothing else moves meanwhile. */
-const MOST_REDRIVEN = 500;
+export const MOST_REDRIVEN = 500;
 const BEGINNING: BulkPlace = { endedAt: 0, seq: 0 };
 
 interface Found extends BulkPlace {
@@ -80,11 +81,6 @@ function find({ sql }: Shard, { filter }: DeadWork, from: BulkPlace, to: BulkPla
   const found = sql.all<Found>(next(where), ...values, ...place, most);
   const [rows = []] = cutByBytes(found, ({ bytes }) => bytes, MAX_ANSWER_BYTES);
   return { rows, isCut: found.length === most || rows.length < found.length };
-}
-
-function failureOf({ seq, fault }: Redriving["failures"][number]): BulkFailure {
-  const { code, detail, errors } = fault;
-  return { seq, code, ...(errors[0] ?? { pointer: "/edit", detail }) };
 }
 
 function told(portion: BulkPortion): PortionWork {

@@ -8,8 +8,8 @@ import { type Fault, isFault, under } from "../../../core/make-task.ts";
 import { editMark, redriveCause, redriveTask } from "../../../core/redrive-task.ts";
 import { repeatedBy } from "../../../core/replay.ts";
 import type { BulkRefusal } from "../../../core/schema/bulk-rpc.ts";
-import type { RedriveEdit, RedriveRequest } from "../../../core/schema/dead-letters-rpc.ts";
-import type { TaskAnswer } from "../../../core/schema/rpc.ts";
+import type { RedriveEdit, RedriveRequest, Unfit } from "../../../core/schema/dead-letters-rpc.ts";
+import type { NewTask, TaskAnswer } from "../../../core/schema/rpc.ts";
 import type { TaskRecord } from "../../../core/task.ts";
 import { afterOperation } from "../after.ts";
 import { appendHistory } from "../ended/outbox.ts";
@@ -44,33 +44,41 @@ export interface Redriving {
   /** What the old ones are now, in the order of their rows. */
   readonly records: readonly TaskRecord[];
   /** Those that their edit does not fit, with pointers into what was asked for. */
-  readonly failures: readonly { readonly seq: Seq; readonly fault: Fault }[];
+  readonly failures: readonly Unfit[];
   /** Of the rows, the first so many were looked at. */
   readonly seen: number;
   /** Why no more were. */
   readonly refusal: BulkRefusal | null;
 }
 
+export const NO_LANE: BulkRefusal = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` };
+
+/** What a dead letter would become; its fault has pointers into what was asked for. */
+export function taskFor({ address, ports }: Shard, dead: TaskRecord, edit: RedriveEdit, now: number): NewTask | Fault {
+  const task = redriveTask(dead, taskId(address, dead.seq), edit, ports.taskType(dead.type), now);
+  return isFault(task) ? under("/edit", task) : task;
+}
+
 /** Rows of dead letters, no more than there is room for. Inside a transaction. */
 export function redriveRows(shard: Shard, rows: readonly TaskRow[], edit: RedriveEdit, now: number): Redriving {
-  const { address, ports } = shard;
+  const { address } = shard;
   const planned: PlannedTask[] = [];
   const gone: TaskRow[] = [];
   const records: TaskRecord[] = [];
-  const failures: Redriving["failures"][number][] = [];
+  const failures: Unfit[] = [];
   const mark = editMark(edit);
   const newLanes = new Set<string>();
   let refusal: BulkRefusal | null = null;
   let last = shard.memory.lastSeq;
   for (const row of rows) {
     const record = recordOf(row);
-    const task = redriveTask(record, taskId(address, row.seq), edit, ports.taskType(row.type), now);
+    const task = taskFor(shard, record, edit, now);
     if (isFault(task)) {
-      failures.push({ seq: row.seq, fault: under("/edit", task) });
+      failures.push({ seq: row.seq, fault: task });
       continue;
     }
     if (!mayHaveLane(shard, task, newLanes)) {
-      refusal = { code: "too-many-keys", detail: `the shard holds ${MAX_LANES} lanes` };
+      refusal = NO_LANE;
       break;
     }
     last = nextSeq(last, now);

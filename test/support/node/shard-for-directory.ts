@@ -41,6 +41,7 @@ export function shardForDirectory(
     groupDead: unasked,
     discardDead: unasked,
     redriveDead: unasked,
+    tryRedrive: unasked,
     countBulk: (request) => call("countBulk", () => countBulk(target, request)),
     bulk: (request) => call("bulk", () => bulk(target, request)),
     listDeliveries: unasked,
