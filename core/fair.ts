@@ -1,14 +1,19 @@
 /**
  * Whose turn it is within a priority, by fairnessKey: start-time fair queueing. Each key has a virtual time, which a task
- * of it moves on by one over the key's weight; the key that is least far goes next. A key that had nothing to run is
- * brought up to where the others are, so waiting gains it no credit. Tasks without a key are one key among the others.
+ * of it moves on by one over the key's weight; the key that is least far goes next. A key that had nothing to run, or
+ * was at a limit, is brought up to some tasks behind the others: so many of what it missed it is handed at once, and no
+ * more. So a few tasks that come behind many of another key hardly wait for them, and a key that comes and goes has never
+ * had more than its share of all that was started. Tasks without a key are one key among the others.
  * Kept in memory alone: a shard that lost it begins with all keys level.
- * Source: Goyal, Vin, Cheng, "Start-time Fair Queuing" (SIGCOMM 1996), with every task of length 1.
+ * Sources: Goyal, Vin, Cheng, "Start-time Fair Queuing" (SIGCOMM 1996), with every task of length 1; who comes back goes
+ * ahead a bounded while, as in Duda, Cheriton, "Borrowed-virtual-time scheduling" (SOSP 1999).
  */
 import type { LaneKey } from "./lanes.ts";
 
-/** Keys that are not ahead of the others need not be remembered; they are looked for when there are so many. */
+/** Keys that are as far behind as may be need not be remembered; they are looked for when there are so many. */
 const MANY_KEYS = 2_000;
+/** What a key that was idle is handed before it takes turns, of what it missed. docs/design/shard.md has the numbers. */
+export const AHEAD_AFTER_IDLE = 8;
 
 export class Fair {
   readonly #weights: ReadonlyMap<string, number>;
@@ -22,18 +27,17 @@ export class Fair {
   /** Where the key's next task would start; it never falls. */
   timeOf({ priority, fairnessKey }: Pick<LaneKey, "priority" | "fairnessKey">): number {
     const virtual = this.#priorities.get(priority);
-    return virtual === undefined ? 0 : Math.max(virtual.now, virtual.times.get(fairnessKey) ?? 0);
+    return virtual === undefined ? 0 : this.#timeIn(virtual, fairnessKey);
   }
 
   /** A task of it starts. */
   started(key: Pick<LaneKey, "priority" | "fairnessKey">): void {
-    const start = this.timeOf(key);
     const { priority, fairnessKey } = key;
     const virtual = this.#virtualOf(priority);
-    const weight = fairnessKey === null ? 1 : (this.#weights.get(fairnessKey) ?? 1);
-    virtual.now = start;
-    virtual.times.set(fairnessKey, start + 1 / weight);
-    if (virtual.times.size >= virtual.lookAt) forgetLevel(virtual);
+    const start = this.#timeIn(virtual, fairnessKey);
+    virtual.now = Math.max(virtual.now, start);
+    virtual.times.set(fairnessKey, start + 1 / this.#weightOf(fairnessKey));
+    if (virtual.times.size >= virtual.lookAt) this.#forgetIdle(virtual);
   }
 
   /** As far as all keys are now, apart from this one. */
@@ -42,6 +46,27 @@ export class Fair {
     for (const [priority, { now, times, lookAt }] of this.#priorities)
       copy.#priorities.set(priority, { now, times: new Map(times), lookAt });
     return copy;
+  }
+
+  /** A key that is not known has had nothing since these turns began. */
+  #timeIn(virtual: Virtual, fairnessKey: string | null): number {
+    return Math.max(this.#earliest(virtual, fairnessKey), virtual.times.get(fairnessKey) ?? 0);
+  }
+
+  /** As far behind as a key may be. */
+  #earliest({ now }: Virtual, fairnessKey: string | null): number {
+    return now - AHEAD_AFTER_IDLE / this.#weightOf(fairnessKey);
+  }
+
+  #weightOf(fairnessKey: string | null): number {
+    return fairnessKey === null ? 1 : (this.#weights.get(fairnessKey) ?? 1);
+  }
+
+  /** Of these it is the same whether they are known. */
+  #forgetIdle(virtual: Virtual): void {
+    for (const [key, time] of virtual.times)
+      if (time <= Math.max(0, this.#earliest(virtual, key))) virtual.times.delete(key);
+    virtual.lookAt = Math.max(MANY_KEYS, 2 * virtual.times.size);
   }
 
   #virtualOf(priority: number): Virtual {
@@ -54,13 +79,8 @@ export class Fair {
 }
 
 interface Virtual {
-  /** Where the task that started last began. */
+  /** The furthest that a task began. */
   now: number;
   readonly times: Map<string | null, number>;
   lookAt: number;
-}
-
-function forgetLevel(virtual: Virtual): void {
-  for (const [key, time] of virtual.times) if (time <= virtual.now) virtual.times.delete(key);
-  virtual.lookAt = Math.max(MANY_KEYS, 2 * virtual.times.size);
 }

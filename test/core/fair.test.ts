@@ -1,62 +1,9 @@
 /** Whose turn it is: shares by weight, no credit for waiting, and what age brings. */
 import { describe, expect, it } from "vitest";
-import { Fair } from "../../core/fair.ts";
-import { type Seq, seqAt } from "../../core/ids.ts";
-import { type LaneKey, Lanes } from "../../core/lanes.ts";
-import { type OrderRules, pickLane, runnableBands } from "../../core/pick.ts";
+import { AHEAD_AFTER_IDLE, Fair } from "../../core/fair.ts";
+import { seqAt } from "../../core/ids.ts";
 import { Random } from "../simulation/random.ts";
-
-const NOW = Date.UTC(2026, 0, 1);
-
-/** Lanes from which task after task is started. */
-class Queue {
-  readonly lanes = new Lanes();
-  #order: OrderRules;
-  #seq = 0;
-
-  constructor(order: Partial<OrderRules>) {
-    this.#order = { fair: null, ageStepMs: null, ...order };
-  }
-
-  /** As a shard does that lost its memory. */
-  beginTurns(fair: Fair): void {
-    this.#order = { ...this.#order, fair };
-    for (const lane of this.lanes.all()) this.lanes.setTurn(lane, 0);
-  }
-
-  /** @param since what their age counts from, where they were put off */
-  wait(count: number, patch: Partial<LaneKey>, seq?: number, since?: Seq): void {
-    const key: LaneKey = {
-      priority: 5,
-      type: "echo",
-      version: 1,
-      limitKey: null,
-      fairnessKey: null,
-      mode: "normal",
-      ...patch,
-    };
-    const lane = this.lanes.find(key) ?? this.lanes.add(this.lanes.size + 1, key);
-    for (let i = 0; i < count; i++) this.lanes.enqueue(lane, (seq === undefined ? ++this.#seq : seq + i) as Seq, since);
-  }
-
-  /** @returns the key of the task that starts, its window refilled as SQL would */
-  start(now = NOW): LaneKey | null {
-    const rules = { paused: false, knows: () => true, solo: false, limits: null, now, ...this.#order };
-    const lane = pickLane(runnableBands(this.lanes, rules), true, this.lanes, rules);
-    if (!lane) return null;
-    this.lanes.take(lane);
-    if (this.lanes.isShort(lane)) {
-      const next = Array.from({ length: Math.min(128, lane.count) }, (_, i) => lane.edge + 1 + i);
-      this.lanes.refill(lane, next as Seq[]);
-    }
-    this.#order.fair?.started(lane.key);
-    return lane.key;
-  }
-
-  starts(count: number): string[] {
-    return Array.from({ length: count }, () => this.start()?.fairnessKey ?? "");
-  }
-}
+import { NOW, Queue } from "../support/node/turns.ts";
 
 const count = (keys: readonly string[], key: string) => keys.filter((one) => one === key).length;
 
@@ -104,13 +51,15 @@ describe("245 turns", () => {
     for (const [i, rank] of ranks.entries()) expect(rank).toBeLessThanOrEqual(2 * (i + 1));
   });
 
-  it("a key that had nothing to run has no credit for it: it is one of two from then on", () => {
+  it("246 keys that had nothing to run are handed a few, and are two of three from then on", () => {
     const queue = new Queue({ fair: new Fair({}) });
     queue.wait(5_000, { fairnessKey: "a" });
     queue.wait(2, { fairnessKey: "b" });
     queue.starts(1_000);
     queue.wait(1_000, { fairnessKey: "b" });
     queue.wait(1_000, { fairnessKey: "new" });
+    const first = queue.starts(2 * AHEAD_AFTER_IDLE + 3);
+    for (const key of ["b", "new"]) expect(count(first, key)).toBeGreaterThanOrEqual(AHEAD_AFTER_IDLE);
     const starts = queue.starts(300);
     for (const key of ["a", "b", "new"]) expect(Math.abs(count(starts, key) - 100)).toBeLessThanOrEqual(1);
   });

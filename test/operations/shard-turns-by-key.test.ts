@@ -47,7 +47,7 @@ describe("245 turns at a shard", () => {
     expect(takeTurns(world, hand, 5)).toBe("aaaaa");
   });
 
-  it("246 a key that was at its limit has no credit for it", () => {
+  it("246 a key that was at its limit is handed eight of what it missed, and then takes turns", () => {
     const world = makeWorld({
       slots: 1,
       fair: {},
@@ -58,6 +58,7 @@ describe("245 turns at a shard", () => {
     expect(takeTurns(world, hand, 40).split("b")).toHaveLength(2);
     change(world, { keyLimitOverrides: {} });
     takeTurns(world, hand, 2);
+    expect(takeTurns(world, hand, 20).split("b").length - 1).toBe(14);
     expect(takeTurns(world, hand, 20).split("b").length - 1).toBe(10);
   });
 });
