@@ -6,10 +6,9 @@ import type { Seq, ShardAddress } from "../core/ids.ts";
 import type { HistoryDatabase } from "../core/ports.ts";
 import type { Answer, Refusal } from "../core/schema/answer.ts";
 import type { QueueEntry } from "../core/schema/directory-rpc.ts";
-import { DEFAULT_SETTINGS } from "../core/schema/queue-settings.ts";
 import type { ReadAnswer } from "../core/schema/rpc.ts";
 import { countHistory, readHistory, type Unavailable } from "../history/read.ts";
-import { ask, refusal, timeLeft } from "./ask.ts";
+import { refusal, timeLeft } from "./ask.ts";
 import type { Reader } from "./reader.ts";
 
 /**
@@ -26,11 +25,9 @@ export async function findInHistory(
   const database = databaseOf(reader, entry);
   if ("code" in database) return database;
   const ms = timeLeft(reader.ports, deadline);
-  const [mark, answer] = await Promise.all([
-    firstOf(reader, at, entry, ms),
-    readHistory(database, at, seqs, reader.ports, { texts, ms }),
-  ]);
+  const mark = await reader.known.firstSeq(at, entry, deadline);
   if (!mark.ok) return mark;
+  const answer = await readHistory(database, at, seqs, reader.ports, { texts, ms });
   if (!answer.ok) return silent(reader, entry, answer);
   return { v: 1, ok: true, tasks: answer.tasks.map((task) => (task && task.seq >= mark.first ? task : null)) };
 }
@@ -45,30 +42,8 @@ export async function countInHistory(
   const database = databaseOf(reader, entry);
   if ("code" in database) return database;
   const ms = timeLeft(reader.ports, batch.deadline);
-  const mark = await firstOf(reader, at, entry, ms);
-  if (!mark.ok) return mark;
-  // The tasks of a batch come from one making of their queue.
-  if (batch.first < mark.first) return { v: 1, ok: true, counts: {} };
   const answer = await countHistory(database, at, batch.first, batch.count, reader.ports, ms);
   return answer.ok ? { v: 1, ok: true, counts: answer.counts } : silent(reader, entry, answer);
-}
-
-/**
- * Tasks below it are of the queue before it was deleted, whatever D1 has of them. Asked where a queue was made again
- * alone; so where a door has not heard of that yet (5 s), what it knows is what was.
- */
-async function firstOf(
-  { ports, log }: Reader,
-  at: ShardAddress,
-  { settings: { generation } }: QueueEntry,
-  ms: number,
-): Promise<Answer<{ readonly first: number }>> {
-  if (generation <= DEFAULT_SETTINGS.generation) return { v: 1, ok: true, first: 0 };
-  const whom = `Shard ${at.shard} of ${at.queue}`;
-  const answer = await ask(ports, log, { whom, ms, lost: "unavailable" }, () =>
-    ports.shard(at).firstSeq({ v: 1, generation }),
-  );
-  return answer.ok ? { v: 1, ok: true, first: answer.first ?? Number.POSITIVE_INFINITY } : answer;
 }
 
 function databaseOf({ ports }: Reader, { settings }: QueueEntry): HistoryDatabase | Refusal {

@@ -10,7 +10,7 @@ import type { ReadAnswer } from "../core/schema/rpc.ts";
 import type { TaskRecord } from "../core/task.ts";
 import { fanOut } from "../durable-objects/stubs.ts";
 import { isDeleted } from "../history/tombstone.ts";
-import { ask, deadlineOf, timeLeft } from "./ask.ts";
+import { answered, ask, deadlineOf, timeLeft } from "./ask.ts";
 import { findInHistory } from "./find-in-history.ts";
 import type { Reader } from "./reader.ts";
 
@@ -94,7 +94,7 @@ export async function locate(
   const parsed = parseTaskId(id);
   if (parsed === null) return unknown(id);
   try {
-    const entry = await knownPlace(reader, parsed, deadline);
+    const entry = await knownPlace(reader, tenant, parsed, deadline);
     return entry === null
       ? unknown(id)
       : { at: { tenant, queue: parsed.queue, shard: parsed.shard }, entry, seq: parsed.seq };
@@ -104,13 +104,21 @@ export async function locate(
   }
 }
 
-/** The queue of an id that may be real; null for one that cannot be. @throws Problem where the Directory is silent */
+/**
+ * The queue of an id that may be real; null for one that cannot be, or that was given before the queue was deleted.
+ * @throws Problem where the Directory is silent, or the shard of a queue that was made again
+ */
 export async function knownPlace(
   { known, ports }: Reader,
+  tenant: TenantName,
   { queue, shard, seq }: Pick<ParsedTaskId, "queue" | "shard" | "seq">,
   deadline: number,
 ): Promise<QueueEntry | null> {
-  return seqTime(seq) > ports.now() + AHEAD_MS ? null : await known.queueOfShard(queue, shard, deadline);
+  if (seqTime(seq) > ports.now() + AHEAD_MS) return null;
+  const entry = await known.queueOfShard(queue, shard, deadline);
+  if (entry === null) return null;
+  const { first } = answered(await known.firstSeq({ tenant, queue, shard }, entry, deadline));
+  return seq < first ? null : entry;
 }
 
 interface Manner {

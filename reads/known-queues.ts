@@ -3,7 +3,7 @@
  * every request: fresh 5 s; while one request asks again, the others go on with what is known; 10 minutes stale where
  * the Directory does not answer. Only what exists is remembered: a queue that was just made is known at once.
  */
-import type { QueueName, TenantName } from "../core/ids.ts";
+import type { QueueName, ShardAddress, TenantName } from "../core/ids.ts";
 import type { Log } from "../core/log.ts";
 import type { Ports } from "../core/ports.ts";
 import type { Answer } from "../core/schema/answer.ts";
@@ -41,6 +41,8 @@ export class KnownQueues {
   readonly #log: Log;
   readonly #queues = new Map<QueueName, Kept<QueueEntry>>();
   readonly #routes = new Map<string, Kept<TypeRoute>>();
+  /** By shard and making of its queue. */
+  readonly #firsts = new Map<string, number>();
   /** Unix ms: until then a type that is not known is not asked about, where its queue is. */
   #silentUntil = 0;
 
@@ -89,6 +91,29 @@ export class KnownQueues {
     if (entry === null || shard < entry.shardsEver) return entry;
     const { entry: newest } = answered(await this.newest(queue, deadline));
     return newest !== null && shard < newest.shardsEver ? newest : null;
+  }
+
+  /**
+   * Ids of a shard below that were given before the queue was deleted, which was made again since: nobody is told of
+   * them, whatever shard and D1 still have. Infinity: the shard has not heard that it was made again. Never throws.
+   */
+  async firstSeq(
+    at: ShardAddress,
+    { settings: { generation } }: QueueEntry,
+    deadline: number,
+  ): Promise<Answer<{ readonly first: number }>> {
+    if (generation <= DEFAULT_SETTINGS.generation) return { v: 1, ok: true, first: 0 };
+    const name = `${at.queue}:${at.shard}:${generation}`;
+    const kept = this.#firsts.get(name);
+    if (kept !== undefined) return { v: 1, ok: true, first: kept };
+    const question = { whom: `Shard ${at.shard} of ${at.queue}`, lost: "unavailable" } as const;
+    const answer = await ask(this.#ports, this.#log, { ...question, ms: timeLeft(this.#ports, deadline) }, () =>
+      this.#ports.shard(at).firstSeq({ v: 1, generation }),
+    );
+    if (!answer.ok) return answer;
+    // Once it has heard, it is said once and for all.
+    if (answer.first !== null) this.#firsts.set(name, answer.first);
+    return { v: 1, ok: true, first: answer.first ?? Number.POSITIVE_INFINITY };
   }
 
   /** As the Directory has it now: a shard has said that what is remembered is over. Never throws. */

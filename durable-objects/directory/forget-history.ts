@@ -2,7 +2,7 @@
  * What history has of a deleted queue goes: noted in the transaction that deletes the queue, worked off by the alarm in
  * the background, ten portions at a time, over restarts and while D1 is away. Which tasks are meant its shards say, once
  * they have heard: those that were given ids by then. It is done twice, an hour apart, because a flush may have been on its
- * way to D1; what comes from it meanwhile is told to nobody (reads/find-in-history.ts).
+ * way to D1; what comes from it meanwhile is told to nobody (reads/known-queues.ts).
  */
 
 import type { QueueName, TenantName } from "../../core/ids.ts";

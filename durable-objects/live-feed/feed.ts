@@ -201,7 +201,9 @@ export class Feed {
     const unknown = { code: "task-unknown", detail: `There is no task ${id}.` } as const;
     const parsed = parseTaskId(id);
     if (!parsed) return unknown;
-    return await faultIf(async () => ((await knownPlace(this.reader, parsed, deadline)) === null ? unknown : null));
+    return await faultIf(async () =>
+      (await knownPlace(this.reader, this.tenant, parsed, deadline)) === null ? unknown : null,
+    );
   }
 
   async #faultOfQueue(queue: string, deadline: number): Promise<Fault | null> {

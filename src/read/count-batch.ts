@@ -45,7 +45,7 @@ const SEQ_AHEAD_MS = 60_000;
  */
 export async function countBatch(door: Door, tenant: TenantName, id: string, waitMs: number): Promise<BatchView> {
   const parsed = parseBatchId(id);
-  const entry = parsed && (await knownPlace(door, parsed, deadlineOf(door.ports)));
+  const entry = parsed && (await knownPlace(door, tenant, parsed, deadlineOf(door.ports)));
   if (!parsed || !entry) throw new Problem("batch-unknown", `There is no batch ${id}.`);
   const { queue, shard, seq: first, count } = parsed;
   const at = { tenant, queue, shard };

@@ -196,7 +196,7 @@ function filterOf(c: Ctx): DeadFilter {
 
 async function placeOfId(door: Door, c: Ctx) {
   const parsed = parseTaskId(c.req.param("id") ?? "");
-  const entry = parsed && (await knownPlace(door, parsed, deadlineOf(door.ports)));
+  const entry = parsed && (await knownPlace(door, c.env.tenant, parsed, deadlineOf(door.ports)));
   if (!parsed || !entry) throw notDead(c);
   const { queue, shard, seq } = parsed;
   return { at: { tenant: c.env.tenant, queue, shard }, seq };

@@ -104,7 +104,7 @@ async function placesOf(door: Door, c: Ctx, task: ParsedTaskId | null): Promise<
   const queue = c.req.query("queue");
   if (queue !== undefined && !QueueNameSchema.safeParse(queue).success) throw unknownQueue(queue, "?queue");
   if (task) {
-    if ((await knownPlace(door, task, deadlineOf(door.ports))) === null)
+    if ((await knownPlace(door, c.env.tenant, task, deadlineOf(door.ports))) === null)
       throw new Problem("task-unknown", "There is no such task.");
     return queue === undefined || queue === task.queue ? [{ tenant, queue: task.queue, shard: task.shard }] : [];
   }
@@ -117,7 +117,7 @@ async function placesOf(door: Door, c: Ctx, task: ParsedTaskId | null): Promise<
 
 async function placeOf(door: Door, c: Ctx) {
   const parsed = parseTaskId(placeOfDelivery(c.req.param("id") ?? ""));
-  const entry = parsed && (await knownPlace(door, parsed, deadlineOf(door.ports)));
+  const entry = parsed && (await knownPlace(door, c.env.tenant, parsed, deadlineOf(door.ports)));
   if (!parsed || !entry) throw unknownDelivery(c);
   const { queue, shard, seq } = parsed;
   return { at: { tenant: c.env.tenant, queue, shard }, seq };

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
 import { call } from "../support/workerd/call.ts";
+import { altered, serviceWith, silence } from "../support/workerd/service.ts";
 
 const QUEUE = "gone-once";
 
@@ -52,4 +53,24 @@ it("258 the tasks of a deleted queue are unknown, also under its name made again
   ]);
   expect((await call("GET", `/tasks/submissions?batch=${old.batch}`)).body.code).toBe("batch-unknown");
   expect((await call("GET", `/tasks/submissions?batch=${fresh.batch}`)).body.counts).toMatchObject({ CANCELLED: 1 });
+});
+
+it("258 a shard that has not heard that its queue was made again tells of nobody; where it is silent it is 503", async () => {
+  const queue = "gone-unheard";
+  const make = () => call("PUT", `/queues/${queue}`, {});
+  await make();
+  await call("DELETE", `/queues/${queue}?force=true`);
+  await make();
+  await call("POST", `/queues/${queue}/pause`);
+  const { id } = (await call("POST", "/tasks/submissions", { type: "echo", payload: 1, queue })).body;
+  const doorWith = (firstSeq: () => Promise<{ v: 1; ok: true; first: number | null }>) =>
+    serviceWith((real) => ({
+      later: (ms, run) => real.later(ms / 20, run),
+      shard: (address) => altered(real.shard(address), { firstSeq }),
+    }));
+  const unheard = { fetch: doorWith(async () => ({ v: 1, ok: true, first: null })) };
+  const silent = { fetch: doorWith(() => silence()) };
+  expect((await call("GET", `/tasks/submissions/${id}`)).status).toBe(200);
+  expect(await call("GET", `/tasks/submissions/${id}`, undefined, unheard)).toMatchObject({ status: 404 });
+  expect(await call("GET", `/tasks/submissions/${id}`, undefined, silent)).toMatchObject({ status: 503 });
 });
