@@ -18,7 +18,7 @@ function warnOfShares(settings: QueueSettings): SettingWarning[] {
   const { concurrency, keyShards, rate, typeLimits, shards, autoscale } = settings;
   const most = mostShards(settings);
   if (most <= keyShards) return [];
-  const by = shards >= most ? "" : `, once autoscale has brought ${most} shards`;
+  const by = shards >= most ? "" : ", once autoscale has brought as many";
   const field = shards >= most || !autoscale ? "/shards" : "/autoscale/maxShards";
   const told: string[] = [];
   const share = (limit: number) => Math.floor(limit / most) || 1;

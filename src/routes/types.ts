@@ -38,8 +38,9 @@ interface TypeView {
   readonly payload: object | null;
 }
 
-const UNHANDLED =
-  "No handler of this deployment has it: its tasks are accepted with any payload and wait for a worker that has. DELETE /types/{type} undoes that.";
+function unhandled(type: string): string {
+  return `No handler of this deployment has it: its tasks are accepted with any payload and wait for a worker that has. DELETE /types/${type} undoes that.`;
+}
 
 export async function listTypes(door: Door, c: Ctx): Promise<Response> {
   const { routes } = await askDirectory(door, c, (directory) => directory.listRoutes({ v: 1 }));
@@ -110,7 +111,7 @@ function viewsOf(door: Door, routes: readonly TypeRoute[], only?: string): TypeV
     const told = { queue, cacheTtlSeconds: cacheTtlSeconds ?? handler?.cacheTtlSeconds ?? 0 };
     return handler
       ? { type, known: "handled", handled: true, version: handler.version, ...told, payload: schemaOf(handler.payload) }
-      : { type, known: "declared", handled: false, note: UNHANDLED, version: 1, ...told, payload: null };
+      : { type, known: "declared", handled: false, note: unhandled(type), version: 1, ...told, payload: null };
   });
 }
 

@@ -12,7 +12,7 @@ describe("248 what is probably not as meant is warned of", () => {
     [{ shards: 4, concurrency: 4 }, "/shards", "1 of concurrency 4"],
     [{ shards: 4, rate: { limit: 10, periodMs: 1_000 } }, "/shards", "2 of rate 10"],
     [{ shards: 4, typeLimits: { echo: { concurrency: 9 } } }, "/shards", "2 of echo's concurrency 9"],
-    [{ autoscale, concurrency: 8 }, "/autoscale/maxShards", "once autoscale has brought 8 shards"],
+    [{ autoscale, concurrency: 8 }, "/autoscale/maxShards", "among 8 shards, once autoscale has brought as many"],
     [{ shards: 6, keyShards: 2, concurrency: 6 }, "/shards", "go to 2 of them"],
     [{ typeLimits: { "a/b": { concurrency: 1 } } }, "/typeLimits/a~1b", "counts for nothing yet"],
   ])("%j at %s", (settings, pointer, words) => {
