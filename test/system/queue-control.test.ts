@@ -34,6 +34,20 @@ it("256 257 a queue is drained while its tasks run, ends them all, and is delete
   expect((await client.call("GET", "/queues/closing")).body.code).toBe("queue-unknown");
 });
 
+it("258 what has ended in a queue goes with it, drained or by force, and does not come back with its name", async () => {
+  for (const how of ["", "?force=true"]) {
+    await client.putQueue("secret", {});
+    const id = await client.submit({ type: "echo", payload: "card 4111", queue: "secret" });
+    await client.settled("secret");
+    if (how === "") await client.expect(200, "POST", "/queues/secret/drain");
+    await client.expect(204, "DELETE", `/queues/secret${how}`);
+    await client.putQueue("secret", {});
+    for (const path of [`/tasks/${id}`, `/tasks/submissions/${id}?payload=true`])
+      expect(await client.call("GET", path)).toMatchObject({ status: 404, body: { code: "task-unknown" } });
+    expect((await client.call("POST", `/tasks/submissions/${id}/replay`)).status).toBe(404);
+  }
+});
+
 it("260 a purge of 20,000 waiting tasks counts each, leaves what runs alone, and history has them all", async () => {
   await using effects = await Effects.start();
   await client.putQueue("purged", { slots: 1, maxSessions: 1, depthLimit: 50_000 });
