@@ -18,6 +18,10 @@ describe("164 a task as an array", () => {
     ["with a key alone", finished(7, { links: { limitKey: "k" } })],
     ["with every link", laden(8, { links: { limitKey: "k", fairnessKey: "f", replayOf: ID, replayedBy: [ID] } })],
     ["with an option alone", finished(9, { options: { timeoutMs: 5 } })],
+    [
+      "upgraded by its handler",
+      finished(10, { attempts: finished(1).attempts.map((one) => ({ ...one, handlerVersion: 3 })) }),
+    ],
     ["cancelled before any attempt", finished(6, { status: "CANCELLED", attempts: [], result: null })],
   ])("%s comes back as it was", (_, record) => {
     expect(recordOfRow(throughText(rowOfRecord(record, T0 + 5)))).toEqual({

@@ -3,17 +3,22 @@ import { describe, expect, it } from "vitest";
 import type { Seq } from "../../core/ids.ts";
 import { uniqueOf } from "../../core/keys.ts";
 import { declaredType, isFault, makeTask } from "../../core/make-task.ts";
+import type { NewTask } from "../../core/schema/rpc.ts";
 import type { SubmittedTask } from "../../core/schema/submission.ts";
 import { change } from "../../durable-objects/queue-shard/waiting/change.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { succeeded, taskAt, WorkerHand } from "../support/node/worker-hand.ts";
 
 /** As the door makes it, with its key. */
-async function submit(world: ShardWorld, told: Omit<SubmittedTask, "type">) {
+async function made(world: ShardWorld, told: Omit<SubmittedTask, "type">): Promise<NewTask> {
   const submitted: SubmittedTask = { type: "echo", ...told };
   const task = makeTask(submitted, declaredType("echo"), world.now);
   if (isFault(task)) throw new Error(task.detail);
-  const answer = world.submit([{ ...task, dedup: await uniqueOf(submitted, async (text) => text) }]);
+  return { ...task, dedup: await uniqueOf(submitted, async (text) => text) };
+}
+
+async function submit(world: ShardWorld, told: Omit<SubmittedTask, "type">) {
+  const answer = world.submit([await made(world, told)]);
   if (!answer.ok) throw new Error(answer.code);
   return { seq: answer.seqs[0] as Seq, isNew: answer.duplicates.length === 0 };
 }
@@ -62,6 +67,24 @@ describe("221 another payload", () => {
     const same = await submit(world, { payload: { a: 1, b: 2 }, unique: UNIQUE });
     expect(patch(world, same.seq, { b: 2, a: 1 })).toMatchObject({ task: { rev: 1, moves: [] } });
     expect((await submit(world, { payload: { b: 2, a: 1 }, unique: UNIQUE })).isNew).toBe(false);
+  });
+
+  it("keeps its key where the payload is the same in another version, though not its place in the cache", async () => {
+    const world = makeWorld();
+    const { seq } = await submit(world, { payload: "A", unique: UNIQUE });
+    const payload = { text: '"A"', version: 2 };
+    expect(change(world.shard, { v: 1, seq, rev: null, changes: { payload } })).toMatchObject({ task: { version: 2 } });
+    expect(await submit(world, { payload: "A", unique: UNIQUE })).toEqual({ seq, isNew: false });
+  });
+
+  it("of one of a batch takes that one's key, not its neighbour's", async () => {
+    const world = makeWorld();
+    const tasks = await Promise.all(["A", "B"].map((payload) => made(world, { payload, unique: UNIQUE })));
+    const answer = world.submit(tasks);
+    const [first, second] = answer.ok ? answer.seqs : [];
+    patch(world, second as Seq, "C");
+    expect((await submit(world, { payload: "B", unique: UNIQUE })).isNew).toBe(true);
+    expect(await submit(world, { payload: "A", unique: UNIQUE })).toEqual({ seq: first, isNew: false });
   });
 
   it("takes no key from a task that came after it", async () => {

@@ -137,6 +137,15 @@ describe("203 a key", () => {
     expect(world.shard.sql.all("SELECT key FROM dedup WHERE key LIKE 'idem:%'")).toEqual([]);
   });
 
+  it("202 of a batch that a later deploy reads as fewer tasks nothing is tried again: their places are not known", () => {
+    const world = makeWorld({ depthLimit: 1 });
+    const first = accepted(once(world, many(3), KEY, false));
+    const hand = new WorkerHand(world);
+    hand.close(hand.tasks.map((task) => succeeded(world, task)));
+    expect(once(world, many(2), KEY, false)).toMatchObject({ replayed: true, seqs: first.seqs });
+    expect(world.shard.memory.lanes.queued).toBe(0);
+  });
+
   it("is taken by what was accepted in part though the first task was refused", () => {
     const world = makeWorld();
     const taken = { dedup: { key: "uniq:key:echo k", ttlMs: DAY, onConflict: "reject" as const } };

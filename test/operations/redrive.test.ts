@@ -9,6 +9,7 @@ import type { RedriveEdit } from "../../core/schema/dead-letters-rpc.ts";
 import { configure } from "../../durable-objects/queue-shard/configure.ts";
 import { discardDead } from "../../durable-objects/queue-shard/dead/dead-letters.ts";
 import { redriveDead } from "../../durable-objects/queue-shard/dead/redrive.ts";
+import { tryRedrive } from "../../durable-objects/queue-shard/dead/try-redrive.ts";
 import { countBatch } from "../../durable-objects/queue-shard/reads/read.ts";
 import { bury } from "../support/node/dead-hand.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
@@ -130,6 +131,8 @@ describe("269 a dead letter is redriven", () => {
     const others = accept(world, ...Array.from({ length: MAX_LANES - 1 }, (_, i) => ({ limitKey: `key-${i}` })));
     expect(others).toHaveLength(MAX_LANES - 1);
     expect(successor(world, Number(first)).status).toBe("QUEUED");
+    const tried = tryRedrive(world.shard, { v: 1, filter: { seq: second as never }, asOf: world.now });
+    expect(tried).toMatchObject({ tried: 1, failed: 0, refusal: { code: "too-many-keys" } });
     expect(redrive(world, Number(second))).toMatchObject({ ok: false, code: "too-many-keys" });
     expect(world.shard.memory.dead.count).toBe(1);
   });

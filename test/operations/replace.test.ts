@@ -21,7 +21,8 @@ describe("208 replace", () => {
     const between = accept(world, {}, { priority: 9 });
     world.passTo(world.now + 5);
     const options = JSON.stringify({ tags: ["b"] });
-    accept(world, keyed(2, { priority: 9, options, version: 1 }));
+    const answer = world.submit([keyed(2, { priority: 9, options, version: 1 })]);
+    expect(answer).toMatchObject({ duplicates: [0], known: [{ index: 0, status: "QUEUED", replaced: true }] });
     expect(taskAt(world, seq)).toMatchObject({
       status: "QUEUED",
       payload: "2",

@@ -50,7 +50,9 @@ describe("278 the new task", () => {
 
   it("is told otherwise what the edit names", () => {
     const world = makeWorld();
-    const old = ended(world, { payload: "1" });
+    const decided = { unique: { by: "payload" }, debounceSeconds: 1, throttleSeconds: 1, cacheMode: "refresh" };
+    const old = ended(world, { payload: "1", options: JSON.stringify({ ...decided, timeoutMs: 5 }) });
+    expect(replayOf(old, idOf(world, old), {}).options).toBe(`{"timeoutMs":5,"replayOf":"${idOf(world, old)}"}`);
     const payload = { text: "2", version: 3 };
     expect(replayOf(old, idOf(world, old), { priority: 0, runAt: 5, payload })).toMatchObject({
       priority: 0,
