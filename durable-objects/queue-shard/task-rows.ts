@@ -169,7 +169,7 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
       worker: running.worker.name,
       outcome: null,
       error: null,
-      ...upgradeBy(running.worker, row),
+      ...upgradeOf(running.worker, row),
     });
   return {
     ...toldOf(row),
@@ -258,15 +258,11 @@ export function logAsked(
   return logMove(row, moveTo("RUNNING", at, ASKED_TO_STOP, { run }));
 }
 
-/** What an attempt tells of its handler's version. */
-export function upgradeBy(
-  { types }: Pick<Worker, "types">,
-  { type, version }: Pick<TaskRow, "type" | "version">,
-): Pick<Attempt, "handlerVersion"> {
+/** What an attempt tells of its handler's version: nothing where it is the task's. */
+export function upgradeOf({ types }: Worker, { type, version }: Pick<TaskRow, "type" | "version">) {
   const handlerVersion = types[type] ?? version;
-  return handlerVersion > version ? { handlerVersion } : AS_IT_IS;
+  return handlerVersion > version ? { handlerVersion } : {};
 }
-const AS_IT_IS = {};
 
 /** Adds to the timeline, which keeps its first and its latest 63 rows. That it was put off at first is kept with the first. */
 export function logMove(row: Pick<TaskRow, "moves" | "created_at" | "run_at">, move: MoveRecord): string {

@@ -22,7 +22,7 @@ import {
   payloadForHistory,
   recordOf,
   type TaskRow,
-  upgradeBy,
+  upgradeOf,
 } from "../task-rows.ts";
 import { joinWaiting, laneOf } from "../waiting/waiting.ts";
 import { dropClaim } from "./claim.ts";
@@ -113,7 +113,7 @@ function afterRun(session: Session, row: TaskRow, leaving: Leaving): TaskRow {
         ...leaving.attempt,
         attempt: number,
         worker: session.worker.name,
-        ...upgradeBy(session.worker, row),
+        ...upgradeOf(session.worker, row),
       })
     : null;
   return {
