@@ -25,6 +25,9 @@ export const ERRORS = {
   "job-unknown": { status: 404, retryable: false, title: "No such job" },
   "webhook-unknown": { status: 404, retryable: false, title: "No such webhook" },
   "delivery-unknown": { status: 404, retryable: false, title: "No such delivery" },
+  "workflow-unknown": { status: 404, retryable: false, title: "No such workflow run" },
+  "node-unknown": { status: 404, retryable: false, title: "No such node" },
+  "signal-unknown": { status: 404, retryable: false, title: "No node waits for that signal" },
   "schedule-unknown": { status: 404, retryable: false, title: "No such schedule" },
   "task-unfinished": { status: 409, retryable: true, title: "The task has not ended yet" },
   "task-finished": { status: 409, retryable: false, title: "The task has ended" },
@@ -33,6 +36,10 @@ export const ERRORS = {
   "task-running": { status: 409, retryable: false, title: "The task runs" },
   "rev-mismatch": { status: 412, retryable: false, title: "The task has changed meanwhile" },
   "webhook-exists": { status: 409, retryable: false, title: "The queue has a webhook of that url" },
+  "workflow-running": { status: 409, retryable: true, title: "The run has not ended yet" },
+  "workflow-finished": { status: 409, retryable: false, title: "The run has ended" },
+  "node-not-failed": { status: 409, retryable: false, title: "The node has not failed" },
+  "signal-taken": { status: 409, retryable: false, title: "The signal came with another payload" },
   "schedule-exists": { status: 409, retryable: false, title: "A schedule of that id exists" },
   "schedule-finished": { status: 409, retryable: false, title: "The schedule has no fire ahead" },
   "setting-fixed": { status: 409, retryable: false, title: "That setting is fixed when the queue is made" },
@@ -108,6 +115,12 @@ export const END_CODES = [
   "payload-invalid",
   "cancelled",
   "expired",
+  "parent-failed",
+  "parent-cancelled",
+  "skipped",
+  "signal-timeout",
+  "task-lost",
+  "workflow-too-large",
 ] as const;
 export type EndCode = (typeof END_CODES)[number];
 

@@ -11,6 +11,8 @@ export type TaskId = Brand<string, "TaskId">;
 export type BatchId = Brand<string, "BatchId">;
 export type QueueName = Brand<string, "QueueName">;
 export type TenantName = Brand<string, "TenantName">;
+/** Of a workflow's run: `wf_` and 24 digits of base 32. It names the run's object. */
+export type RunId = Brand<string, "RunId">;
 
 export const QUEUE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 export const TENANT_NAME = /^[a-z0-9-]{1,32}$/;
@@ -114,6 +116,30 @@ export function parseBatchId(text: string): (ParsedTaskId & { readonly count: nu
   const first = match?.[1] === undefined ? null : parseTaskId(match[1]);
   const count = Number(match?.[2]);
   return first && count <= MAX_BATCH ? { ...first, count } : null;
+}
+
+const RUN_ID = /^wf_[0-9a-v]{24}$/;
+const RUN_DIGITS = 24;
+
+/** Reads a run's id; null for anything that this system cannot have made. */
+export function parseRunId(text: string): RunId | null {
+  return RUN_ID.test(text) ? (text as RunId) : null;
+}
+
+/** The id of a run. @param bytes at least 24: random, or a hash of the key that it is made under */
+export function runId(bytes: Uint8Array): RunId {
+  if (bytes.length < RUN_DIGITS)
+    throw new RangeError(`a run's id is made of ${RUN_DIGITS} bytes, here are ${bytes.length}`);
+  const digits = Array.from(bytes.subarray(0, RUN_DIGITS), (byte) => DIGITS.charAt(byte & 31));
+  return `wf_${digits.join("")}` as RunId;
+}
+
+/** The object of one run: `{tenant}:{run}`. Throws on a name that is none. */
+export function parseRunName(name: string | undefined): { readonly tenant: TenantName; readonly run: RunId } {
+  const [tenant = "", id = "", ...rest] = (name ?? "").split(":");
+  const run = parseRunId(id);
+  if (rest.length > 0 || !TENANT_NAME.test(tenant) || run === null) throw new Error(`not the name of a run: ${name}`);
+  return { tenant: tenant as TenantName, run };
 }
 
 export function shardName(address: ShardAddress): string {

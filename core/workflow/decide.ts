@@ -1,0 +1,120 @@
+/**
+ * What becomes of the nodes of a run that wait, and of the run. Pure: the run's object keeps the nodes, asks here after
+ * each change, and does what is said.
+ * Must stay true: a node whose parents have all ended does not wait, so a run of finitely many nodes ends.
+ */
+import type { EndCode } from "../errors.ts";
+import type { NodeKind, ParentPolicy, RunEnd } from "../schema/workflow-rpc.ts";
+import type { FinishedStatus } from "../status.ts";
+import { childrenOf } from "./graph.ts";
+
+/** waiting: for parents. ready: it may run, or does. Else how it ended. */
+export type NodeState = "waiting" | "ready" | FinishedStatus;
+
+export interface NodeHead {
+  readonly kind: NodeKind;
+  readonly parents: readonly number[];
+  readonly onParentFailure: ParentPolicy;
+  readonly state: NodeState;
+  /** CANCELLED, because it was not to run. */
+  readonly isSkipped: boolean;
+  /** It undoes another: how it ends is no part of how the run does. */
+  readonly isCompensation: boolean;
+}
+
+export interface NodeVerdict {
+  readonly status: "SUCCEEDED" | "FAILED" | "CANCELLED";
+  /** null: SUCCEEDED. */
+  readonly code: Extract<EndCode, "parent-failed" | "parent-cancelled" | "skipped" | "cancelled"> | null;
+}
+/** What a node that waits does now. */
+export type Decision =
+  | { readonly index: number; readonly to: "ready" }
+  | ({ readonly index: number; readonly to: "end" } & NodeVerdict);
+
+export function isEnded(state: NodeState): state is FinishedStatus {
+  return state !== "waiting" && state !== "ready";
+}
+
+/** Decides for every node that waits, as far as it goes from here: what one ends by may end the next. */
+export function decide(nodes: readonly NodeHead[], isCancelled: boolean): Decision[] {
+  const now: NodeHead[] = [...nodes];
+  const decisions: Decision[] = [];
+  // Most parents stand before their children, so one walk sees nearly all; a map's or a spawner's stand behind.
+  for (let before = -1; before < decisions.length; ) {
+    before = decisions.length;
+    for (const [index, node] of now.entries()) {
+      if (node.state !== "waiting") continue;
+      const parents = node.parents.map((parent) => now[parent] ?? MISSING);
+      const verdict = judge(node, parents, isCancelled);
+      if (verdict === "wait") continue;
+      if (verdict === "ready") {
+        decisions.push({ index, to: "ready" });
+        now[index] = { ...node, state: "ready" };
+      } else {
+        decisions.push({ index, to: "end", ...verdict });
+        now[index] = { ...node, state: verdict.status, isSkipped: verdict.code === "skipped" };
+      }
+    }
+  }
+  return decisions;
+}
+
+type Parent = Pick<NodeHead, "state" | "isSkipped">;
+const MISSING: Parent = { state: "CANCELLED", isSkipped: false };
+
+function judge(node: NodeHead, parents: readonly Parent[], isCancelled: boolean): "wait" | "ready" | NodeVerdict {
+  if (isCancelled && !node.isCompensation) return { status: "CANCELLED", code: "cancelled" };
+  const areAllEnded = parents.every(({ state }) => isEnded(state));
+  const bad = parents.filter(({ state }) => isEnded(state) && state !== "SUCCEEDED");
+  // A join stands for all of its parents: it ends when they have, not when the first one failed.
+  if (node.kind === "join" && !areAllEnded) return "wait";
+  if (bad.length > 0 && node.onParentFailure !== "continue") return endBy(node, bad);
+  if (!areAllEnded) return "wait";
+  return node.kind === "join" ? { status: "SUCCEEDED", code: null } : "ready";
+}
+
+function endBy({ onParentFailure }: NodeHead, bad: readonly Parent[]): NodeVerdict {
+  if (onParentFailure === "skip" || bad.every(({ isSkipped }) => isSkipped))
+    return { status: "CANCELLED", code: "skipped" };
+  const hasFailed = bad.some(({ state }) => state === "FAILED" || state === "EXPIRED");
+  return hasFailed ? { status: "FAILED", code: "parent-failed" } : { status: "CANCELLED", code: "parent-cancelled" };
+}
+
+/** How the run ends; null: nodes of it have not ended. */
+export function endOf(nodes: readonly NodeHead[], isCancelled: boolean): RunEnd | null {
+  if (nodes.some(({ state }) => !isEnded(state))) return null;
+  const open = unhandled(nodes).map((index) => nodes[index]?.state);
+  if (open.some((state) => state === "FAILED" || state === "EXPIRED")) return isCancelled ? "CANCELLED" : "FAILED";
+  return isCancelled || open.length > 0 ? "CANCELLED" : "SUCCEEDED";
+}
+
+/** Nodes that ended badly, not skipped, and that nobody looks after: no child says `continue`, nor one of a join's. */
+export function unhandled(nodes: readonly NodeHead[]): number[] {
+  const children = childrenOf(nodes.map(({ parents }) => parents));
+  const isHandled = (index: number): boolean =>
+    (children[index] ?? []).some((child) => {
+      const node = nodes[child];
+      return node?.onParentFailure === "continue" || (node?.kind === "join" && isHandled(child));
+    });
+  return nodes.flatMap(({ state, isSkipped, isCompensation }, index) =>
+    isEnded(state) && state !== "SUCCEEDED" && !isSkipped && !isCompensation && !isHandled(index) ? [index] : [],
+  );
+}
+
+/** What is to run again with a node that is tried again: itself, and all that ended, without a run, because of it. */
+export function resumed(
+  nodes: readonly (NodeHead & { readonly code: EndCode | null })[],
+  tried: readonly number[],
+): ReadonlySet<number> {
+  const again = new Set(tried);
+  for (let before = -1; before < again.size; ) {
+    before = again.size;
+    for (const [index, { parents, code }] of nodes.entries())
+      if (code !== null && BECAUSE.has(code) && parents.some((parent) => again.has(parent))) again.add(index);
+  }
+  return again;
+}
+
+/** Why a node ended that did not run. */
+const BECAUSE: ReadonlySet<EndCode> = new Set(["parent-failed", "parent-cancelled", "skipped"]);

@@ -1,0 +1,78 @@
+/**
+ * References in payloads of a workflow: an object with one field, `$result`, `$error`, `$item`, `$index`, `$run` or
+ * `$literal`, stands for something that is known later. Every other object is data. Pure, and of parsed JSON.
+ * A name is `key` or `key/pointer`, the pointer as in RFC 6901.
+ */
+import { escapePointer } from "../json.ts";
+
+const KINDS = ["$result", "$error", "$item", "$index", "$run", "$literal"] as const;
+export type RefKind = (typeof KINDS)[number];
+const kinds: ReadonlySet<string> = new Set(KINDS);
+
+export interface Ref {
+  readonly kind: RefKind;
+  /** What stands in it. */
+  readonly told: unknown;
+  /** JSON Pointer from the payload's root to the object that it is. */
+  readonly pointer: string;
+}
+
+/** The reference that a value is; null: it is data. */
+function refOf(value: object): { readonly kind: RefKind; readonly told: unknown } | null {
+  const [name, ...others] = Object.keys(value);
+  if (name === undefined || others.length > 0 || !kinds.has(name)) return null;
+  return { kind: name as RefKind, told: (value as Record<string, unknown>)[name] };
+}
+
+/** Every reference in a value, in the order in which they stand. What is literal is not looked into. */
+export function findRefs(value: unknown, pointer = ""): Ref[] {
+  if (typeof value !== "object" || value === null) return [];
+  if (Array.isArray(value)) return value.flatMap((item, i) => findRefs(item, `${pointer}/${i}`));
+  const ref = refOf(value);
+  if (ref) return [{ ...ref, pointer }];
+  return Object.entries(value).flatMap(([key, part]) => findRefs(part, `${pointer}/${escapePointer(key)}`));
+}
+
+/** The same value with each reference as `fill` has it; what is literal loses its wrapping. @throws what `fill` throws */
+export function fillRefs(value: unknown, fill: (ref: Omit<Ref, "pointer">) => unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => fillRefs(item, fill));
+  const ref = refOf(value);
+  if (ref) return ref.kind === "$literal" ? ref.told : fill(ref);
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, fillRefs(part, fill)]));
+}
+
+/** The same value with some references told otherwise; what is literal stays wrapped. */
+export function mapRefs(value: unknown, change: (ref: Omit<Ref, "pointer">) => unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => mapRefs(item, change));
+  const ref = refOf(value);
+  if (ref) return { [ref.kind]: ref.kind === "$literal" ? ref.told : change(ref) };
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, mapRefs(part, change)]));
+}
+
+export interface NodeName {
+  readonly key: string;
+  /** JSON Pointer into what the node gives; "": all of it. */
+  readonly pointer: string;
+}
+
+/** Reads `key` or `key/pointer`; null for what is neither. */
+export function parseNodeName(told: unknown): NodeName | null {
+  if (typeof told !== "string" || told === "") return null;
+  const slash = told.indexOf("/");
+  if (slash === 0) return null;
+  return slash === -1 ? { key: told, pointer: "" } : { key: told.slice(0, slash), pointer: told.slice(slash) };
+}
+
+/** The value that a JSON Pointer (RFC 6901) names; undefined where there is none. */
+export function valueAt(root: unknown, pointer: string): unknown {
+  let value = root;
+  for (const segment of pointer.split("/").slice(1)) {
+    const name = segment.replaceAll("~1", "/").replaceAll("~0", "~");
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+    if (Array.isArray(value) && !/^(0|[1-9]\d*)$/.test(name)) return undefined;
+    value = (value as Record<string, unknown>)[name];
+  }
+  return value;
+}

@@ -1,0 +1,73 @@
+/** A run, its nodes and its graph as users see them: times as RFC 3339, parents by key. Pure. */
+import type { NodeRecord, RunRecord } from "../schema/workflow-rpc.ts";
+import { iso } from "../task.ts";
+
+export function runView(run: RunRecord) {
+  const { id, name, status, createdAt, endedAt, counts, total, failed, compensation, finishTask } = run;
+  const ended = (["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const).reduce(
+    (sum, one) => sum + (counts[one] ?? 0),
+    0,
+  );
+  return {
+    id,
+    ...(name !== null && { name }),
+    status,
+    createdAt: iso(createdAt),
+    ...(endedAt !== null && { endedAt: iso(endedAt) }),
+    progress: { nodes: total, ended, counts },
+    ...(failed.length > 0 && { failed }),
+    ...(run.cancelRequested && { cancelRequested: true }),
+    ...(run.retries > 0 && { retries: run.retries }),
+    ...(compensation !== "none" && { compensation }),
+    ...(finishTask !== null && finishTask.length > 0 && { finishTask }),
+  };
+}
+
+export function nodeView(node: NodeRecord, nodes: readonly NodeRecord[]) {
+  const { key, kind, status, task, endedAt, error, heldBy, parents, onParentFailure, signal, timeoutAt } = node;
+  return {
+    key,
+    kind,
+    status,
+    ...(task !== null && { task }),
+    dependsOn: keysOf(parents, nodes),
+    ...(parents.length > 0 && { onParentFailure }),
+    ...(endedAt !== null && { endedAt: iso(endedAt) }),
+    ...(error !== null && { error }),
+    ...(status === "BLOCKED" && {
+      waitsFor: keysOf(
+        parents.filter((parent) => isOpen(nodes[parent])),
+        nodes,
+      ),
+    }),
+    ...(heldBy !== null && { heldBy }),
+    ...(signal !== undefined && { signal }),
+    ...(timeoutAt !== undefined && timeoutAt !== null && { timeoutAt: iso(timeoutAt) }),
+    ...(node.compensates !== undefined && { compensates: node.compensates }),
+    ...(node.retried.length > 0 && { retried: node.retried }),
+  };
+}
+
+export function graphView(run: RunRecord, nodes: readonly NodeRecord[]) {
+  return {
+    id: run.id,
+    status: run.status,
+    nodes: nodes.map(({ key, kind, status, task }) => ({ key, kind, status, ...(task !== null && { task }) })),
+    edges: nodes.flatMap(({ key, parents }) => keysOf(parents, nodes).map((from) => ({ from, to: key }))),
+  };
+}
+
+/** The graph as text for Mermaid (https://mermaid.js.org), which many a page draws. */
+export function mermaidText(nodes: readonly NodeRecord[]): string {
+  const lines = nodes.map(({ key, status }, i) => `  n${i}["${key}<br/>${status}"]`);
+  const edges = nodes.flatMap(({ parents }, i) => parents.map((parent) => `  n${parent} --> n${i}`));
+  return ["graph TD", ...lines, ...edges, ""].join("\n");
+}
+
+function isOpen(node: NodeRecord | undefined): boolean {
+  return node !== undefined && node.endedAt === null;
+}
+
+function keysOf(indexes: readonly number[], nodes: readonly NodeRecord[]): string[] {
+  return indexes.flatMap((index) => nodes[index]?.key ?? []);
+}

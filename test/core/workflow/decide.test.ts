@@ -1,0 +1,169 @@
+/** What becomes of nodes that wait, and how a run ends; and over random graphs: each one ends, whatever fails. */
+import { describe, expect, it } from "vitest";
+import type { ParentPolicy } from "../../../core/schema/workflow-rpc.ts";
+import { compensationsOf } from "../../../core/workflow/compensate.ts";
+import {
+  decide,
+  endOf,
+  isEnded,
+  type NodeHead,
+  type NodeState,
+  resumed,
+  unhandled,
+} from "../../../core/workflow/decide.ts";
+import { Random } from "../../simulation/random.ts";
+
+function node(state: NodeState, parents: number[] = [], more: Partial<NodeHead> = {}): NodeHead {
+  return { kind: "task", parents, onParentFailure: "fail", state, isSkipped: false, isCompensation: false, ...more };
+}
+const policy = (onParentFailure: ParentPolicy) => ({ onParentFailure });
+
+describe("306 who waits for whom", () => {
+  it("306 a node runs when its last parent has succeeded, and not before", () => {
+    expect(decide([node("SUCCEEDED"), node("ready"), node("waiting", [0, 1])], false)).toEqual([]);
+    expect(decide([node("SUCCEEDED"), node("SUCCEEDED"), node("waiting", [0, 1])], false)).toEqual([
+      { index: 2, to: "ready" },
+    ]);
+  });
+
+  it("306 a failed parent ends what waits for it, and what waits for that, in one go", () => {
+    const nodes = [node("FAILED"), node("ready"), node("waiting", [0, 1]), node("waiting", [2])];
+    expect(decide(nodes, false)).toEqual([
+      { index: 2, to: "end", status: "FAILED", code: "parent-failed" },
+      { index: 3, to: "end", status: "FAILED", code: "parent-failed" },
+    ]);
+  });
+
+  it.each([
+    ["EXPIRED", "fail", { status: "FAILED", code: "parent-failed" }],
+    ["CANCELLED", "fail", { status: "CANCELLED", code: "parent-cancelled" }],
+    ["FAILED", "skip", { status: "CANCELLED", code: "skipped" }],
+    ["CANCELLED", "skip", { status: "CANCELLED", code: "skipped" }],
+  ] as const)("306 a parent %s, policy %s", (state, told, verdict) => {
+    expect(decide([node(state), node("waiting", [0], policy(told))], false)).toEqual([
+      { index: 1, to: "end", ...verdict },
+    ]);
+  });
+
+  it("306 continue runs when all have ended, however they did", () => {
+    expect(decide([node("FAILED"), node("ready"), node("waiting", [0, 1], policy("continue"))], false)).toEqual([]);
+    expect(decide([node("FAILED"), node("EXPIRED"), node("waiting", [0, 1], policy("continue"))], false)).toEqual([
+      { index: 2, to: "ready" },
+    ]);
+  });
+
+  it("306 what waits for a skipped node alone is skipped, unless it continues", () => {
+    const skipped = node("CANCELLED", [], { isSkipped: true });
+    expect(decide([skipped, node("waiting", [0])], false)).toEqual([
+      { index: 1, to: "end", status: "CANCELLED", code: "skipped" },
+    ]);
+    expect(decide([skipped, node("waiting", [0], policy("continue"))], false)).toEqual([{ index: 1, to: "ready" }]);
+  });
+
+  it("306 a join waits for all of its parents, and takes no task", () => {
+    const join = { kind: "join" } as const;
+    expect(decide([node("FAILED"), node("ready"), node("waiting", [0, 1], join)], false)).toEqual([]);
+    expect(decide([node("SUCCEEDED"), node("waiting", [0], join), node("waiting", [1])], false)).toEqual([
+      { index: 1, to: "end", status: "SUCCEEDED", code: null },
+      { index: 2, to: "ready" },
+    ]);
+  });
+
+  it("306 a cancelled run ends all that waits, but for what undoes it", () => {
+    const nodes = [node("ready"), node("waiting", [0]), node("waiting", [], { isCompensation: true })];
+    expect(decide(nodes, true)).toEqual([
+      { index: 1, to: "end", status: "CANCELLED", code: "cancelled" },
+      { index: 2, to: "ready" },
+    ]);
+  });
+});
+
+describe("307 how a run ends", () => {
+  it("307 not before all of its nodes have", () => {
+    expect(endOf([node("FAILED"), node("ready")], false)).toBeNull();
+    expect(endOf([node("SUCCEEDED"), node("SUCCEEDED", [0])], false)).toBe("SUCCEEDED");
+  });
+
+  it("307 a failure that a child continues after is looked after, through a join too", () => {
+    expect(endOf([node("FAILED"), node("SUCCEEDED", [0], policy("continue"))], false)).toBe("SUCCEEDED");
+    const nodes = [node("FAILED"), node("FAILED", [0], { kind: "join" }), node("SUCCEEDED", [1], policy("continue"))];
+    expect(endOf(nodes, false)).toBe("SUCCEEDED");
+    expect(endOf([node("FAILED"), node("CANCELLED", [0], { isSkipped: true })], false)).toBe("FAILED");
+  });
+
+  it("307 cancelled nodes make it CANCELLED where nothing failed; a skipped one makes it nothing", () => {
+    expect(endOf([node("CANCELLED")], false)).toBe("CANCELLED");
+    expect(endOf([node("CANCELLED"), node("EXPIRED")], false)).toBe("FAILED");
+    expect(endOf([node("SUCCEEDED"), node("CANCELLED", [], { isSkipped: true })], false)).toBe("SUCCEEDED");
+    expect(endOf([node("SUCCEEDED")], true)).toBe("CANCELLED");
+  });
+
+  it("307 how a compensation ends is no part of it", () => {
+    expect(endOf([node("FAILED"), node("FAILED", [], { isCompensation: true })], false)).toBe("FAILED");
+    expect(unhandled([node("FAILED", [], { isCompensation: true })])).toEqual([]);
+  });
+});
+
+it("311 a retry takes along what ended because of the node, and nothing that ran", () => {
+  const ended = (parents: number[], state: NodeState, code: "parent-failed" | "skipped" | "handler-error" | null) => ({
+    ...node(state, parents),
+    code,
+  });
+  const nodes = [
+    ended([], "FAILED", "handler-error"),
+    ended([0], "FAILED", "parent-failed"),
+    ended([1], "CANCELLED", "skipped"),
+    ended([0], "SUCCEEDED", null),
+    ended([], "FAILED", "handler-error"),
+    ended([4], "FAILED", "parent-failed"),
+  ];
+  expect([...resumed(nodes, [0])]).toEqual([0, 1, 2]);
+});
+
+it("310 compensations undo what succeeded, the latest end first, one after the other", () => {
+  const task = {} as never;
+  const made = compensationsOf([
+    { key: "book", state: "SUCCEEDED", endedNo: 2, compensate: task },
+    { key: "pay", state: "SUCCEEDED", endedNo: 1, compensate: task },
+    { key: "mail", state: "SUCCEEDED", endedNo: 3, compensate: null },
+    { key: "ship", state: "FAILED", endedNo: 4, compensate: task },
+  ]);
+  expect(made.map(({ compensates, node: { key, parents } }) => [compensates, key, parents])).toEqual([
+    ["book", "compensate:book", []],
+    ["pay", "compensate:pay", [4]],
+  ]);
+});
+
+it("306 every random graph ends, whatever fails, and nothing runs before its parents", () => {
+  const policies = ["fail", "continue", "skip"] as const;
+  const outcomes = ["SUCCEEDED", "SUCCEEDED", "SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const;
+  const seen = new Set<string>();
+  for (let seed = 0; seed < 2_000; seed++) {
+    const random = new Random(seed, "graph");
+    const nodes: NodeHead[] = Array.from({ length: random.between(1, 12) }, (_, i) => {
+      const drawn = Array.from({ length: i === 0 ? 0 : random.between(0, 3) }, () => random.between(0, i - 1));
+      const kind = random.chance(0.2) ? "join" : "task";
+      return node("waiting", [...new Set(drawn)], { kind, onParentFailure: random.pick(policies) });
+    });
+    let isCancelled = false;
+    for (let steps = 0; endOf(nodes, isCancelled) === null; steps++) {
+      if (steps > 100) throw new Error(`seed ${seed} does not end: ${JSON.stringify(nodes)}`);
+      isCancelled ||= random.chance(0.02);
+      for (const decision of decide(nodes, isCancelled)) {
+        const before = nodes[decision.index] as NodeHead;
+        expect(before.state).toBe("waiting");
+        if (decision.to === "ready")
+          expect(before.parents.every((parent) => isEnded((nodes[parent] as NodeHead).state))).toBe(true);
+        const state = decision.to === "ready" ? "ready" : decision.status;
+        nodes[decision.index] = { ...before, state, isSkipped: decision.to === "end" && decision.code === "skipped" };
+      }
+      expect(decide(nodes, isCancelled)).toEqual([]);
+      const running = nodes.flatMap(({ state }, i) => (state === "ready" ? [i] : []));
+      const ended = running[random.between(0, running.length - 1)];
+      if (ended === undefined) continue;
+      nodes[ended] = { ...(nodes[ended] as NodeHead), state: random.pick(outcomes) };
+    }
+    seen.add(endOf(nodes, isCancelled) ?? "");
+  }
+  expect([...seen].sort()).toEqual(["CANCELLED", "FAILED", "SUCCEEDED"]);
+});
