@@ -49,6 +49,7 @@ function isAlike(a: NewTask, b: NewTask): boolean {
     a.limitKey === b.limitKey &&
     a.fairnessKey === b.fairnessKey &&
     a.expiresAt === b.expiresAt &&
+    a.blocked === b.blocked &&
     a.cache === undefined &&
     b.cache === undefined &&
     a.dedup === undefined &&

@@ -4,12 +4,13 @@
  * seam: nothing else in the product reads a clock or draws a number.
  */
 
-import type { ShardAddress, TaskId, TenantName } from "./ids.ts";
+import type { RunId, ShardAddress, TaskId, TenantName } from "./ids.ts";
 import type { Log } from "./log.ts";
 import type { TaskType } from "./make-task.ts";
 import type { DirectoryRpc } from "./schema/directory-rpc.ts";
 import type { ShardRpc } from "./schema/rpc.ts";
 import type { Ticket } from "./schema/session-rpc.ts";
+import type { WorkflowRpc } from "./schema/workflow-rpc.ts";
 import type { WebhookMessage } from "./webhook-message.ts";
 
 /** What history asks of a database: D1's own shape, so that D1 needs no wrapping and node:sqlite a small one. */
@@ -52,6 +53,7 @@ export interface Ports {
   shard(address: ShardAddress): ShardRpc;
   directory(tenant: TenantName): DirectoryRpc;
   liveFeed(tenant: TenantName): SocketHost;
+  workflow(tenant: TenantName, id: RunId): WorkflowRpc;
   sendTickets(queue: TicketQueue, tickets: readonly Ticket[]): Promise<void>;
   /** How many messages wait in a ticket queue. */
   ticketBacklog(queue: TicketQueue): Promise<number>;

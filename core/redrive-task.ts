@@ -35,8 +35,11 @@ export function redriveTask(
       detail: "With what the task says of retry itself, a field is wrong.",
       errors: [{ pointer: "/retry/capMs", detail: CAP_BELOW_BASE }],
     };
+  const { partOf } = dead.links ?? {};
   const options = {
     ...dead.options,
+    // Its run, or its schedule, waits for this one in its place.
+    ...(partOf && { partOf }),
     ...(Object.keys(retry).length > 0 && { retry }),
     ...(edit.timeoutMs !== undefined && { timeoutMs: edit.timeoutMs }),
   };

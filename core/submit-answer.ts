@@ -53,7 +53,11 @@ export function acceptedTasks(
 }
 
 /** The status in which a task is written down. */
-export function bornAs(task: Pick<NewTask, "runAt"> | undefined, now: number): "SCHEDULED" | "QUEUED" {
+export function bornAs(
+  task: Pick<NewTask, "runAt" | "blocked"> | undefined,
+  now: number,
+): "SCHEDULED" | "BLOCKED" | "QUEUED" {
+  if (task?.blocked) return "BLOCKED";
   const runAt = task?.runAt ?? null;
   return runAt !== null && runAt > now ? "SCHEDULED" : "QUEUED";
 }

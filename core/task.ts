@@ -4,11 +4,12 @@
  */
 import { assertNever } from "./assert-never.ts";
 import type { AttemptError } from "./errors.ts";
-import type { QueueName, Seq } from "./ids.ts";
+import type { QueueName, RunId, Seq } from "./ids.ts";
 import { type TaskId, taskId } from "./ids.ts";
 import type { Progress } from "./progress.ts";
 import type { TaskOptions } from "./schema/rpc.ts";
 import type { CacheMode } from "./schema/submission.ts";
+import type { PartOf } from "./schema/workflow-rpc.ts";
 import type { FinishedStatus, Status } from "./status.ts";
 
 /** How one attempt ended; `null` while it runs. */
@@ -43,7 +44,7 @@ export const ASKED_TO_STOP = "asked to stop";
 export const NO_PAYLOAD = "";
 
 /** The options that have no place of their own in a record. */
-export type RunOptions = Omit<TaskOptions, "tags" | "replayOf" | "replayedBy" | "cache" | "payloadKey">;
+export type RunOptions = Omit<TaskOptions, "tags" | "replayOf" | "replayedBy" | "partOf" | "cache" | "payloadKey">;
 
 /** What ties a task to keys and to other tasks. */
 export interface TaskLinks {
@@ -55,6 +56,7 @@ export interface TaskLinks {
   readonly replayedBy?: readonly TaskId[];
   /** The task whose result, kept, is this one's. */
   readonly cachedFrom?: TaskId;
+  readonly partOf?: PartOf;
 }
 
 /** A task inside the system: what a shard reads, what history keeps. Times are Unix ms. */
@@ -95,7 +97,7 @@ export interface TaskRecord {
 }
 
 /** `RunOptions`: what it was told of how it runs and is kept, its type's word included; absent: its queue's settings. */
-interface TaskBase extends Omit<TaskLinks, "cachedFrom">, Omit<RunOptions, "cacheMode"> {
+interface TaskBase extends Omit<TaskLinks, "cachedFrom" | "partOf">, Omit<RunOptions, "cacheMode"> {
   readonly id: TaskId;
   readonly queue: QueueName;
   readonly type: string;
@@ -113,6 +115,10 @@ interface TaskBase extends Omit<TaskLinks, "cachedFrom">, Omit<RunOptions, "cach
   readonly source?: TaskId;
   /** What it was told of the result cache. */
   readonly cache?: CacheMode;
+  /** The run that it is a node of. */
+  readonly workflow?: { readonly id: RunId; readonly node: string };
+  /** The schedule that fired it. */
+  readonly schedule?: { readonly id: string; readonly fireAt: string };
 }
 
 export interface AttemptView {
@@ -182,9 +188,15 @@ const unknownError: AttemptError = { code: "handler-error", message: "no error w
 const NO_LINKS: TaskLinks = {};
 const NO_OPTIONS: RunOptions = {};
 
+function showPart(partOf: PartOf): Pick<TaskBase, "workflow" | "schedule"> {
+  return "run" in partOf
+    ? { workflow: { id: partOf.run, node: partOf.node } }
+    : { schedule: { id: partOf.schedule, fireAt: iso(partOf.fireAt) } };
+}
+
 /** A record as its user sees it. */
 export function toTask(queue: QueueName, shard: number, record: TaskRecord): Task {
-  const { cachedFrom, ...links } = record.links ?? NO_LINKS;
+  const { cachedFrom, partOf, ...links } = record.links ?? NO_LINKS;
   const { cacheMode, ...options } = record.options ?? NO_OPTIONS;
   const base: TaskBase = {
     id: taskId({ queue, shard }, record.seq),
@@ -199,6 +211,7 @@ export function toTask(queue: QueueName, shard: number, record: TaskRecord): Tas
     ...(record.startBy !== undefined && { expiresAt: iso(record.startBy) }),
     ...links,
     ...(cachedFrom !== undefined && { cached: true as const, source: cachedFrom }),
+    ...(partOf && showPart(partOf)),
     ...options,
     ...(cacheMode !== undefined && { cache: cacheMode }),
   };

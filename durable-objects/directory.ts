@@ -14,6 +14,7 @@ import { deleteQueue } from "./directory/delete-queue.ts";
 import { deleteRoute } from "./directory/delete-route.ts";
 import { deleteSchedule } from "./directory/delete-schedule.ts";
 import { drain } from "./directory/drain.ts";
+import { fireEnded } from "./directory/fires.ts";
 import { cancelJob, getJob, listJobs, startJob } from "./directory/jobs.ts";
 import { listQueues, shortLeases } from "./directory/list-queues.ts";
 import { listRoutes } from "./directory/list-routes.ts";
@@ -115,6 +116,10 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   }
   previewSchedule(request: Request<"previewSchedule">) {
     return previewSchedule(this.#state, request);
+  }
+
+  fireEnded(request: Request<"fireEnded">) {
+    return fireEnded(this.#state, request);
   }
 
   // Jobs over many tasks

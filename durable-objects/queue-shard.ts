@@ -47,7 +47,9 @@ import { submit } from "./queue-shard/submit/submit.ts";
 import { trySubmit } from "./queue-shard/submit/try-submit.ts";
 import { cancel } from "./queue-shard/waiting/cancel.ts";
 import { change } from "./queue-shard/waiting/change.ts";
+import { endNodes } from "./queue-shard/waiting/end-nodes.ts";
 import { purge } from "./queue-shard/waiting/purge.ts";
+import { release } from "./queue-shard/waiting/release.ts";
 import { durableSql } from "./sql/durable.ts";
 
 export class QueueShard extends DurableObject<Env> implements ShardRpc {
@@ -133,6 +135,12 @@ export class QueueShard extends DurableObject<Env> implements ShardRpc {
   }
   pingWebhook(request: Parameters<ShardRpc["pingWebhook"]>[0]) {
     return this.#answer((shard) => pingWebhook(shard, request));
+  }
+  release(request: Parameters<ShardRpc["release"]>[0]) {
+    return this.#answer((shard) => release(shard, request));
+  }
+  endNodes(request: Parameters<ShardRpc["endNodes"]>[0]) {
+    return this.#answer((shard) => endNodes(shard, request));
   }
   change(request: ChangeRequest) {
     return this.#answer((shard) => change(shard, request));

@@ -7,6 +7,7 @@
  */
 import type { AttemptError } from "../core/errors.ts";
 import type { Seq, TaskId } from "../core/ids.ts";
+import type { PartOf } from "../core/schema/workflow-rpc.ts";
 import type { Status } from "../core/status.ts";
 import type { Attempt, AttemptOutcome, MoveRecord, RunOptions, TaskLinks, TaskRecord } from "../core/task.ts";
 
@@ -44,8 +45,8 @@ export type Detail = readonly [
   moves?: readonly MoveRecord[] | null,
   error?: AttemptError | null,
   replayOf?: TaskId | null,
-  /** JSON text. */
-  node?: string | null,
+  /** JSON text of a {@link PartOf}. */
+  partOf?: string | null,
   limitKey?: string | null,
   fairnessKey?: string | null,
   replayedBy?: readonly TaskId[] | null,
@@ -130,8 +131,9 @@ function detailOf(record: TaskRecord): Detail {
       fairnessKey = null,
       replayedBy = null,
       cachedFrom,
+      partOf,
     } = record.links ?? NO_LINKS;
-    const links = [replayOf, null, limitKey, fairnessKey, replayedBy] as const;
+    const links = [replayOf, partOf ? JSON.stringify(partOf) : null, limitKey, fairnessKey, replayedBy] as const;
     const options = record.options ?? null;
     const more = cachedFrom === undefined ? ([...links, options] as const) : ([...links, options, cachedFrom] as const);
     const last = options === null && cachedFrom === undefined ? links : more;
@@ -145,14 +147,15 @@ function detailOf(record: TaskRecord): Detail {
 
 /** undefined where it is tied to nothing. */
 function linksOf(detail: Detail): TaskLinks | undefined {
-  const [, , , , , , , , , replayOf, , limitKey, fairnessKey, replayedBy, , cachedFrom] = detail;
-  if (!replayOf && !limitKey && !fairnessKey && !replayedBy && !cachedFrom) return undefined;
+  const [, , , , , , , , , replayOf, partOf, limitKey, fairnessKey, replayedBy, , cachedFrom] = detail;
+  if (!replayOf && !partOf && !limitKey && !fairnessKey && !replayedBy && !cachedFrom) return undefined;
   return {
     ...(limitKey && { limitKey }),
     ...(fairnessKey && { fairnessKey }),
     ...(replayOf && { replayOf }),
     ...(replayedBy && { replayedBy }),
     ...(cachedFrom && { cachedFrom }),
+    ...(partOf && { partOf: JSON.parse(partOf) as PartOf }),
   };
 }
 

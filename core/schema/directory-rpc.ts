@@ -5,6 +5,7 @@ import type { JobRpc } from "./bulk-rpc.ts";
 import type { QueuePatch, QueueSettings } from "./queue-settings.ts";
 import type { ScheduleRpc, TenantRpc } from "./schedule-rpc.ts";
 import type { WebhooksRpc } from "./webhooks-rpc.ts";
+import type { FiresRpc } from "./workflow-rpc.ts";
 
 /** What the door must know of a queue to route to it. */
 export interface QueueEntry {
@@ -111,7 +112,7 @@ export type QueueAction = "pause" | "drain" | "resume";
 /** The directory of a tenant, as others call it. `_root` is one too, and keeps tenants alone. */
 export type ShortLeasesAnswer = Answer<{ readonly queues: readonly QueueName[] }>;
 
-export interface DirectoryRpc extends ScheduleRpc, TenantRpc, JobRpc, WebhooksRpc {
+export interface DirectoryRpc extends ScheduleRpc, TenantRpc, JobRpc, WebhooksRpc, FiresRpc {
   lookup(request: LookupRequest): Promise<LookupAnswer>;
   listQueues(request: Versioned): Promise<Answer<{ readonly entries: readonly QueueEntry[] }>>;
   /** Queues whose leaseMs is at or below that, ten at most: kept since CPU_MS was lower, or made by default. */

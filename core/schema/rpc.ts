@@ -16,6 +16,7 @@ import type { SessionRpc } from "./session-rpc.ts";
 import type { CacheMode, Unique } from "./submission.ts";
 import type { WatchRpc } from "./watch-rpc.ts";
 import type { DeliveriesRpc } from "./webhooks-rpc.ts";
+import type { NodesRpc, PartOf } from "./workflow-rpc.ts";
 
 /** What a task was told beyond its columns. Absent: the queue's setting at the time that it is needed. */
 export interface TaskOptions {
@@ -39,6 +40,8 @@ export interface TaskOptions {
   readonly cacheMode?: CacheMode;
   /** Its key, where that is made of its payload and goes with it. Written by the shard, of {@link NewTask.dedup}. */
   readonly payloadKey?: string;
+  /** The run or schedule that is told of its end. Never told by a caller. */
+  readonly partOf?: PartOf;
   /** Never told by a caller: as {@link TaskLinks} has them. */
   readonly replayOf?: TaskId;
   readonly replayedBy?: readonly TaskId[];
@@ -62,6 +65,10 @@ export interface NewTask {
   readonly fairnessKey?: string;
   /** Its type's results are kept for equal tasks; absent: this one has nothing to do with that. */
   readonly cache?: CacheUse;
+  /** It waits, BLOCKED, until it is released. */
+  readonly blocked?: true;
+  /** It is taken though the queue is full, or drains: tasks that are in it wait for this one. */
+  readonly isAwaited?: true;
   /** A submission under a key that the shard has seen within its life is answered with the first one's task. */
   readonly dedup?: Dedup;
 }
@@ -92,7 +99,8 @@ export interface SubmitRequest extends Versioned {
   /** true: all or none. false: each for itself, refusals by index. */
   readonly atomic: boolean;
   readonly tasks: readonly NewTask[];
-  readonly idempotency?: Idempotency;
+  /** `ttlMs`: how long it is remembered; absent: as long as a caller's. */
+  readonly idempotency?: Idempotency & { readonly ttlMs?: number };
   /** The finished task of this shard that the one task of the request repeats, as its reader found it: it is told by whom. */
   readonly repeats?: TaskRecord;
 }
@@ -225,6 +233,7 @@ export interface ShardRpc
     WatchRpc,
     CacheRpc,
     EraseRpc,
+    NodesRpc,
     SessionRpc {
   submit(request: PackedSubmitRequest): Promise<SubmitAnswer>;
   /** At most 100 seqs; null for those that the shard does not hold (any more). */

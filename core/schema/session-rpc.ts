@@ -1,6 +1,6 @@
 /** What a worker asks of a shard, and is answered: it is called by a ticket, opens a session, and advances turn by turn. */
 import type { AttemptError } from "../errors.ts";
-import type { Seq } from "../ids.ts";
+import type { RunId, Seq } from "../ids.ts";
 import type { Answer, Versioned } from "./answer.ts";
 
 /** Permission to work; carries no task. A hint: lost, late or doubled it harms nothing. */
@@ -44,6 +44,8 @@ export interface ClaimedTask {
   readonly timeoutMs: number;
   /** true: into a free slot, and so begun. false: ahead of the slots; the session reports when it starts. */
   readonly started: boolean;
+  /** The run that it is a node of. */
+  readonly workflow?: { readonly id: RunId; readonly node: string };
 }
 
 export interface Handout {
@@ -78,7 +80,13 @@ interface OutcomeOf {
   readonly endedAt: number;
 }
 export type Outcome =
-  | (OutcomeOf & { readonly kind: "succeeded" /** JSON text. */; readonly result: string })
+  | (OutcomeOf & {
+      readonly kind: "succeeded";
+      /** JSON text. */
+      readonly result: string;
+      /** JSON text of what it spawned, a list of SpawnedTask; of a workflow's node alone. */
+      readonly spawned?: string;
+    })
   | (OutcomeOf & { readonly kind: "failed"; readonly error: AttemptError; readonly retryable: boolean })
   /** The handler asked for later: no attempt is spent. */
   | (OutcomeOf & { readonly kind: "snoozed"; readonly delayMs: number })

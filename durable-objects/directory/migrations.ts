@@ -189,4 +189,19 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
         FROM queue WHERE json_extract(settings, '$.deleted')`,
     ],
   },
+  {
+    // `made`: the task's id, or the run's. `status` NULL: it has not ended, as far as is known.
+    id: "301-fires",
+    statements: [
+      `CREATE TABLE fire (
+        schedule TEXT NOT NULL,
+        fire_at INTEGER NOT NULL,
+        made TEXT NOT NULL,
+        status TEXT,
+        ended_at INTEGER,
+        code TEXT,
+        PRIMARY KEY (schedule, fire_at)
+      ) STRICT, WITHOUT ROWID`,
+    ],
+  },
 ];

@@ -8,6 +8,7 @@ import type { QueueName, TaskId } from "../../core/ids.ts";
 import { retryDelay } from "../../core/retry.ts";
 import { GRACE_MS, MAX_CAUGHT_UP, type MissedPolicy } from "../../core/schedule.ts";
 import { iso } from "../../core/task.ts";
+import { forgetMade, noteMade } from "./fires.ts";
 import { noteEvent } from "./note-event.ts";
 import type { DirectoryState } from "./state.ts";
 
@@ -81,7 +82,9 @@ function nextTry(fire: PendingFire, now: number): number {
 
 /** The shard has it. Counted once, however often it was told. Inside a transaction. */
 export function settleFired(state: DirectoryState, fire: FireName, task: TaskId): void {
-  if (remove(state, fire)) state.sql.run(FIRED, fire.schedule, fire.fireAt, task);
+  if (!remove(state, fire)) return;
+  state.sql.run(FIRED, fire.schedule, fire.fireAt, task);
+  noteMade(state, fire.schedule, fire.fireAt, task);
 }
 
 /** The shard refused it: it stays, unless it is past or would be refused for ever. Inside a transaction. */
@@ -121,6 +124,7 @@ export function endWaitingFires(state: DirectoryState, schedule: string): void {
 /** The schedule is deleted. Inside a transaction. */
 export function forgetFires(state: DirectoryState, schedule: string): void {
   state.sql.run(FORGET, schedule);
+  forgetMade(state, schedule);
 }
 
 /** Counts fires that never were pending. Inside a transaction. */

@@ -34,7 +34,8 @@ export async function runSchedule(
       key === undefined
         ? { key: `sched:${id}:run:${state.ports.uuid()}`, ttlMs: DEDUP_TTL_MS }
         : { key: `sched:${id}:key:${key}`, ttlMs: IDEMPOTENCY_TTL_MS };
-    return done({ ...target, task: { ...taskOf(row, payloadOf(state, id), dedup.key, state.ports.now()), dedup } });
+    const fire = { dedupKey: dedup.key, fireAt: null };
+    return done({ ...target, task: { ...taskOf(row, payloadOf(state, id), fire, state.ports.now()), dedup } });
   });
   if (!planned.ok) return planned;
   const { queue, shard } = planned;

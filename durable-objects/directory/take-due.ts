@@ -9,9 +9,10 @@ import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
 import { countOf } from "../../core/count-of.ts";
 import { noSuchQueue } from "../../core/errors.ts";
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
+import { optionsText } from "../../core/make-task.ts";
 import { placementKey, placeTask } from "../../core/placement.ts";
 import { chooseFires, dueFires, MAX_COUNTED } from "../../core/schedule.ts";
-import type { NewTask } from "../../core/schema/rpc.ts";
+import type { NewTask, TaskOptions } from "../../core/schema/rpc.ts";
 import { findRoute } from "./find-route.ts";
 import { takeDueGone } from "./forget-history.ts";
 import { noteEvent } from "./note-event.ts";
@@ -130,8 +131,17 @@ export function targetOf(state: DirectoryState, row: ScheduleRow): Pick<PendingF
   return entry && { queue, shard: placeTask(entry.settings, key, 0) };
 }
 
-/** The task of one fire. @param dedupKey the same for every try of it @param now Unix ms */
-export function taskOf(row: ScheduleRow, payload: string, dedupKey: string, now: number): NewTask {
+interface Fire {
+  /** The same for every try of it. */
+  readonly dedupKey: string;
+  /** Unix ms; null: it is none of the schedule's own, and nobody is told of its end. */
+  readonly fireAt: number | null;
+}
+
+/** The task of one fire. @param now Unix ms */
+export function taskOf(row: ScheduleRow, payload: string, { dedupKey, fireAt }: Fire, now: number): NewTask {
+  const told = row.options === null ? {} : (JSON.parse(row.options) as TaskOptions);
+  const part = fireAt === null ? {} : { partOf: { schedule: row.id, fireAt } };
   return {
     type: row.type,
     version: row.version,
@@ -139,7 +149,7 @@ export function taskOf(row: ScheduleRow, payload: string, dedupKey: string, now:
     payload,
     runAt: null,
     ...(row.ttl_ms !== null && { expiresAt: now + row.ttl_ms }),
-    options: row.options,
+    options: optionsText({ ...told, ...part }),
     ...(row.limit_key !== null && { limitKey: row.limit_key }),
     ...(row.fairness_key !== null && { fairnessKey: row.fairness_key }),
     dedup: { key: dedupKey, ttlMs: DEDUP_TTL_MS },
@@ -166,7 +176,10 @@ class Outgoing {
     if (this.isFull) return false;
     const payload = this.#payload(row.id);
     this.#bytes += utf8Bytes(payload);
-    this.list.push({ ...fire, task: taskOf(row, payload, fireKey(fire), this.#state.ports.now()) });
+    this.list.push({
+      ...fire,
+      task: taskOf(row, payload, { dedupKey: fireKey(fire), fireAt: fire.fireAt }, this.#state.ports.now()),
+    });
     return true;
   }
 

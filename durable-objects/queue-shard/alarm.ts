@@ -5,7 +5,6 @@
  */
 import { afterOperation } from "./after.ts";
 import { flushHistory } from "./ended/flush-history.ts";
-import { flushNotices } from "./ended/notices.ts";
 import { forgetExpired } from "./ended/retention.ts";
 import { sendDelivery, takeDueDeliveries } from "./ended/send-deliveries.ts";
 import { tellWaiters } from "./reads/wait.ts";
@@ -33,22 +32,18 @@ export function doDueWork(shard: Shard): void {
     return [...expired, ...lost, ...hung];
   });
   tellWaiters(shard, ended);
-  const flushes = takeDueFlushes(shard, now);
+  const isFlushDue = takeDueHistory(shard, now);
   shard.outbound.sentInARow = 0;
   const deliveries = takeDueDeliveries(shard, now);
   afterOperation(shard, now);
-  for (const flush of flushes) shard.host.keepAlive(flush(shard));
+  if (isFlushDue) shard.host.keepAlive(flushHistory(shard));
   for (const one of deliveries) shard.host.keepAlive(sendDelivery(shard, one));
 }
 
-/** Those that are to start now; marked as under way, so that the alarm is not armed for them again. */
-function takeDueFlushes(shard: Shard, now: number): ((shard: Shard) => Promise<void>)[] {
-  const { historyFlush, noticeFlush } = shard.memory;
-  const sinks = [
-    { sink: "history", at: historyFlush.at, flush: flushHistory },
-    { sink: "dead-letters", at: noticeFlush.at, flush: flushNotices },
-  ] as const;
-  const due = sinks.filter(({ sink, at }) => at !== null && at <= now && !shard.flushing.has(sink));
-  for (const { sink } of due) shard.flushing.set(sink, now);
-  return due.map(({ flush }) => flush);
+/** Whether it is to start now; marked as under way, so that the alarm is not armed for it again. */
+function takeDueHistory({ flushing, memory }: Shard, now: number): boolean {
+  const { at } = memory.historyFlush;
+  if (at === null || at > now || flushing.has("history")) return false;
+  flushing.set("history", now);
+  return true;
 }

@@ -29,7 +29,7 @@ export function armAlarm(shard: Shard, now: number): void {
       nextTicket,
       nextToken,
       historyFlush: flushAt(shard, "history", memory.historyFlush.at, now),
-      noticeFlush: flushAt(shard, "dead-letters", memory.noticeFlush.at, now),
+      noticeFlush: noticesAt(shard, now),
       deliveries: deliveriesAt(shard, now),
       retention: retentionAt(shard),
     },
@@ -48,6 +48,15 @@ function flushAt(shard: Shard, sink: FlushSink, at: number | null, now: number):
   if (startedAt === undefined) return at;
   const guard = startedAt + FLUSH_GUARD_MS;
   return guard > now ? guard : now + FLUSH_GUARD_MS;
+}
+
+function noticesAt(shard: Shard, now: number): number | null {
+  const { "dead-letters": dead, run, directory } = shard.memory.notices.sinks;
+  const atRun = flushAt(shard, "run", run.at, now);
+  return earlier(
+    earlier(flushAt(shard, "dead-letters", dead.at, now), atRun),
+    flushAt(shard, "directory", directory.at, now),
+  );
 }
 
 function deliveriesAt({ memory, outbound }: Shard, now: number): number | null {

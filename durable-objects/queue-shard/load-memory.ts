@@ -6,6 +6,7 @@ import { loadDeliveries } from "./ended/delivery-rows.ts";
 import { emptyMemory, type Memory } from "./memory.ts";
 import { loadLevels } from "./running/bucket-rows.ts";
 import { loadSessions } from "./running/session-rows.ts";
+import type { NoticeSink } from "./shard.ts";
 import { loadCache } from "./submit/cache-rows.ts";
 import { IS_ANY_HELD, NEXT_KEY } from "./submit/dedup-rows.ts";
 import { type LaneRow, laneKeyOf } from "./waiting/lane-rows.ts";
@@ -21,11 +22,12 @@ export const NEXT_EXPIRY = `SELECT min(expires_at) AS next FROM task
 /** Off the covering index: no payload's page is read. */
 const DEAD = `SELECT count(*) AS count, min(ended_at) AS oldest, coalesce(sum(dead_bytes), 0) AS bytes
   FROM task WHERE status = 'FAILED'`;
+const BLOCKED = "SELECT count(*) AS count FROM task WHERE status = 'BLOCKED'";
 const OUTBOX = `SELECT count(*) FILTER (WHERE refused IS NULL) AS rows,
   coalesce(sum(count) FILTER (WHERE refused IS NULL), 0) AS entries,
   coalesce(sum(bytes) FILTER (WHERE refused IS NULL), 0) AS bytes,
   count(refused) AS refused, coalesce(max(n), 0) AS last FROM outbox`;
-const NOTICES = "SELECT count(*) AS count, coalesce(max(n), 0) AS last FROM notice";
+const NOTICES = "SELECT sink, count(*) AS count, max(n) AS last FROM notice GROUP BY sink";
 
 /**
  * Reads memory from SQL. Nothing is written, so an object that was only asked something stays without tables.
@@ -55,6 +57,7 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   const due = sql.all<{ count: number; next: number | null }>(DUE)[0];
   if (due) memory.due = due;
   memory.expiryHint = sql.all<{ next: number | null }>(NEXT_EXPIRY)[0]?.next ?? null;
+  memory.blocked = sql.all<{ count: number }>(BLOCKED)[0]?.count ?? 0;
   const dead = sql.all<Memory["dead"]>(DEAD)[0];
   if (dead) memory.dead = dead;
   loadSessions(memory, sql, boot);
@@ -62,9 +65,10 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   const outbox = sql.all<Memory["outbox"]>(OUTBOX)[0];
   if (outbox) memory.outbox = outbox;
   if (memory.outbox.rows > 0) memory.historyFlush.at = 0;
-  const notices = sql.all<Memory["notices"]>(NOTICES)[0];
-  if (notices) memory.notices = notices;
-  if (memory.notices.count > 0) memory.noticeFlush.at = 0;
+  for (const { sink, count, last } of sql.all<{ sink: NoticeSink; count: number; last: number }>(NOTICES)) {
+    Object.assign(memory.notices.sinks[sink], { count, at: 0 });
+    memory.notices.last = Math.max(memory.notices.last, last);
+  }
   memory.dedupExpiry = sql.all<{ next: number | null }>(NEXT_KEY)[0]?.next ?? null;
   memory.hasHeldKeys = sql.all(IS_ANY_HELD).length > 0;
   memory.cache = loadCache(sql);

@@ -12,6 +12,7 @@ import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { Worker } from "../../core/schema/session-rpc.ts";
 import type { Level } from "../../core/token-bucket.ts";
 import { type Deliveries, noDeliveries } from "./ended/delivery-rows.ts";
+import type { NoticeSink } from "./shard.ts";
 import type { CacheState } from "./submit/cache-rows.ts";
 
 /** A worker's stay at this shard. */
@@ -81,15 +82,15 @@ export interface Memory {
   deadCountedTo: number;
   /** `rows`, `entries`, `bytes`: on the way to D1; `refused`: kept here for good. */
   outbox: { rows: number; entries: number; bytes: number; refused: number; last: number };
-  notices: { count: number; last: number };
+  /** `last`: the number of the latest row. */
+  notices: { last: number; readonly sinks: Readonly<Record<NoticeSink, NoticePace>> };
   /** Of keys that go by time: Unix ms, never later than the first of them goes. */
   dedupExpiry: number | null;
   /** Whether some task has a key for as long as it waits or runs; may say so when none has any more. */
   hasHeldKeys: boolean;
   cache: CacheState;
-  /** When each sink is to be flushed (Unix ms), and how often it failed in a row. */
+  /** When it is to be flushed (Unix ms), and how often that failed in a row. */
   historyFlush: { at: number | null; failures: number };
-  noticeFlush: { at: number | null; failures: number };
   deliveries: Deliveries;
   tickets: Map<string, OpenTicket>;
   /** Tickets unheeded or fruitless in a row. */
@@ -102,6 +103,17 @@ export interface Memory {
   ticketTurn: number;
   /** What the consumers that came last could run; null: not known yet, so anything. */
   consumerTypes: Readonly<Record<string, number>> | null;
+}
+
+/** Rows of a sink, when they are to be sent (Unix ms), and how often that failed in a row. */
+export interface NoticePace {
+  count: number;
+  at: number | null;
+  failures: number;
+}
+
+function noPace(): NoticePace {
+  return { count: 0, at: null, failures: 0 };
 }
 
 export function emptyMemory(): Memory {
@@ -126,12 +138,11 @@ export function emptyMemory(): Memory {
     dead: { count: 0, oldest: null, bytes: 0 },
     deadCountedTo: 0,
     outbox: { rows: 0, entries: 0, bytes: 0, refused: 0, last: 0 },
-    notices: { count: 0, last: 0 },
+    notices: { last: 0, sinks: { "dead-letters": noPace(), run: noPace(), directory: noPace() } },
     dedupExpiry: null,
     hasHeldKeys: false,
     cache: { rows: 0, bytes: 0, nextExpiry: null },
     historyFlush: { at: null, failures: 0 },
-    noticeFlush: { at: null, failures: 0 },
     deliveries: noDeliveries(),
     tickets: new Map(),
     unheeded: 0,

@@ -186,6 +186,16 @@ export const SHARD_MIGRATIONS: readonly Migration[] = [
     ],
   },
   {
+    // The run that is told; NULL where the sink has one receiver.
+    id: "301-notices",
+    statements: ["ALTER TABLE notice ADD COLUMN receiver TEXT"],
+  },
+  {
+    // For their count at a start: a table of a million tasks is not walked for a few that wait for others.
+    id: "302-blocked",
+    statements: ["CREATE INDEX task_blocked ON task (seq) WHERE status = 'BLOCKED'"],
+  },
+  {
     // Keys are hashes now: as they were named nobody looks for them any more, and they may be somebody's address. What a
     // task has while it waits or runs goes with it, so it is found by its task and not by a time.
     id: "214-keys-hashed",

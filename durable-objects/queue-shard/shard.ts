@@ -39,7 +39,8 @@ export interface ParkedPoll {
 }
 
 /** Where a shard sends what has ended. */
-export type FlushSink = "history" | "dead-letters";
+export type FlushSink = "history" | NoticeSink;
+export type NoticeSink = "dead-letters" | "run" | "directory";
 
 /** What is looked at of a submission to admit it. */
 export interface Submitted {

@@ -1,6 +1,6 @@
 /** A task's row, and the record that others see of it. The one place that knows both spellings. */
 import { exceedsBytes, MAX_ATTEMPTS_BYTES } from "../../core/bytes.ts";
-import type { AttemptError } from "../../core/errors.ts";
+import type { AttemptError, EndCode } from "../../core/errors.ts";
 import type { Seq } from "../../core/ids.ts";
 import type { LaneMode } from "../../core/lanes.ts";
 import type { HeldClaim } from "../../core/lease.ts";
@@ -142,12 +142,13 @@ const NO_TAGS: readonly string[] = [];
 export function toldOf(row: Pick<TaskRow, "limit_key" | "fairness_key" | "options">): Told {
   const { limit_key: limitKey, fairness_key: fairnessKey } = row;
   if (row.options === null && limitKey === null && fairnessKey === null) return { tags: NO_TAGS };
-  const { tags = NO_TAGS, replayOf, replayedBy, cache: _, payloadKey: __, ...options } = optionsOf(row);
+  const { tags = NO_TAGS, replayOf, replayedBy, partOf, cache: _, payloadKey: __, ...options } = optionsOf(row);
   const links: TaskLinks = {
     ...(limitKey !== null && { limitKey }),
     ...(fairnessKey !== null && { fairnessKey }),
     ...(replayOf !== undefined && { replayOf }),
     ...(replayedBy !== undefined && { replayedBy }),
+    ...(partOf !== undefined && { partOf }),
   };
   return { tags, ...(!isEmpty(links) && { links }), ...(!isEmpty(options) && { options }) };
 }
@@ -198,7 +199,9 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
 
 /** How a task ends whose row goes, other than by success. */
 export interface Ending {
-  readonly to: "CANCELLED" | "EXPIRED";
+  readonly to: "CANCELLED" | "EXPIRED" | "FAILED";
+  /** Absent: as the status has it. */
+  readonly code?: EndCode | undefined;
   /** For the timeline, and as the error's message. */
   readonly cause: string;
   /** The attempt that ends by it. */
@@ -210,12 +213,15 @@ export function payloadForHistory(row: TaskRow): string {
   return optionsOf(row).keepPayload === false ? NO_PAYLOAD : row.payload;
 }
 
+const ERROR_OF = {
+  CANCELLED: { code: "cancelled", class: "Cancelled" },
+  EXPIRED: { code: "expired", class: "Expired" },
+  FAILED: { code: "parent-failed", class: "Failed" },
+} as const;
+
 /** Such a task, as history keeps it. */
-export function endedRecord(row: TaskRow, { to, cause, run }: Ending, now: number): TaskRecord {
-  const error: AttemptError =
-    to === "CANCELLED"
-      ? { code: "cancelled", message: cause, class: "Cancelled" }
-      : { code: "expired", message: cause, class: "Expired" };
+export function endedRecord(row: TaskRow, { to, cause, run, code }: Ending, now: number): TaskRecord {
+  const error: AttemptError = { ...ERROR_OF[to], ...(code && { code }), message: cause };
   const moves = logMove(row, moveTo(to, now, cause, { run }));
   const end = { status: to, rev: row.rev + 1, session: null, ended_at: now, moves, error: JSON.stringify(error) };
   return recordOf({ ...row, ...end, payload: payloadForHistory(row) });
@@ -250,7 +256,7 @@ export function moveTo(
 
 /** That a running task was asked to stop, `at` (Unix ms): written when it ends, as what runs has it in its claim. */
 export function logAsked(
-  row: Pick<TaskRow, "moves" | "created_at" | "run_at">,
+  row: Moved,
   { attempt, startedAt }: Pick<HeldClaim, "attempt" | "startedAt">,
   at: number,
 ): string {
@@ -265,10 +271,12 @@ export function upgradeOf({ types }: Worker, { type, version }: Pick<TaskRow, "t
 }
 
 /** Adds to the timeline, which keeps its first and its latest 63 rows. That it was put off at first is kept with the first. */
-export function logMove(row: Pick<TaskRow, "moves" | "created_at" | "run_at">, move: MoveRecord): string {
+type Moved = Pick<TaskRow, "moves" | "created_at" | "run_at"> & Partial<Pick<TaskRow, "status">>;
+export function logMove(row: Moved, move: MoveRecord): string {
   const { created_at: createdAt, run_at: runAt } = row;
   const moves = [...movesOf(row), move];
-  if (row.moves === null && runAt !== null && runAt > createdAt)
+  if (row.moves === null && row.status === "BLOCKED") moves.unshift(["BLOCKED", createdAt, SUBMITTED]);
+  else if (row.moves === null && runAt !== null && runAt > createdAt)
     moves.unshift(["SCHEDULED", createdAt, SUBMITTED, runAt]);
   if (moves.length > MAX_MOVES) moves.splice(1, moves.length - MAX_MOVES);
   return JSON.stringify(moves);

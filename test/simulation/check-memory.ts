@@ -78,7 +78,8 @@ export function checkMemory({ memory, outbound }: Shard, tables: Tables, hasStep
   must(memory.notices.last >= last.notice, () => `notice ${last.notice} would be written again`);
   for (const name of ["rows", "bytes"] as const) same(`cache.${name}`, memory.cache[name], fresh.cache[name]);
   atMost("cache.nextExpiry", memory.cache.nextExpiry, fresh.cache.nextExpiry);
-  same("notices", memory.notices.count, fresh.notices.count);
+  for (const sink of ["dead-letters", "run", "directory"] as const)
+    same(`notices for ${sink}`, memory.notices.sinks[sink].count, fresh.notices.sinks[sink].count);
   for (const name of ["pending", "bytes", "done"] as const)
     same(`deliveries.${name}`, memory.deliveries[name], fresh.deliveries[name]);
   atMost("deliveries.oldestDone", memory.deliveries.oldestDone, fresh.deliveries.oldestDone);

@@ -72,7 +72,8 @@ function waitingOf({ memory, draining, flushing }: Shard): string {
   if (memory.sessions.size > 0) waits += " sessions";
   if (memory.lanes.queued > 0 && !memory.settings?.paused && !draining) waits += " queued tasks";
   if (memory.outbox.rows > 0 && !flushing.has("history")) waits += " history";
-  if (memory.notices.count > 0 && !flushing.has("dead-letters")) waits += " notices";
+  for (const sink of ["dead-letters", "run", "directory"] as const)
+    if (memory.notices.sinks[sink].count > 0 && !flushing.has(sink)) waits += ` notices for ${sink}`;
   return waits;
 }
 

@@ -73,6 +73,8 @@ export class Network {
       redeliver: (request) => ask("redeliver", request),
       pingWebhook: (request) => ask("pingWebhook", request),
       change: (request) => ask("change", request),
+      release: (request) => ask("release", request),
+      endNodes: (request) => ask("endNodes", request),
       erase: (request) => ask("erase", request),
       purgeCache: (request) => ask("purgeCache", request),
       configure: (request) => ask("configure", request),

@@ -27,7 +27,9 @@ import { submit } from "../../durable-objects/queue-shard/submit/submit.ts";
 import { trySubmit } from "../../durable-objects/queue-shard/submit/try-submit.ts";
 import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { change } from "../../durable-objects/queue-shard/waiting/change.ts";
+import { endNodes } from "../../durable-objects/queue-shard/waiting/end-nodes.ts";
 import { purge } from "../../durable-objects/queue-shard/waiting/purge.ts";
+import { release } from "../../durable-objects/queue-shard/waiting/release.ts";
 
 export type Method = keyof ShardRpc;
 export type RequestOf<M extends Method> = Parameters<ShardRpc[M]>[0];
@@ -63,6 +65,8 @@ const OPERATIONS: { readonly [M in Method]: Operation<M> } = {
   pingWebhook: (shard, request, respond) => respond(pingWebhook(shard, request)),
   purge: (shard, request, respond) => respond(purge(shard, request)),
   change: (shard, request, respond) => respond(change(shard, request)),
+  release: (shard, request, respond) => respond(release(shard, request)),
+  endNodes: (shard, request, respond) => respond(endNodes(shard, request)),
   erase: (shard, request, respond) => respond(erase(shard, request)),
   purgeCache: (shard, request, respond) => respond(purgeCache(shard, request)),
   configure: (shard, request, respond) => respond(configure(shard, request)),

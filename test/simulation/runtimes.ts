@@ -162,6 +162,7 @@ export class Runtimes {
       shard: () => stub,
       directory: notHere,
       liveFeed: notHere,
+      workflow: notHere,
       sendTickets: notHere,
       ticketBacklog: async () => broker.backlog,
       sendDeadLetters: notHere,

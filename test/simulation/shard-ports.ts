@@ -46,6 +46,7 @@ export function shardPorts(deps: ShardPortsDeps): (life: Life) => Ports {
     shard: notHere,
     directory: notHere,
     liveFeed: notHere,
+    workflow: notHere,
     sendTickets: (queue, list) => held(() => broker.send(queue, list, life)),
     ticketBacklog: notHere,
     sendDeadLetters: (ids) =>

@@ -220,7 +220,8 @@ export class World {
     const memory = this.host.shard?.memory;
     if (!memory) return this.host.gate.alarm === null && this.model.tasks.size === 0;
     const { deliveries, notices, outbox, sessions } = memory;
-    return depthOf(memory) + outbox.rows + notices.count + deliveries.pending + sessions.size === 0;
+    const noticed = Object.values(notices.sinks).reduce((sum, { count }) => sum + count, 0);
+    return depthOf(memory) + outbox.rows + noticed + deliveries.pending + sessions.size === 0;
   }
 
   checkEnd(): void {

@@ -5,10 +5,12 @@
 import type { QueueName, ShardAddress, TenantName } from "../../core/ids.ts";
 import type { TaskType } from "../../core/make-task.ts";
 import type { HistoryDatabase, Ports, TicketQueue } from "../../core/ports.ts";
+import type { Answer } from "../../core/schema/answer.ts";
 import type { DirectoryRpc } from "../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer, SubmitRequest } from "../../core/schema/rpc.ts";
 import type { AdvanceAnswer, AdvanceRequest, OpenRequest, Ticket } from "../../core/schema/session-rpc.ts";
+import type { NodeEnd, WorkflowRpc } from "../../core/schema/workflow-rpc.ts";
 import type { WebhookMessage } from "../../core/webhook-message.ts";
 import { onAlarm } from "../../durable-objects/queue-shard/alarm.ts";
 import { advance } from "../../durable-objects/queue-shard/running/advance.ts";
@@ -31,6 +33,9 @@ export interface ShardWorld {
   receive: (message: WebhookMessage) => Promise<number>;
   /** What was told to the Directory. */
   readonly told: object[];
+  /** What runs were told of their nodes' ends; and how they answer. */
+  readonly ends: (NodeEnd & { readonly run: string })[];
+  takeEnds: (run: string, ends: readonly NodeEnd[]) => Promise<Answer<object>>;
   boot: string | null;
   /** Handlers that the deployment has. */
   readonly types: Map<string, TaskType>;
@@ -51,6 +56,12 @@ export interface ShardWorld {
 const NO_DIRECTORY = new Proxy({} as DirectoryRpc, {
   get(_target, method) {
     throw new Error(`a shard does not ask the Directory for ${String(method)}`);
+  },
+});
+
+const NO_RUN = new Proxy({} as WorkflowRpc, {
+  get(_target, method) {
+    throw new Error(`a shard does not ask a run for ${String(method)}`);
   },
 });
 
@@ -93,6 +104,7 @@ export function worldOver(openSql: () => Sql, settings: Partial<QueueSettings> =
     liveFeed: () => {
       throw new Error("a shard calls no live feed");
     },
+    workflow: (_tenant, run) => ({ ...NO_RUN, ended: ({ ends }) => world.takeEnds(run, ends) }),
     async sendTickets(queue, tickets) {
       for (const ticket of tickets) world.tickets.push({ queue, ticket });
     },
@@ -119,6 +131,11 @@ export function worldOver(openSql: () => Sql, settings: Partial<QueueSettings> =
     alarms: [],
     deadLetters: [],
     posts: [],
+    ends: [],
+    async takeEnds(run, ends) {
+      for (const end of ends) world.ends.push({ ...end, run });
+      return { v: 1, ok: true };
+    },
     receive: async () => 200,
     told: [],
     boot: null,

@@ -2,6 +2,7 @@
  * Tasks have ended, however: history is given what they were, and whoever is to be told of it gets a delivery, and
  * its key is free. Every end goes through here, in the transaction that ends the task.
  */
+import type { Seq } from "../../../core/ids.ts";
 import type { Hook } from "../../../core/schema/webhooks-rpc.ts";
 import { isFinished } from "../../../core/status.ts";
 import type { TaskRecord } from "../../../core/task.ts";
@@ -9,17 +10,26 @@ import { finishedBody } from "../../../core/webhook-message.ts";
 import type { Shard } from "../shard.ts";
 import { releaseKeys } from "../submit/dedup-rows.ts";
 import { appendDelivery, HOST } from "./delivery-rows.ts";
+import { noticeEnd } from "./notices.ts";
 import { appendHistory, FLUSH_DELAY_MS } from "./outbox.ts";
 
 const NOBODY: readonly Hook[] = [];
 
-/** Inside a transaction. */
-export function endTasks(shard: Shard, records: readonly TaskRecord[], now: number): void {
+/** Inside a transaction. @param spawned JSON text of what a task's handler spawned, by its seq */
+export function endTasks(
+  shard: Shard,
+  records: readonly TaskRecord[],
+  now: number,
+  spawned?: ReadonlyMap<Seq, string>,
+): void {
   appendHistory(shard, records, now);
   releaseKeys(shard, records);
   const webhooks = shard.memory.settings?.hooks?.webhooks ?? NOBODY;
-  for (const record of records)
+  for (const record of records) {
     if (webhooks.length > 0 || record.options?.callback) tellEnd(shard, record, webhooks, now);
+    const partOf = record.links?.partOf;
+    if (partOf) noticeEnd(shard, record, partOf, spawned?.get(record.seq), now);
+  }
 }
 
 function tellEnd(shard: Shard, record: TaskRecord, webhooks: readonly Hook[], now: number): void {

@@ -1,50 +1,169 @@
 /**
- * Who must be told that a task ended, beside history: today the Cloudflare queue `dead-letters` (ids of FAILED tasks).
- * Each sink has its own rows and its own pace; none waits for another.
+ * Who must be told that a task ended, beside history: the Cloudflare queue `dead-letters` (ids of FAILED tasks), the run
+ * that a task is a node of, the Directory whose schedule fired it. Rows, written in the transaction that ends the task,
+ * and sent until they were taken: at least once.
+ * Must stay true: each sink has its own pace, and so has each receiver of one; none waits for another.
  */
-import { type Seq, type TaskId, taskId } from "../../../core/ids.ts";
+import { utf8Bytes } from "../../../core/bytes.ts";
+import { type RunId, type Seq, type TaskId, taskId } from "../../../core/ids.ts";
+import type { Answer } from "../../../core/schema/answer.ts";
+import { type FireEnd, MAX_TOLD_RESULT, type NodeEnd, type PartOf } from "../../../core/schema/workflow-rpc.ts";
+import { isFinished } from "../../../core/status.ts";
+import type { TaskRecord } from "../../../core/task.ts";
+import { callWithin } from "../../stubs.ts";
 import { armAlarm } from "../arm-alarm.ts";
-import type { FlushSink, Shard } from "../shard.ts";
+import type { NoticeSink, Shard } from "../shard.ts";
 import { backoffOf, FLUSH_DELAY_MS } from "./outbox.ts";
 
-const APPEND = "INSERT INTO notice (n, sink, body) VALUES (?, ?, ?)";
-const NEXT = "SELECT n, body FROM notice WHERE sink = ? ORDER BY n LIMIT 100";
+const APPEND = "INSERT INTO notice (n, sink, receiver, body) VALUES (?, ?, ?, ?)";
+const NEXT = "SELECT n, receiver, body FROM notice WHERE sink = ? AND n > ? ORDER BY n LIMIT 100";
 const FORGET = "DELETE FROM notice WHERE n IN (SELECT value FROM json_each(?))";
 
-/** Inside a transaction. */
-export function appendNotice(shard: Shard, sink: Exclude<FlushSink, "history">, seq: Seq, now: number): void {
-  const { memory } = shard;
-  shard.sql.run(APPEND, ++memory.notices.last, sink, taskId(shard.address, seq));
-  memory.notices.count++;
-  // With history's flush, so that one alarm serves both; never before a backoff is over.
-  const at = now + FLUSH_DELAY_MS;
-  if (memory.noticeFlush.failures === 0) memory.noticeFlush.at = Math.min(memory.noticeFlush.at ?? at, at);
+const ANSWER_WITHIN_MS = 5_000;
+/** Receivers that are told at a time. */
+const MOST_AT_ONCE = 6;
+
+interface NoticeRow {
+  readonly n: number;
+  readonly receiver: string | null;
+  readonly body: string;
 }
 
-/** Sends what is due. Started by the alarm, which has marked it as under way. Never throws. */
-export async function flushNotices(shard: Shard): Promise<void> {
-  const flush = shard.memory.noticeFlush;
-  flush.at = null;
+/** Inside a transaction. A dead letter goes with history's flush, so that one alarm serves both. */
+export function noticeDead(shard: Shard, seq: Seq, now: number): void {
+  append(shard, "dead-letters", null, taskId(shard.address, seq), now + FLUSH_DELAY_MS);
+}
+
+/**
+ * Inside a transaction. Somebody waits for it: it is sent at once.
+ * @param spawned JSON text of what the handler spawned
+ */
+export function noticeEnd(
+  shard: Shard,
+  record: TaskRecord,
+  partOf: PartOf,
+  spawned: string | undefined,
+  now: number,
+): void {
+  const { status, error, result } = record;
+  if (!isFinished(status)) throw new Error(`task ${record.seq} is ${status}, and was told as ended`);
+  const end = {
+    status,
+    endedAt: record.endedAt ?? now,
+    error: error && { code: error.code, message: error.message },
+  };
+  const task = taskId(shard.address, record.seq);
+  if ("schedule" in partOf) {
+    const told: FireEnd = { ...end, ...partOf, made: task };
+    append(shard, "directory", null, JSON.stringify(told), now);
+    return;
+  }
+  const isTold = result !== null && utf8Bytes(result) <= MAX_TOLD_RESULT;
+  const spawn = spawned === undefined ? {} : { spawned };
+  const told: NodeEnd = { ...end, node: partOf.node, task, result: isTold ? result : null, ...spawn };
+  append(shard, "run", partOf.run, JSON.stringify(told), now);
+}
+
+function append({ memory, sql }: Shard, sink: NoticeSink, receiver: string | null, body: string, at: number): void {
+  const { notices } = memory;
+  const pace = notices.sinks[sink];
+  sql.run(APPEND, ++notices.last, sink, receiver, body);
+  pace.count++;
+  // Never before a backoff is over.
+  if (pace.failures === 0) pace.at = Math.min(pace.at ?? at, at);
+}
+
+/** Those that are to start now; marked as under way, so that the alarm is not armed for them again. */
+export function takeDueNotices(shard: Shard, now: number): NoticeSink[] {
+  const { sinks } = shard.memory.notices;
+  const due: NoticeSink[] = [];
+  for (const sink of SINKS) {
+    const { at } = sinks[sink];
+    if (at === null || at > now || shard.flushing.has(sink)) continue;
+    shard.flushing.set(sink, now);
+    due.push(sink);
+  }
+  return due;
+}
+const SINKS = ["dead-letters", "run", "directory"] as const satisfies readonly NoticeSink[];
+
+/** Sends what is due; whoever calls has marked it as under way. Never throws. */
+export async function flushNotices(shard: Shard, sink: NoticeSink): Promise<void> {
+  shard.memory.notices.sinks[sink].at = null;
   try {
-    for (;;) {
-      const rows = shard.sql.all<{ n: number; body: TaskId }>(NEXT, "dead-letters");
-      if (rows.length === 0) break;
-      const { forgotten } = shard;
-      await shard.ports.sendDeadLetters(rows.map((row) => row.body));
-      if (shard.forgotten !== forgotten) break;
-      shard.transact(() => {
-        shard.sql.run(FORGET, JSON.stringify(rows.map((row) => row.n)));
-        shard.memory.notices.count -= rows.length;
-      });
-      shard.memory.noticeFlush.failures = 0;
-    }
+    const hasFailed = await sendAll(shard, sink);
     // What came during the flush has gone with it.
-    shard.memory.noticeFlush.at = null;
+    const pace = shard.memory.notices.sinks[sink];
+    pace.failures = hasFailed ? pace.failures + 1 : 0;
+    pace.at = hasFailed ? shard.ports.now() + backoffOf(pace.failures) : null;
   } catch {
-    const { noticeFlush } = shard.memory;
-    noticeFlush.at = shard.ports.now() + backoffOf(++noticeFlush.failures);
+    const pace = shard.memory.notices.sinks[sink];
+    pace.at = shard.ports.now() + backoffOf(++pace.failures);
   } finally {
-    shard.flushing.delete("dead-letters");
+    shard.flushing.delete(sink);
     armAlarm(shard, shard.ports.now());
+  }
+}
+
+/** Walks over all rows of a sink, those that come meanwhile included. @returns whether some were not taken */
+async function sendAll(shard: Shard, sink: NoticeSink): Promise<boolean> {
+  let after = 0;
+  const failed = new Set<string | null>();
+  for (;;) {
+    const { forgotten } = shard;
+    const rows = shard.sql.all<NoticeRow>(NEXT, sink, after);
+    const last = rows.at(-1);
+    if (!last) return failed.size > 0;
+    after = last.n;
+    const groups = Array.from(Map.groupBy(rows, ({ receiver }) => receiver)).filter(
+      ([receiver]) => !failed.has(receiver),
+    );
+    for (let from = 0; from < groups.length; from += MOST_AT_ONCE)
+      await Promise.all(
+        groups.slice(from, from + MOST_AT_ONCE).map(async ([receiver, group]) => {
+          if (!(await send(shard, sink, receiver, group))) failed.add(receiver);
+          else if (shard.forgotten === forgotten) forget(shard, sink, group);
+        }),
+      );
+    if (shard.forgotten !== forgotten) return false;
+  }
+}
+
+function forget(shard: Shard, sink: NoticeSink, rows: readonly NoticeRow[]): void {
+  shard.transact(() => {
+    shard.sql.run(FORGET, JSON.stringify(rows.map(({ n }) => n)));
+    shard.memory.notices.sinks[sink].count -= rows.length;
+  });
+}
+
+/** @returns whether they were taken, or nobody is there to take them */
+async function send(
+  shard: Shard,
+  sink: NoticeSink,
+  receiver: string | null,
+  rows: readonly NoticeRow[],
+): Promise<boolean> {
+  const { ports, address } = shard;
+  const { tenant } = address;
+  const isTaken = (answer: Answer<object>) => answer.ok || answer.code === "workflow-unknown";
+  switch (sink) {
+    case "dead-letters":
+      return await ports.sendDeadLetters(rows.map(({ body }) => body as TaskId)).then(
+        () => true,
+        () => false,
+      );
+    case "run": {
+      const ends = rows.map(({ body }) => JSON.parse(body) as NodeEnd);
+      const run = ports.workflow(tenant, receiver as RunId);
+      return isTaken(await callWithin(ports, ANSWER_WITHIN_MS, () => run.ended({ v: 1, ends })));
+    }
+    case "directory": {
+      const ends = rows.map(({ body }) => JSON.parse(body) as FireEnd);
+      return isTaken(
+        await callWithin(ports, ANSWER_WITHIN_MS, () => ports.directory(tenant).fireEnded({ v: 1, ends })),
+      );
+    }
+    default:
+      return sink satisfies never;
   }
 }

@@ -14,7 +14,7 @@ import type { ClaimedTask, Handout, Worker } from "../../../core/schema/session-
 import type { TaskRecord } from "../../../core/task.ts";
 import type { Memory, Session } from "../memory.ts";
 import type { Shard } from "../shard.ts";
-import { optionsOf } from "../task-rows.ts";
+import { optionsOf, type TaskRow } from "../task-rows.ts";
 import { expireHead, mayBeOver } from "../waiting/expire.ts";
 import { refillIfShort } from "../waiting/lane-rows.ts";
 import { keepLevels } from "./bucket-rows.ts";
@@ -120,7 +120,7 @@ export function claim(shard: Shard, session: Session, turn: number, want: number
       };
       holdClaim(memory, session, held);
       bytes += payload.length;
-      tasks.push(toClaimedTask({ type, version, payload }, held));
+      tasks.push(toClaimedTask({ type, version, payload, options }, held));
     }
     keepLevels(shard, now);
     left -= picked.length;
@@ -170,11 +170,13 @@ function takeRows(shard: Shard, session: Session, picked: readonly Started[]): r
 }
 
 export function toClaimedTask(
-  { type, version, payload }: Pick<ClaimedTask, "type" | "version" | "payload">,
+  { type, version, payload, options }: Pick<ClaimedTask, "type" | "version" | "payload"> & Pick<TaskRow, "options">,
   held: HeldClaim,
 ): ClaimedTask {
   const { seq, attempt, timeoutMs, startedAt } = held;
-  return { seq, type, version, payload, attempt, timeoutMs, started: startedAt !== null };
+  const task = { seq, type, version, payload, attempt, timeoutMs, started: startedAt !== null };
+  const partOf = options === null ? undefined : optionsOf({ options }).partOf;
+  return partOf && "run" in partOf ? { ...task, workflow: { id: partOf.run, node: partOf.node } } : task;
 }
 
 function holdClaim(memory: Memory, session: Session, held: HeldClaim): void {

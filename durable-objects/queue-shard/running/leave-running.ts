@@ -8,7 +8,7 @@ import type { LaneMode } from "../../../core/lanes.ts";
 import type { Attempt, TaskRecord } from "../../../core/task.ts";
 import { deadBytes, noteDead } from "../dead/dead-rows.ts";
 import { endTasks } from "../ended/end-tasks.ts";
-import { appendNotice } from "../ended/notices.ts";
+import { noticeDead } from "../ended/notices.ts";
 import type { Session } from "../memory.ts";
 import type { Shard } from "../shard.ts";
 import {
@@ -141,6 +141,6 @@ function bury(shard: Shard, row: TaskRow, now: number): TaskRecord {
   noteDead(shard, row);
   const record = recordOf({ ...row, payload: payloadForHistory(row) });
   endTasks(shard, [record], now);
-  appendNotice(shard, "dead-letters", row.seq, now);
+  noticeDead(shard, row.seq, now);
   return record;
 }

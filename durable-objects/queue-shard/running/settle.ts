@@ -103,6 +103,7 @@ function settleSucceeded(
   const kept: Keepable[] = [];
   // A text out of SQL is looked up in 4 µs, and compared in none: half of what a task takes here (node:sqlite).
   let known = { type: "", version: 0 };
+  let spawned: Map<Seq, string> | undefined;
   for (const row of sql.rows<SucceededRow>(DELETE_SUCCEEDED, JSON.stringify([...outcomes.keys()]), session.id)) {
     const [seq, rev, type, version, priority, payload, createdAt, runAt, rest] = row;
     const outcome = outcomes.get(seq);
@@ -112,6 +113,10 @@ function settleSucceeded(
     const told = toldOf({ options, limit_key: limitKey, fairness_key: fairnessKey });
     const { resultTtlSeconds = defaultTtl, keepPayload } = told.options ?? NO_OPTIONS;
     const { attempt, startedAt, endedAt, result } = outcome;
+    if (outcome.spawned !== undefined) {
+      spawned ??= new Map();
+      spawned.set(seq, outcome.spawned);
+    }
     const ran: Attempt = {
       attempt,
       startedAt,
@@ -155,7 +160,7 @@ function settleSucceeded(
     dropClaim(memory, session, seq, now);
   }
   if (records.length !== outcomes.size) throw new Error("a session's claims and its tasks' rows disagree");
-  endTasks(shard, records, now);
+  endTasks(shard, records, now, spawned);
   if (kept.length > 0) keepResults(shard, kept, now);
   ended.push(...records);
 }

@@ -9,7 +9,6 @@ import { nextSeq, type Seq, taskId } from "../../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../../core/keys.ts";
 import { isKeyed, laneText, MAX_LANES } from "../../../core/lanes.ts";
 import { isOver, NO_TIME } from "../../../core/make-task.ts";
-import type { Idempotency } from "../../../core/schema/answer.ts";
 import type { QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type { Dedup, KnownTask, NewTask, RefusedTask, SubmitAnswer, SubmitRequest } from "../../../core/schema/rpc.ts";
 import {
@@ -94,7 +93,11 @@ export class Admission {
   }
 
   /** The answer that the key got before; the first time its row is planned with the tasks. */
-  #once(request: SubmitRequest, { key, fingerprint }: Idempotency, settings: QueueSettings): SubmitAnswer {
+  #once(
+    request: SubmitRequest,
+    { key, fingerprint, ttlMs = IDEMPOTENCY_TTL_MS }: NonNullable<SubmitRequest["idempotency"]>,
+    settings: QueueSettings,
+  ): SubmitAnswer {
     const row = idempotencyRow({ key });
     const known = this.#rows.get(row);
     if (known)
@@ -105,7 +108,7 @@ export class Admission {
     // What was refused altogether took no key: the same request may yet be accepted.
     const seq = answer.ok ? answer.seqs.find((given) => given !== null) : undefined;
     if (answer.ok && seq) {
-      const kept = { key: row, seq, expiresAt: this.#now + IDEMPOTENCY_TTL_MS, within: null, createdAt: this.#now };
+      const kept = { key: row, seq, expiresAt: this.#now + ttlMs, within: null, createdAt: this.#now };
       this.#remember({ ...kept, fingerprint, answer: storeAnswer(request.tasks, answer), status: null, attempt: 0 });
     }
     return answer;
@@ -150,7 +153,7 @@ export class Admission {
       const verdict =
         row && task.dedup
           ? this.#conflict(row, task, task.dedup)
-          : this.#depth >= limit
+          : this.#depth >= limit && !task.isAwaited
             ? whyFull(this.#shard, settings, this.#depth)
             : null;
       if (verdict && "seq" in verdict) {

@@ -7,6 +7,7 @@ import { LARGE_ROW_BYTES, MAX_BOUND_BYTES } from "../../../core/bytes.ts";
 import type { Seq } from "../../../core/ids.ts";
 import type { LaneKey } from "../../../core/lanes.ts";
 import type { NewTask } from "../../../core/schema/rpc.ts";
+import { bornAs } from "../../../core/submit-answer.ts";
 import type { Shard } from "../shard.ts";
 import { modeFor, storedOptions } from "../task-rows.ts";
 import { laneFor } from "../waiting/lane-rows.ts";
@@ -51,10 +52,10 @@ function insertRun(shard: Shard, run: readonly PlannedTask[], now: number): void
   const { task } = first;
   const isDueLater = task.runAt !== null && task.runAt > now;
   const key = laneKeyFor(task);
-  const lane = isDueLater ? null : laneFor(shard, key);
+  const lane = isDueLater || task.blocked ? null : laneFor(shard, key);
   const columns = [
     first.seq,
-    lane ? "QUEUED" : "SCHEDULED",
+    bornAs(task, now),
     lane?.no ?? 0,
     task.priority,
     task.type,
@@ -72,6 +73,7 @@ function insertRun(shard: Shard, run: readonly PlannedTask[], now: number): void
 
   if (task.expiresAt !== undefined) noteExpiry(memory, task.expiresAt);
   if (lane) memory.lanes.enqueueRun(lane, first.seq, run.length);
+  else if (task.blocked) memory.blocked += run.length;
   else {
     memory.due.count += run.length;
     memory.due.next = Math.min(memory.due.next ?? Number.POSITIVE_INFINITY, task.runAt ?? now);
@@ -104,6 +106,7 @@ function isAlike(a: PlannedTask, b: PlannedTask): boolean {
     a.task.limitKey === b.task.limitKey &&
     a.task.fairnessKey === b.task.fairnessKey &&
     a.task.expiresAt === b.task.expiresAt &&
+    a.task.blocked === b.task.blocked &&
     a.task.cache === undefined &&
     b.task.cache === undefined &&
     a.task.dedup?.ofPayload === undefined &&

@@ -23,6 +23,7 @@ export function joinWaiting(shard: Shard, row: TaskRow): void {
   reclaimLanes(shard);
   const lane = laneOf(shard, row);
   if (lane) enqueue(memory, lane, row.seq, row.run_at);
+  else if (row.status === "BLOCKED") memory.blocked++;
   else if (row.run_at !== null) {
     memory.due.count++;
     memory.due.next = Math.min(memory.due.next ?? row.run_at, row.run_at);

@@ -1,0 +1,156 @@
+/** Nodes of workflows at their shard: placed BLOCKED, released or ended, and their ends told until they are taken. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { RunId, Seq } from "../../core/ids.ts";
+import type { NewTask } from "../../core/schema/rpc.ts";
+import { readOne } from "../../durable-objects/queue-shard/reads/read.ts";
+import { change } from "../../durable-objects/queue-shard/waiting/change.ts";
+import { endNodes } from "../../durable-objects/queue-shard/waiting/end-nodes.ts";
+import { release } from "../../durable-objects/queue-shard/waiting/release.ts";
+import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
+import { succeeded, WorkerHand } from "../support/node/worker-hand.ts";
+
+const RUN = "wf_000000000000000000000000" as RunId;
+let world: ShardWorld;
+beforeEach(() => {
+  world = makeWorld();
+});
+
+function nodeOf(node: string, more: Partial<NewTask> = {}, run = RUN): Partial<NewTask> {
+  return { options: JSON.stringify({ partOf: { run, node } }), ...more };
+}
+function place(...tasks: Partial<NewTask>[]): Seq[] {
+  const answer = world.submit(tasks);
+  if (!answer.ok) throw new Error(answer.detail);
+  return answer.seqs.flatMap((seq) => seq ?? []);
+}
+const blocked = { blocked: true } as const;
+const free = (seq: Seq, more: object = {}) =>
+  release(world.shard, { v: 1, nodes: [{ seq, payload: null, runAt: null, expiresAt: null, ...more }] });
+const statusOf = (seq: Seq) => readOne(world.shard, seq)?.status;
+/** What was told to runs by now; the flush goes on in the background. */
+async function told(): Promise<string[]> {
+  await Promise.all(world.background.splice(0));
+  return world.ends.map(({ run, node, status }) => `${run === RUN ? "" : `${run} `}${node} ${status}`);
+}
+
+describe("308 a node that waits for others", () => {
+  it("308 is BLOCKED: never handed out, counted in the depth, also by a new object", () => {
+    const [seq] = place(nodeOf("b", blocked), {});
+    expect(new WorkerHand(world).tasks).toHaveLength(1);
+    expect(world.shard.memory.blocked).toBe(1);
+    world.evict();
+    expect(world.shard.memory.blocked).toBe(1);
+    expect(statusOf(seq as Seq)).toBe("BLOCKED");
+  });
+
+  it("308 is released with its payload filled in, once, and its timeline tells of both", () => {
+    const [seq] = place(nodeOf("b", { ...blocked, payload: '{"a":{"$result":"a"}}' })) as [Seq];
+    free(seq, { payload: '{"a":1}' });
+    free(seq, { payload: '{"a":2}' });
+    expect(world.shard.memory.blocked).toBe(0);
+    expect(new WorkerHand(world).tasks.map(({ payload, workflow }) => [payload, workflow])).toEqual([
+      ['{"a":1}', { id: RUN, node: "b" }],
+    ]);
+    expect(readOne(world.shard, seq)?.moves.map(([status, , cause]) => [status, cause])).toEqual([
+      ["BLOCKED", "submitted"],
+      ["QUEUED", "released: what it waits for has ended"],
+    ]);
+  });
+
+  it("308 is put off from its release on, and begins by its time or not at all", () => {
+    const [later, brief] = place(nodeOf("a", blocked), nodeOf("b", blocked)) as [Seq, Seq];
+    free(later, { runAt: world.now + 5_000 });
+    free(brief, { expiresAt: world.now + 1_000 });
+    expect([statusOf(later), statusOf(brief)]).toEqual(["SCHEDULED", "QUEUED"]);
+    world.passTo(world.now + 6_000);
+    expect([statusOf(later), statusOf(brief)]).toEqual(["QUEUED", "EXPIRED"]);
+  });
+
+  it("308 keeps what somebody told it while it waited", () => {
+    const [seq] = place(nodeOf("b", blocked)) as [Seq];
+    const at = world.now + 60_000;
+    expect(change(world.shard, { v: 1, seq, rev: null, changes: { runAt: at, priority: 9 } })).toMatchObject({
+      task: { status: "BLOCKED", priority: 9 },
+    });
+    expect(world.shard.memory.blocked).toBe(1);
+    expect(world.shard.memory.due.count).toBe(0);
+    free(seq);
+    expect(readOne(world.shard, seq)).toMatchObject({ status: "SCHEDULED", runAt: at });
+  });
+});
+
+describe("306 a node that ends without a run", () => {
+  const end = (seq: Seq, status: "FAILED" | "CANCELLED", code: "parent-failed" | "skipped" | "cancelled") =>
+    endNodes(world.shard, { v: 1, nodes: [{ seq, status, code, message: "so" }] });
+
+  it("306 is what its run says, no dead letter, and its run hears of it", async () => {
+    const [a, b] = place(nodeOf("a", blocked), nodeOf("b", blocked)) as [Seq, Seq];
+    end(a, "FAILED", "parent-failed");
+    end(b, "CANCELLED", "skipped");
+    end(b, "FAILED", "parent-failed");
+    expect(readOne(world.shard, a)).toMatchObject({
+      status: "FAILED",
+      error: { code: "parent-failed", message: "so" },
+    });
+    expect(readOne(world.shard, b)).toMatchObject({ status: "CANCELLED", error: { code: "skipped" } });
+    expect(world.shard.memory.dead.count).toBe(0);
+    expect(world.shard.memory.blocked).toBe(0);
+    expect(await told()).toEqual(["a FAILED", "b CANCELLED"]);
+  });
+
+  it("314 that runs is asked to stop, and ends when its worker says so", () => {
+    const [seq] = place(nodeOf("a")) as [Seq];
+    const hand = new WorkerHand(world);
+    end(seq, "CANCELLED", "cancelled");
+    expect(hand.say().cancel).toEqual([seq]);
+    expect(readOne(world.shard, seq)).toMatchObject({ status: "RUNNING", cancelRequested: true });
+  });
+});
+
+describe("308 ends are told", () => {
+  it("308 with the result, which is left out where it is over 64 KiB", async () => {
+    place(nodeOf("a"), nodeOf("b"), {});
+    const hand = new WorkerHand(world);
+    const results = ['{"x":1}', JSON.stringify("y".repeat(65_536)), "null"];
+    hand.say({ outcomes: hand.tasks.map((task, i) => succeeded(world, task, results[i])) });
+    expect(await told()).toEqual(["a SUCCEEDED", "b SUCCEEDED"]);
+    expect(world.ends.map(({ result }) => result)).toEqual(['{"x":1}', null]);
+    expect(world.shard.memory.notices.sinks.run.count).toBe(0);
+  });
+
+  it("313 with what was spawned", async () => {
+    place(nodeOf("a"));
+    const hand = new WorkerHand(world);
+    hand.say({ outcomes: hand.tasks.map((task) => ({ ...succeeded(world, task), spawned: "[1]" })) });
+    await told();
+    expect(world.ends[0]?.spawned).toBe("[1]");
+  });
+
+  it("315 again and again until they are taken, also by a new object; a run that does not answer holds up no other", async () => {
+    const other = "wf_111111111111111111111111" as RunId;
+    let isAway = true;
+    const take = world.takeEnds;
+    world.takeEnds = async (run, ends) => {
+      if (run === RUN && isAway) throw new Error("away");
+      return await take(run, ends);
+    };
+    place(nodeOf("a"), nodeOf("b", {}, other));
+    const hand = new WorkerHand(world);
+    hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)) });
+    expect(await told()).toEqual([`${other} b SUCCEEDED`]);
+    expect(world.shard.memory.notices.sinks.run).toMatchObject({ count: 1, failures: 1 });
+    isAway = false;
+    world.evict();
+    world.passTo(world.now + 60_000);
+    expect(await told()).toEqual([`${other} b SUCCEEDED`, "a SUCCEEDED"]);
+  });
+
+  it("315 and not kept where there is no such run any more", async () => {
+    world.takeEnds = async () => ({ v: 1, ok: false, code: "workflow-unknown", detail: "gone" });
+    place(nodeOf("a"));
+    const hand = new WorkerHand(world);
+    hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)) });
+    await told();
+    expect(world.shard.memory.notices.sinks.run.count).toBe(0);
+  });
+});
