@@ -12,6 +12,7 @@ import type { DirectoryRpc } from "./core/schema/directory-rpc.ts";
 import { logLevelOf } from "./core/schema/env.ts";
 import type { ShardRpc } from "./core/schema/rpc.ts";
 import type { Ticket } from "./core/schema/session-rpc.ts";
+import type { WorkflowRpc } from "./core/schema/workflow-rpc.ts";
 import { signedHeaders } from "./core/webhook-message.ts";
 
 /** A class of objects by what is asked of it. (`DurableObjectNamespace<T>` rewrites answers: a tuple comes out as a list.) */
@@ -24,6 +25,7 @@ export interface Env {
   readonly QUEUE_SHARD: ObjectNamespace<ShardRpc>;
   readonly DIRECTORY: ObjectNamespace<DirectoryRpc>;
   readonly LIVE_FEED: ObjectNamespace<SocketHost>;
+  readonly WORKFLOW_RUN: ObjectNamespace<WorkflowRpc>;
   readonly TICKETS_0: Queue<Ticket>;
   readonly TICKETS_1: Queue<Ticket>;
   readonly TICKETS_2: Queue<Ticket>;
@@ -79,6 +81,7 @@ export function platformPorts(env: Env, registry: Registry = REGISTRY): Ports {
     shard: (address) => env.QUEUE_SHARD.getByName(shardName(address)),
     directory: (tenant) => env.DIRECTORY.getByName(tenant),
     liveFeed: (tenant) => env.LIVE_FEED.getByName(tenant),
+    workflow: (tenant, id) => env.WORKFLOW_RUN.getByName(`${tenant}:${id}`),
     sendTickets: (queue, list) => send(ticketQueue(queue), list),
     async ticketBacklog(queue) {
       const { backlogCount } = await ticketQueue(queue).metrics();

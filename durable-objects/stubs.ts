@@ -2,11 +2,12 @@
  * The only way in: how src and consumers reach an object. A stub is made anew for each call, because one that failed
  * fails ever after; what throws or hangs becomes an answer, because an error loses its type on the way.
  */
-import { DEFAULT_TENANT, type ShardAddress, type TenantName } from "../core/ids.ts";
+import { DEFAULT_TENANT, type RunId, type ShardAddress, type TenantName } from "../core/ids.ts";
 import type { Ports, SocketHost } from "../core/ports.ts";
 import type { Refusal } from "../core/schema/answer.ts";
 import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
 import type { ShardRpc } from "../core/schema/rpc.ts";
+import type { WorkflowRpc } from "../core/schema/workflow-rpc.ts";
 
 /** The Directory that keeps the list of tenants. No tenant's name: it has an underscore. */
 export const ROOT = "_root" as TenantName;
@@ -23,6 +24,10 @@ export function directoryOf(ports: Ports, tenant: TenantName = DEFAULT_TENANT): 
 
 export function liveFeedOf(ports: Ports, tenant: TenantName): SocketHost {
   return ports.liveFeed(tenant);
+}
+
+export function workflowOf(ports: Ports, tenant: TenantName, id: RunId): WorkflowRpc {
+  return ports.workflow(tenant, id);
 }
 
 export function shardOf(ports: Ports, address: ShardAddress): ShardRpc {

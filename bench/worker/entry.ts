@@ -10,6 +10,7 @@ import { createFloors, type Floors } from "./floors.ts";
 
 export { Directory } from "../../durable-objects/directory.ts";
 export { LiveFeed } from "../../durable-objects/live-feed.ts";
+export { WorkflowRun } from "../../durable-objects/workflow-run.ts";
 export { BenchShard as QueueShard } from "./bench-shard.ts";
 
 const shipped = createWorker({ ports: platformPorts, registry: REGISTRY });

@@ -68,6 +68,7 @@ const BINDINGS: ReadonlyMap<string, BindingKind> = new Map([
   ["QUEUE_SHARD", "durable-object"],
   ["DIRECTORY", "durable-object"],
   ["LIVE_FEED", "durable-object"],
+  ["WORKFLOW_RUN", "durable-object"],
   ["HISTORY_0", "d1"],
   ...Array.from({ length: TICKET_QUEUES }, (_, n): [string, BindingKind] => [`TICKETS_${n}`, "queue"]),
   ["TICKETS_SOLO", "queue"],

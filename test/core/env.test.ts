@@ -5,6 +5,7 @@ const complete = {
   QUEUE_SHARD: new Bound("durable-object"),
   DIRECTORY: new Bound("durable-object"),
   LIVE_FEED: new Bound("durable-object"),
+  WORKFLOW_RUN: new Bound("durable-object"),
   HISTORY_0: new Bound("d1"),
   TICKETS_0: new Bound("queue"),
   TICKETS_1: new Bound("queue"),

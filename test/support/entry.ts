@@ -11,6 +11,7 @@ import { DEFAULT_TENANT, parseShardName, type QueueName, shardName } from "../..
 import { Directory as ShippedDirectory } from "../../durable-objects/directory.ts";
 import { LiveFeed as ShippedFeed } from "../../durable-objects/live-feed.ts";
 import { QueueShard as ShippedShard } from "../../durable-objects/queue-shard.ts";
+import { WorkflowRun as ShippedRun } from "../../durable-objects/workflow-run.ts";
 import { type Env, platformPorts } from "../../ports.ts";
 import { createWorker, type SluiceWorker } from "../../src/worker.ts";
 import { CountedObject, takeCounts } from "./entry/counted.ts";
@@ -47,6 +48,12 @@ export class Directory extends ShippedDirectory {
 export class LiveFeed extends ShippedFeed {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env, faultyPorts(platformPorts(env), DOOR));
+  }
+}
+
+export class WorkflowRun extends ShippedRun {
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env, faultyPorts(platformPorts(env, REGISTRY), DOOR));
   }
 }
 

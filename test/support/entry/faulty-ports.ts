@@ -21,6 +21,7 @@ export function faultyPorts(real: Ports, scope: string): Ports {
     later: (ms, run) => real.later(ms, run),
     directory: (tenant) => real.directory(tenant),
     liveFeed: (tenant) => real.liveFeed(tenant),
+    workflow: (tenant, id) => real.workflow(tenant, id),
     ticketBacklog: (queue) => real.ticketBacklog(queue),
     sendWebhook: (message, signal) => real.sendWebhook(message, signal),
     sendDeadLetters: (ids) => real.sendDeadLetters(ids),

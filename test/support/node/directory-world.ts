@@ -82,6 +82,9 @@ export class DirectoryWorld {
       liveFeed: () => {
         throw new Error("a Directory calls no live feed");
       },
+      workflow: () => {
+        throw new Error("a Directory calls no run");
+      },
       sendTickets: async () => {},
       ticketBacklog: async () => 0,
       sendDeadLetters: async () => {},

@@ -48,6 +48,8 @@ export function shardForDirectory(
     redeliver: unasked,
     pingWebhook: unasked,
     change: unasked,
+    release: unasked,
+    endNodes: unasked,
     purgeCache: unasked,
     erase: unasked,
     summary: () => call("summary", () => ({ v: 1, ok: true, summary: summarize(target) })),

@@ -9,6 +9,7 @@ import { createWorker } from "../../../src/worker.ts";
 export { Directory } from "../../../durable-objects/directory.ts";
 export { LiveFeed } from "../../../durable-objects/live-feed.ts";
 export { QueueShard } from "../../../durable-objects/queue-shard.ts";
+export { WorkflowRun } from "../../../durable-objects/workflow-run.ts";
 
 const greet = defineHandler({
   type: "greet",

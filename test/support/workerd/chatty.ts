@@ -5,7 +5,7 @@
 import type { Env } from "../../../ports.ts";
 import shipped from "../../../src/index.ts";
 
-export { Directory, LiveFeed, QueueShard } from "../../../src/index.ts";
+export { Directory, LiveFeed, QueueShard, WorkflowRun } from "../../../src/index.ts";
 
 const LINE = "ä".repeat(512);
 

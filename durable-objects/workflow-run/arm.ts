@@ -1,0 +1,73 @@
+/** When a run must wake: the one place that knows all its reasons. */
+import { isEnded } from "../../core/workflow/decide.ts";
+import type { RunNode } from "./node-rows.ts";
+import type { Run, RunMemory } from "./run.ts";
+
+const LOOK_FIRST_MS = 60_000;
+const LOOK_LAST_MS = 3_600_000;
+
+/** Sets the alarm where it is not set for as early: `at` (Unix ms), now where something was written down. */
+export function arm(run: Run, at: number): void {
+  run.hasNews = true;
+  // The round after this one sees it; and if the object dies before, the platform rings again.
+  if (run.isWorking) return;
+  if (run.alarmAt !== null && run.alarmAt <= at) return;
+  run.alarmAt = at;
+  run.host.setAlarm(at);
+}
+
+/** Sets the alarm for what there is to do later; after work, when nothing is to be done now. */
+export function armNext(run: Run): void {
+  const now = run.ports.now();
+  const next = nextAlarm(run, now);
+  if (next === null || (run.alarmAt !== null && run.alarmAt <= next)) return;
+  run.alarmAt = next;
+  run.host.setAlarm(next);
+}
+
+function nextAlarm(run: Run, now: number): number | null {
+  const { memory } = run;
+  if (!memory) return null;
+  const reasons: number[] = [];
+  for (const [name, { at }] of run.held)
+    if (at > run.roundAt) reasons.push(at);
+    // It could be asked, and nothing was to be asked of it.
+    else run.held.delete(name);
+  if (memory.head.endedAt !== null) reasons.push(memory.head.endedAt + memory.head.keepMs);
+  else {
+    for (const { state, timeoutAt } of memory.nodes)
+      if (state === "ready" && timeoutAt !== null) reasons.push(timeoutAt);
+    if (outstanding(memory).length > 0) reasons.push(nextLook(memory, now));
+  }
+  return reasons.length === 0 ? null : Math.max(now, Math.min(...reasons));
+}
+
+/** Nodes whose tasks have not ended, as far as is known here. */
+export function outstanding({ nodes }: RunMemory): RunNode[] {
+  return nodes.filter(({ state, placed }) => placed !== "no" && !isEnded(state));
+}
+
+/** When to ask the shards themselves (Unix ms): 1, 2, 4 … 60 minutes after the latest news, then each hour. */
+export function nextLook(memory: RunMemory, now: number): number {
+  return looksAround(memory, now).next;
+}
+
+/** Whether they should have been asked by now, and were not. */
+export function isLookDue(run: Run, memory: RunMemory, now: number): boolean {
+  const { last } = looksAround(memory, now);
+  return last !== null && last > run.lookedAt;
+}
+
+/** The last moment for it up to now, and the next one. */
+function looksAround({ head, nodes }: RunMemory, now: number): { readonly last: number | null; readonly next: number } {
+  const news = nodes.reduce((latest, { endedAt }) => Math.max(latest, endedAt ?? 0), head.createdAt);
+  let last: number | null = null;
+  let after = LOOK_FIRST_MS;
+  let next = news + after;
+  while (next <= now) {
+    last = next;
+    after = Math.min(2 * after, LOOK_LAST_MS);
+    next += after;
+  }
+  return { last, next };
+}

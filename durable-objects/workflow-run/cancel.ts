@@ -1,0 +1,28 @@
+/** The run is to end: what waits never runs, what runs is asked to stop. Safe to repeat, refused where it ended otherwise. */
+import type { Versioned } from "../../core/schema/answer.ts";
+import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
+import { arm } from "./arm.ts";
+import { saveNode } from "./node-rows.ts";
+import { toRunRecord } from "./read.ts";
+import { type Run, refuse, withRun } from "./run.ts";
+
+export function cancel(run: Run, _request: Versioned): RunAnswer {
+  return withRun(run, (memory) => {
+    const { head, nodes } = memory;
+    if (head.status === "SUCCEEDED" || head.status === "FAILED")
+      return refuse("workflow-finished", `The run is ${head.status}.`);
+    if (head.status === "RUNNING" && !head.isCancelled) {
+      run.transact(() => {
+        head.isCancelled = true;
+        for (const node of nodes) {
+          if (node.state !== "ready" || node.isCompensation || !node.at) continue;
+          node.toEnd = true;
+          saveNode(run.sql, node);
+        }
+        run.saveHead();
+      });
+      arm(run, run.ports.now());
+    }
+    return { v: 1, ok: true, run: toRunRecord(run, memory) };
+  });
+}

@@ -1,0 +1,44 @@
+/** A node has ended: the one place that writes so, once a node and try. Inside a transaction. */
+import { utf8Bytes } from "../../core/bytes.ts";
+import type { EndCode } from "../../core/errors.ts";
+import { MAX_RUN_BYTES } from "../../core/schema/workflow.ts";
+import type { FinishedStatus } from "../../core/status.ts";
+import { isEnded } from "../../core/workflow/decide.ts";
+import { type RunNode, saveNode } from "./node-rows.ts";
+import type { Run, RunMemory } from "./run.ts";
+
+export interface NodeEnding {
+  readonly status: FinishedStatus;
+  /** null: SUCCEEDED. */
+  readonly code: EndCode | null;
+  readonly message: string | null;
+  /** Unix ms. */
+  readonly at: number;
+  /** JSON text; null or absent: none, or it is read from its task when it is needed. */
+  readonly result?: string | null;
+  readonly spawned?: string | null;
+}
+
+export function endNode(run: Run, memory: RunMemory, node: RunNode, ending: NodeEnding): void {
+  if (isEnded(node.state)) throw new Error(`node ${node.key} has ended before`);
+  const { result = null, spawned = null } = ending;
+  // What a run may keep is bounded; a larger one is read from its task, as large results are.
+  const size = result === null ? 0 : utf8Bytes(result);
+  const isKept = memory.bytes + size <= MAX_RUN_BYTES || node.at === null;
+  node.state = ending.status;
+  node.isSkipped = ending.code === "skipped";
+  node.code = ending.code;
+  node.message = ending.message;
+  node.endedAt = ending.at;
+  node.endedNo = ++memory.ends;
+  node.timeoutAt = null;
+  node.hasSpawned = spawned !== null;
+  if (isKept) memory.bytes += size;
+  saveNode(run.sql, node, { told: { result: isKept ? result : null, spawned } });
+}
+
+/** It ends without having run; where it has a task, or may have, that is to hear of it. */
+export function endUnrun(run: Run, memory: RunMemory, node: RunNode, ending: NodeEnding): void {
+  if (node.placed !== "no" || node.portion !== null) node.toEnd = true;
+  endNode(run, memory, node, ending);
+}

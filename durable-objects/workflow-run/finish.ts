@@ -1,0 +1,96 @@
+/**
+ * The end of a run: what succeeded is undone where the run did not, then one task tells of it, then it has ended.
+ * Must stay true: the end is written once, when nothing of the run is under way any more.
+ */
+import type { QueueName, TaskId } from "../../core/ids.ts";
+import { taskId } from "../../core/ids.ts";
+import type { RunEnd } from "../../core/schema/workflow-rpc.ts";
+import { compensationsOf } from "../../core/workflow/compensate.ts";
+import { endOf } from "../../core/workflow/decide.ts";
+import { fillPayload, Unfillable } from "./fill.ts";
+import { insertNode, specOf } from "./node-rows.ts";
+import { plainTask, submit } from "./place.ts";
+import { attempt, isFree } from "./reach.ts";
+import type { Run, RunMemory } from "./run.ts";
+
+const FINISH = "finish";
+
+/** @returns whether anything changed */
+export async function finish(run: Run, memory: RunMemory, now: number): Promise<boolean> {
+  const { head, nodes } = memory;
+  if (head.status !== "RUNNING") return false;
+  const end = endOf(
+    nodes.map((node) => (node.hasSpawned ? { ...node, state: "ready" } : node)),
+    head.isCancelled,
+  );
+  if (end === null || nodes.some(({ toEnd, portion }) => toEnd || portion !== null)) return false;
+  if (end !== "SUCCEEDED" && head.compensation === "none" && compensate(run, memory)) return true;
+  const { onFinish } = head;
+  const isTold = onFinish === null || head.finishTask !== null || (onFinish.on !== null && !onFinish.on.includes(end));
+  if (!isTold && !(isFree(run, FINISH, now) && (await attempt(run, FINISH, () => tell(run, memory, end)))))
+    return false;
+  run.change(memory, () => {
+    head.status = end;
+    head.endedAt = run.ports.now();
+    if (head.compensation === "running") head.compensation = wereAllUndone(memory) ? "done" : "failed";
+    run.saveHead();
+  });
+  for (const tellWaiter of [...run.waiters]) tellWaiter();
+  return true;
+}
+
+/** @returns whether there is something to undo */
+function compensate(run: Run, memory: RunMemory): boolean {
+  const { head, nodes } = memory;
+  const undone = compensationsOf(
+    nodes.map((node) => {
+      const spec = node.hasCompensation ? specOf(run.sql, node) : null;
+      const compensate = spec?.kind === "task" ? (spec.compensate ?? null) : null;
+      return { key: node.key, state: node.state, endedNo: node.endedNo, compensate };
+    }),
+  );
+  if (undone.length === 0) return false;
+  run.transact(() => {
+    for (const { node, compensates } of undone) {
+      const added = insertNode(run.sql, nodes.length, node, compensates);
+      nodes.push(added);
+      memory.byKey.set(added.key, added.i);
+    }
+    head.compensation = "running";
+    run.saveHead();
+  });
+  return true;
+}
+
+function wereAllUndone({ nodes }: RunMemory): boolean {
+  return nodes.every(({ isCompensation, state }) => !isCompensation || state === "SUCCEEDED");
+}
+
+/** Submits `onFinish`. One that can never be is told in the log, and the run ends without. */
+async function tell(run: Run, memory: RunMemory, end: RunEnd): Promise<void> {
+  const { head } = memory;
+  if (!head.onFinish) return;
+  const { task } = head.onFinish;
+  const at = { queue: task.queue as QueueName, shard: task.shard };
+  let id: TaskId | null = null;
+  try {
+    const payload = task.refers ? await fillPayload(run, memory, task, end) : task.payload;
+    const answer = await submit(
+      run,
+      at,
+      [plainTask(run, { ...task, payload }, null)],
+      `run ${run.id} finish ${head.retries}`,
+    );
+    const refused = answer.ok ? answer.refused[0] : answer;
+    const seq = answer.ok ? (answer.seqs[0] ?? null) : null;
+    if (seq === null) throw new Error(`${refused?.code}: ${refused?.detail}`);
+    id = taskId(at, seq);
+  } catch (error) {
+    if (!(error instanceof Unfillable)) throw error;
+    run.log("error", "workflow-finish-failed", { run: run.id, detail: error.message });
+  }
+  run.change(memory, () => {
+    head.finishTask = id ?? "";
+    run.saveHead();
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * Asks for tasks whose ends were not told: a notice that was lost, a queue that was deleted with its tasks. What neither
+ * shard nor history knows has ended; where one of them does not answer, it may not have.
+ */
+import type { ErrorCode } from "../../core/errors.ts";
+import { taskId } from "../../core/ids.ts";
+import { isFinished } from "../../core/status.ts";
+import { isEnded } from "../../core/workflow/decide.ts";
+import { type Found, findTasks, isFound, type Missing } from "../../reads/find-tasks.ts";
+import { isLookDue, outstanding } from "./arm.ts";
+import { endNode } from "./end-node.ts";
+import { record } from "./ended.ts";
+import type { RunNode } from "./node-rows.ts";
+import type { Run, RunMemory } from "./run.ts";
+
+const LOST: ReadonlySet<ErrorCode> = new Set([
+  "task-unknown",
+  "task-expired-from-history",
+  "task-deleted",
+  "queue-unknown",
+]);
+const MOST = 100;
+
+/** @returns whether anything changed */
+export async function look(run: Run, memory: RunMemory, now: number): Promise<boolean> {
+  const open = outstanding(memory);
+  if (open.length === 0 || !isLookDue(run, memory, now)) return false;
+  run.lookedAt = now;
+  let isChanged = false;
+  for (let from = 0; from < open.length; from += MOST) {
+    const nodes = open.slice(from, from + MOST);
+    const ids = nodes.flatMap(({ at, seq }) => (at && seq !== null ? [taskId(at, seq)] : []));
+    const found = await findTasks(run, run.tenant, ids);
+    const news = run.change(memory, () => {
+      const told = nodes.map((node, i) => take(run, memory, node, found[i]));
+      return told.some(Boolean);
+    });
+    isChanged ||= news;
+  }
+  return isChanged;
+}
+
+/** Inside a transaction. */
+function take(run: Run, memory: RunMemory, node: RunNode, found: Found | Missing | undefined): boolean {
+  if (!found || isEnded(node.state) || !node.at || node.seq === null) return false;
+  if (!isFound(found)) {
+    if (!LOST.has(found.code)) return false;
+    node.toEnd = false;
+    const message = `neither its shard nor history knows its task: ${found.detail}`;
+    endNode(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
+    return true;
+  }
+  const { status, error, endedAt } = found.record;
+  if (!isFinished(status)) return false;
+  const end = { task: taskId(node.at, node.seq), status, endedAt: endedAt ?? run.ports.now(), result: null };
+  return record(run, memory, { ...end, node: node.key, error: error && { code: error.code, message: error.message } });
+}

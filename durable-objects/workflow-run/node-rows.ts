@@ -1,0 +1,225 @@
+/** A node as SQL keeps it, and as memory has it: without its payload, its result and what it spawned. */
+import type { EndCode } from "../../core/errors.ts";
+import type { QueueName, Seq, TaskId } from "../../core/ids.ts";
+import type { NodeDefinition, NodeKind, ParentPolicy } from "../../core/schema/workflow-rpc.ts";
+import type { NodeHead, NodeState } from "../../core/workflow/decide.ts";
+import type { Sql } from "../sql/sql.ts";
+
+/** no: it has no task yet. blocked: one that waits. released: one that may run. */
+export type Placed = "no" | "blocked" | "released";
+const PLACED = ["no", "blocked", "released"] as const satisfies readonly Placed[];
+
+export interface RunNode extends NodeHead {
+  readonly i: number;
+  readonly key: string;
+  kind: NodeKind;
+  parents: readonly number[];
+  readonly onParentFailure: ParentPolicy;
+  state: NodeState;
+  isSkipped: boolean;
+  readonly compensates: string | null;
+  readonly hasCompensation: boolean;
+  /** Where its task is, or will be; null: it has none. */
+  readonly at: { readonly queue: QueueName; readonly shard: number } | null;
+  /** It joins the tasks that it was made of. */
+  isMap: boolean;
+  /** Of its spec: what it takes to send it. */
+  readonly chars: number;
+  /** The payload refers to others. */
+  readonly refers: boolean;
+  seq: Seq | null;
+  placed: Placed;
+  /** Under which it was sent; kept until that was answered. */
+  portion: number | null;
+  /** Its shard is still to hear that it ends. */
+  toEnd: boolean;
+  endedAt: number | null;
+  /** The how manieth of the run it was to end. */
+  endedNo: number | null;
+  code: EndCode | null;
+  message: string | null;
+  /** The signal that it waits for. */
+  readonly signal: string | null;
+  readonly timeoutMs: number | null;
+  /** Unix ms, from when it is ready. */
+  timeoutAt: number | null;
+  /** Its earlier tasks. */
+  retried: readonly TaskId[];
+  /** What it spawned is not among the nodes yet: until then it has not ended for those that wait for it. */
+  hasSpawned: boolean;
+}
+
+/** What only its kind has. */
+export type NodeSpec = DistributiveOmit<NodeDefinition, "key" | "parents" | "onParentFailure">;
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+
+const LOAD = `SELECT i, key, kind, parents, policy, length(spec) AS chars, spec ->> '$.task.refers' AS refers,
+  spec -> '$.compensate' IS NOT NULL AS has_compensation, spec ->> '$.signal' AS signal,
+  spec ->> '$.timeoutMs' AS timeout_ms, spec ->> '$.was' IS NOT NULL AS was_map, state, skipped, queue, shard, seq, placed, portion, to_end, ended_at,
+  ended_no, code, message, timeout_at, compensates, retried, spawned IS NOT NULL AS has_spawned FROM node ORDER BY i`;
+const SPEC = "SELECT spec FROM node WHERE i = ?";
+const RESULT = "SELECT result FROM node WHERE i = ?";
+const SPAWNED = "SELECT spawned FROM node WHERE i = ?";
+const FORGET_SPAWNED = "UPDATE node SET spawned = NULL WHERE i = ?";
+const INSERT = `INSERT INTO node (i, key, kind, parents, policy, spec, state, queue, shard, compensates)
+  VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)`;
+const SAVE = `UPDATE node SET kind = ?2, parents = ?3, state = ?4, skipped = ?5, seq = ?6, placed = ?7, portion = ?8,
+  to_end = ?9, ended_at = ?10, ended_no = ?11, code = ?12, message = ?13, timeout_at = ?14, retried = ?15,
+  spec = coalesce(?16, spec), result = iif(?17, ?18, result), spawned = iif(?17, ?19, spawned) WHERE i = ?1`;
+
+interface NodeRow {
+  i: number;
+  key: string;
+  kind: NodeKind;
+  parents: string;
+  policy: ParentPolicy;
+  chars: number;
+  refers: number | null;
+  has_compensation: number;
+  signal: string | null;
+  timeout_ms: number | null;
+  was_map: number;
+  state: NodeState;
+  skipped: number;
+  queue: QueueName | null;
+  shard: number | null;
+  seq: Seq | null;
+  placed: number;
+  portion: number | null;
+  to_end: number;
+  ended_at: number | null;
+  ended_no: number | null;
+  code: EndCode | null;
+  message: string | null;
+  timeout_at: number | null;
+  compensates: string | null;
+  retried: string | null;
+  has_spawned: number;
+}
+
+export function loadNodes(sql: Sql): RunNode[] {
+  return sql.all<NodeRow>(LOAD).map(nodeOf);
+}
+
+function nodeOf(row: NodeRow): RunNode {
+  return {
+    i: row.i,
+    key: row.key,
+    kind: row.kind,
+    parents: JSON.parse(row.parents) as number[],
+    onParentFailure: row.policy,
+    state: row.state,
+    isSkipped: row.skipped === 1,
+    isCompensation: row.compensates !== null,
+    compensates: row.compensates,
+    hasCompensation: row.has_compensation === 1,
+    at: row.queue === null || row.shard === null ? null : { queue: row.queue, shard: row.shard },
+    isMap: row.was_map === 1,
+    chars: row.chars,
+    refers: row.refers === 1,
+    seq: row.seq,
+    placed: PLACED[row.placed] ?? "no",
+    portion: row.portion,
+    toEnd: row.to_end === 1,
+    endedAt: row.ended_at,
+    endedNo: row.ended_no,
+    code: row.code,
+    message: row.message,
+    signal: row.signal,
+    timeoutMs: row.timeout_ms,
+    timeoutAt: row.timeout_at,
+    retried: row.retried === null ? [] : (JSON.parse(row.retried) as TaskId[]),
+    hasSpawned: row.has_spawned === 1,
+  };
+}
+
+/** Inside a transaction. @returns how it is in memory */
+export function insertNode(sql: Sql, i: number, node: NodeDefinition, compensates: string | null = null): RunNode {
+  const { key, parents, onParentFailure, ...spec } = node;
+  const at = node.kind === "task" ? { queue: node.task.queue, shard: node.task.shard } : null;
+  const [queue, shard] = at ? [at.queue, at.shard] : [null, null];
+  const text = JSON.stringify(spec);
+  sql.run(INSERT, i, key, node.kind, JSON.stringify(parents), onParentFailure, text, queue, shard, compensates);
+  return {
+    i,
+    key,
+    kind: node.kind,
+    parents,
+    onParentFailure,
+    state: "waiting",
+    isSkipped: false,
+    isCompensation: compensates !== null,
+    compensates,
+    hasCompensation: node.kind === "task" && node.compensate !== undefined,
+    at,
+    isMap: false,
+    chars: text.length,
+    refers: node.kind === "task" && node.task.refers,
+    seq: null,
+    placed: "no",
+    portion: null,
+    toEnd: false,
+    endedAt: null,
+    endedNo: null,
+    code: null,
+    message: null,
+    signal: node.kind === "signal" ? node.signal : null,
+    timeoutMs: node.kind === "signal" ? node.timeoutMs : null,
+    timeoutAt: null,
+    retried: [],
+    hasSpawned: false,
+  };
+}
+
+/** What may be written with a node beside what memory has of it; absent: stays. */
+export interface NodeTexts {
+  readonly spec?: NodeSpec;
+  /** JSON text; null: none is kept. */
+  readonly told?: { readonly result: string | null; readonly spawned: string | null };
+}
+
+/** Writes a node as memory has it. Inside a transaction. */
+export function saveNode(sql: Sql, node: RunNode, { spec, told }: NodeTexts = {}): void {
+  sql.run(
+    SAVE,
+    node.i,
+    node.kind,
+    JSON.stringify(node.parents),
+    node.state,
+    node.isSkipped ? 1 : 0,
+    node.seq,
+    PLACED.indexOf(node.placed),
+    node.portion,
+    node.toEnd ? 1 : 0,
+    node.endedAt,
+    node.endedNo,
+    node.code,
+    node.message,
+    node.timeoutAt,
+    node.retried.length === 0 ? null : JSON.stringify(node.retried),
+    spec ? JSON.stringify(spec) : null,
+    told ? 1 : 0,
+    told?.result ?? null,
+    told?.spawned ?? null,
+  );
+}
+
+export function specOf(sql: Sql, { i }: Pick<RunNode, "i">): NodeSpec {
+  const [row] = sql.all<{ spec: string }>(SPEC, i);
+  if (!row) throw new Error(`node ${i} has no row`);
+  return JSON.parse(row.spec) as NodeSpec;
+}
+
+/** The result that was told with its end; null: none, or it is read elsewhere. */
+export function keptResult(sql: Sql, { i }: Pick<RunNode, "i">): string | null {
+  return sql.all<{ result: string | null }>(RESULT, i)[0]?.result ?? null;
+}
+
+export function spawnedOf(sql: Sql, { i }: Pick<RunNode, "i">): string | null {
+  return sql.all<{ spawned: string | null }>(SPAWNED, i)[0]?.spawned ?? null;
+}
+
+/** What it spawned is among the nodes now. Inside a transaction. */
+export function forgetSpawned(sql: Sql, { i }: Pick<RunNode, "i">): void {
+  sql.run(FORGET_SPAWNED, i);
+}

@@ -1,0 +1,228 @@
+/**
+ * Gives nodes their tasks: a portion a shard, under an idempotency key of the portion's, so that a lost answer makes none
+ * twice and no node costs a row for that. What waits for others is placed BLOCKED.
+ * Must stay true: a node is placed when its parents have been, or have ended; so whatever stands in a queue's depth can
+ * come to its end, and full queues cannot block one another.
+ */
+import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
+import { ERRORS } from "../../core/errors.ts";
+import { packTasks } from "../../core/pack-tasks.ts";
+import type { NewTask, RefusedTask, SubmitAnswer } from "../../core/schema/rpc.ts";
+import type { NodeTask, PartOf } from "../../core/schema/workflow-rpc.ts";
+import { isEnded } from "../../core/workflow/decide.ts";
+import { ancestorsOf } from "../../core/workflow/graph.ts";
+import { callWithin, FAN_OUT } from "../stubs.ts";
+import { endNode } from "./end-node.ts";
+import { type RunNode, saveNode, specOf } from "./node-rows.ts";
+import { attempt, callerName, isFree } from "./reach.ts";
+import type { Run, RunMemory } from "./run.ts";
+
+const MOST_IN_PORTION = 200;
+export const ANSWER_WITHIN_MS = 5_000;
+/** A portion is sent again until it is answered; a queue may be full, or away, for long. */
+const KEY_TTL_MS = 30 * 86_400_000;
+
+const OPEN = "SELECT n, members FROM portion ORDER BY n";
+const KEEP = "INSERT INTO portion (n, members) VALUES (?, ?)";
+const FORGET = "DELETE FROM portion WHERE n = ?";
+
+/** A node, whether it was sent as one that may run, and whether tasks that are placed waited for it. */
+type Member = readonly [i: number, isReady: boolean, isAwaited: boolean];
+interface Portion {
+  readonly n: number;
+  /** The same, in the same order, however often it is sent. */
+  readonly members: readonly Member[];
+}
+
+/** @returns whether anything changed */
+export async function place(run: Run, memory: RunMemory, now: number): Promise<boolean> {
+  writeDown(run, memory, now);
+  const free = openPortions(run).filter(({ members: [first] }) => {
+    const node = memory.nodes[first?.[0] ?? -1];
+    return node && isFree(run, callerName(node), now);
+  });
+  const sent = await Promise.all(free.slice(0, FAN_OUT).map((portion) => send(run, memory, portion)));
+  return sent.some(Boolean);
+}
+
+function openPortions({ sql }: Run): Portion[] {
+  const rows = sql.all<{ n: number; members: string }>(OPEN);
+  return rows.map(({ n, members }) => ({ n, members: JSON.parse(members) as Member[] }));
+}
+
+/** New portions, written down before they are sent. */
+function writeDown(run: Run, memory: RunMemory, now: number): void {
+  const isPlaceable = placeable(memory);
+  const wanted = memory.nodes.filter(
+    (node) => node.at && node.placed === "no" && node.portion === null && !isEnded(node.state) && isPlaceable(node),
+  );
+  const free = wanted.filter((node) => isFree(run, callerName(node), now));
+  if (free.length === 0) return;
+  const awaited = awaitedBy(memory);
+  run.transact(() => {
+    for (const members of Map.groupBy(free, callerName).values()) {
+      const [nodes = []] = cutByBytes(members.slice(0, MOST_IN_PORTION), ({ chars }) => chars, MAX_ANSWER_BYTES);
+      const n = ++memory.head.portions;
+      for (const node of nodes) {
+        node.portion = n;
+        saveNode(run.sql, node);
+      }
+      const list = nodes.map((node): Member => [node.i, node.state === "ready" && !node.refers, awaited.has(node.i)]);
+      run.sql.run(KEEP, n, JSON.stringify(list));
+    }
+    run.saveHead();
+  });
+}
+
+/**
+ * All that tasks wait for which are placed. Most of it is placed before them; what a map or a handler brought later, or is
+ * tried again, is not: it must be taken, or what stands in the queue's depth would wait for ever.
+ */
+function awaitedBy({ nodes }: RunMemory): ReadonlySet<number> {
+  const parents = nodes.map((node) => node.parents);
+  const isPlaced = ({ placed, portion, state }: RunNode) =>
+    !isEnded(state) && (placed === "blocked" || portion !== null);
+  const placed = nodes.filter(isPlaced);
+  return new Set(placed.flatMap(({ i }) => [...ancestorsOf(parents, i)]));
+}
+
+/** Whether a node's parents are all placed or ended; of those without a task, whether theirs are. */
+function placeable({ nodes }: RunMemory): (node: RunNode) => boolean {
+  const known = new Map<number, boolean>();
+  const isThere = (i: number): boolean => {
+    const node = nodes[i];
+    if (!node || isEnded(node.state)) return true;
+    if (node.at) return node.placed !== "no";
+    // What a map is made of is not known before it is.
+    if (node.kind === "map") return false;
+    const answer = known.get(i) ?? node.parents.every(isThere);
+    known.set(i, answer);
+    return answer;
+  };
+  return ({ parents }) => parents.every(isThere);
+}
+
+/** @returns whether there is something new to do */
+async function send(run: Run, memory: RunMemory, portion: Portion): Promise<boolean> {
+  const first = memory.nodes[portion.members[0]?.[0] ?? -1];
+  if (!first?.at) return false;
+  const { at } = first;
+  let isNews = false;
+  await attempt(run, callerName(first), async () => {
+    const tasks = portion.members.map((member) => newTask(run, memory, member));
+    const answer = await submit(run, at, tasks, `run ${run.id} ${portion.n}`);
+    if (!answer.ok && !isFinal(answer.code)) throw new Error(`${answer.code}: ${answer.detail}`);
+    const again = run.change(memory, () => takeAnswer(run, memory, portion, answer));
+    isNews = true;
+    if (again !== null) throw new Error(again);
+  });
+  return isNews;
+}
+
+/** Inside a transaction. @returns why the portion is to be sent again */
+function takeAnswer(run: Run, memory: RunMemory, { n, members }: Portion, answer: SubmitAnswer): string | null {
+  let again: string | null = null;
+  for (const [index, [i, isReady]] of members.entries()) {
+    const node = memory.nodes[i];
+    // Known from an answer before, or its end has told which task it is.
+    if (node?.portion !== n) continue;
+    const seq = answer.ok ? (answer.seqs[index] ?? null) : null;
+    if (seq !== null) {
+      node.portion = null;
+      node.seq = seq;
+      node.placed = isReady ? "released" : "blocked";
+      if (memory.head.isCancelled && !node.isCompensation) node.toEnd = true;
+    } else {
+      const refused = refusalOf(answer, index);
+      if (!isFinal(refused.code)) {
+        again = `${refused.code}: ${refused.detail}`;
+        continue;
+      }
+      node.portion = null;
+      node.toEnd = false;
+      if (!isEnded(node.state)) endRefused(run, memory, node, refused);
+    }
+    saveNode(run.sql, node);
+  }
+  if (again === null) run.sql.run(FORGET, n);
+  return again;
+}
+
+function endRefused(run: Run, memory: RunMemory, node: RunNode, { code, detail }: Refused): void {
+  const message = `it could not be submitted (${code}): ${detail}`;
+  endNode(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
+}
+
+type Refused = Pick<RefusedTask, "detail"> & { readonly code: string };
+
+function refusalOf(answer: SubmitAnswer, index: number): Refused {
+  if (!answer.ok) return answer;
+  return answer.refused.find((one) => one.index === index) ?? { code: "internal", detail: "the shard gave no reason" };
+}
+
+/** Whether the same task would be refused for ever. */
+function isFinal(code: string): boolean {
+  return Object.hasOwn(ERRORS, code) && !ERRORS[code as keyof typeof ERRORS].retryable;
+}
+
+function newTask(run: Run, { nodes }: RunMemory, [i, isReady, isAwaited]: Member): NewTask {
+  const node = nodes[i];
+  const spec = node && specOf(run.sql, node);
+  if (!node || spec?.kind !== "task") throw new Error(`node ${i} has no task`);
+  const plain = plainTask(run, spec.task, { run: run.id, node: node.key });
+  const task = isAwaited ? { ...plain, isAwaited } : plain;
+  return isReady ? task : { ...task, runAt: null, blocked: true };
+}
+
+/** A node's task as it is submitted; times count from now. */
+export function plainTask(run: Run, task: NodeTask, partOf: PartOf | null): NewTask {
+  const { type, version, priority, payload, options, limitKey, fairnessKey } = task;
+  const told = options === null ? {} : (JSON.parse(options) as object);
+  return {
+    type,
+    version,
+    priority,
+    payload,
+    ...timesOf(task, run.ports.now()),
+    options: partOf ? JSON.stringify({ ...told, partOf }) : options,
+    ...(limitKey !== undefined && { limitKey }),
+    ...(fairnessKey !== undefined && { fairnessKey }),
+  };
+}
+
+/** From when and until when it may begin (Unix ms), released at `now`. */
+export function timesOf({ delayMs, runAt, ttlMs }: NodeTask, now: number): Pick<NewTask, "runAt" | "expiresAt"> {
+  const later = Math.max(delayMs === null ? 0 : now + delayMs, runAt ?? 0);
+  const at = later > now ? later : null;
+  return { runAt: at, ...(ttlMs !== null && { expiresAt: (at ?? now) + ttlMs }) };
+}
+
+/** To one shard, with settings where it asks for them. @param key makes the same again the same */
+export async function submit(
+  run: Run,
+  at: NonNullable<RunNode["at"]>,
+  tasks: readonly NewTask[],
+  key: string,
+): Promise<SubmitAnswer> {
+  const { ports, tenant } = run;
+  const entry = await run.known.queue(at.queue, true, ports.now() + ANSWER_WITHIN_MS);
+  if (!entry) return { v: 1, ok: false, code: "queue-unknown", detail: `there is no queue ${at.queue}` };
+  const { settings, shardsEver } = entry;
+  if (at.shard >= Math.max(shardsEver, settings.shards, settings.keyShards))
+    return { v: 1, ok: false, code: "queue-unknown", detail: `${at.queue} was made again, with fewer shards` };
+  const idempotency = { key, fingerprint: "run", ttlMs: KEY_TTL_MS };
+  const request = {
+    v: 1,
+    settingsVersion: settings.version,
+    atomic: false,
+    tasks: packTasks(tasks),
+    idempotency,
+  } as const;
+  const address = { tenant, ...at };
+  const send = (withSettings: boolean) =>
+    callWithin<SubmitAnswer>(ports, ANSWER_WITHIN_MS, () =>
+      ports.shard(address).submit(withSettings ? { ...request, settings } : request),
+    );
+  const answer = await send(false);
+  return !answer.ok && answer.code === "settings-needed" ? await send(true) : answer;
+}

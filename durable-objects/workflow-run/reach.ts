@@ -1,0 +1,37 @@
+/**
+ * Calls that a run makes, each of them safe to repeat: one that failed is made again 1, 2, 4 … 60 s later, and holds up
+ * nobody but itself.
+ */
+import { retryDelay } from "../../core/retry.ts";
+import type { RunNode } from "./node-rows.ts";
+import type { Run } from "./run.ts";
+
+const BACKOFF = { maxAttempts: 100, backoff: "exponential", baseMs: 1_000, capMs: 60_000, jitter: "none" } as const;
+
+/** What a run waits for when a node of it can't go on: its shard, or, by itself, what it refers to. */
+export function callerName({ at, i }: Pick<RunNode, "at" | "i">): string {
+  return at ? `${at.queue}:${at.shard}` : `node:${i}`;
+}
+
+/** Whether it may be asked now. */
+export function isFree(run: Run, name: string, now: number): boolean {
+  const held = run.held.get(name);
+  return held === undefined || held.at <= now;
+}
+
+export function hold(run: Run, name: string, why: string): void {
+  const failures = (run.held.get(name)?.failures ?? 0) + 1;
+  run.held.set(name, { failures, at: run.ports.now() + retryDelay(BACKOFF, failures, 0), why });
+}
+
+/** Runs what may throw; a throw holds whoever was asked. @returns whether it went well */
+export async function attempt(run: Run, name: string, call: () => Promise<void>): Promise<boolean> {
+  try {
+    await call();
+    run.held.delete(name);
+    return true;
+  } catch (error) {
+    hold(run, name, error instanceof Error ? error.message : String(error));
+    return false;
+  }
+}

@@ -1,0 +1,83 @@
+/** A run and its nodes as others see them; and waiting for the run's end. */
+import { type TaskId, taskId } from "../../core/ids.ts";
+import type { Answer, Versioned } from "../../core/schema/answer.ts";
+import type { NodeRecord, RunRecord } from "../../core/schema/workflow-rpc.ts";
+import type { Status } from "../../core/status.ts";
+import { unhandled } from "../../core/workflow/decide.ts";
+import type { RunNode } from "./node-rows.ts";
+import { callerName } from "./reach.ts";
+import { noSuchRun, type Run, type RunMemory, withRun } from "./run.ts";
+
+const MOST_FAILED = 100;
+
+type ReadAnswer = Answer<{ readonly run: RunRecord; readonly nodes: readonly NodeRecord[] | null }>;
+type ReadRequest = Versioned & { readonly nodes: boolean; readonly waitMs?: number };
+
+export function read(run: Run, { nodes, waitMs = 0 }: ReadRequest, respond: (answer: ReadAnswer) => void): void {
+  const { memory } = run;
+  if (!memory || waitMs <= 0 || memory.head.status !== "RUNNING") {
+    respond(memory ? view(run, nodes) : noSuchRun(run.id));
+    return;
+  }
+  const tell = () => {
+    run.waiters.delete(tell);
+    stop();
+    respond(view(run, nodes));
+  };
+  const stop = run.ports.later(waitMs, tell);
+  run.waiters.add(tell);
+}
+
+function view(run: Run, withNodes: boolean): ReadAnswer {
+  return withRun(run, (memory) => {
+    const nodes = withNodes ? memory.nodes.map((node) => toNodeRecord(run, node)) : null;
+    return { v: 1, ok: true, run: toRunRecord(run, memory), nodes };
+  });
+}
+
+export function toRunRecord({ id }: Run, { head, nodes }: RunMemory): RunRecord {
+  const counts: Partial<Record<Status, number>> = {};
+  for (const node of nodes) counts[statusOf(node)] = (counts[statusOf(node)] ?? 0) + 1;
+  const failed = unhandled(nodes).slice(0, MOST_FAILED);
+  return {
+    id,
+    name: head.name,
+    status: head.status,
+    createdAt: head.createdAt,
+    endedAt: head.endedAt,
+    cancelRequested: head.isCancelled,
+    retries: head.retries,
+    counts,
+    total: nodes.length,
+    failed: failed.flatMap((i) => nodes[i]?.key ?? []),
+    compensation: head.compensation,
+    finishTask: head.finishTask as TaskId | null,
+  };
+}
+
+function toNodeRecord(run: Run, node: RunNode): NodeRecord {
+  const { key, kind, parents, onParentFailure, at, seq, endedAt, code, message, signal, timeoutAt } = node;
+  return {
+    key,
+    kind: node.isMap ? "map" : kind,
+    parents,
+    onParentFailure,
+    status: statusOf(node),
+    task: at && seq !== null ? taskId(at, seq) : null,
+    endedAt,
+    error: code === null ? null : { code, message: message ?? "" },
+    heldBy: node.endedAt === null ? heldBy(run, node) : null,
+    ...(signal !== null && { signal, timeoutAt }),
+    ...(node.compensates !== null && { compensates: node.compensates }),
+    retried: node.retried,
+  };
+}
+
+function heldBy(run: Run, node: RunNode): string | null {
+  return run.held.get(callerName(node))?.why ?? null;
+}
+
+function statusOf({ state }: RunNode): Status {
+  if (state === "waiting") return "BLOCKED";
+  return state === "ready" ? "QUEUED" : state;
+}

@@ -1,0 +1,48 @@
+/** Nodes that failed get new tasks, and so do those that ended because of them; the run goes on. */
+import type { Versioned } from "../../core/schema/answer.ts";
+import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
+import { isEnded, resumed } from "../../core/workflow/decide.ts";
+import { arm } from "./arm.ts";
+import type { RunNode } from "./node-rows.ts";
+import { toRunRecord } from "./read.ts";
+import { resumeNodes } from "./resume.ts";
+import { type Run, type RunMemory, refuse, withRun } from "./run.ts";
+
+export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly string[] | null }): RunAnswer {
+  return withRun(run, (memory) => {
+    const { head, nodes } = memory;
+    if (head.compensation !== "none")
+      return refuse("workflow-finished", "What succeeded of the run has been undone; start it anew.");
+    const tried = keys === null ? nodes.filter(isRetryable) : named(memory, keys);
+    if ("ok" in tried) return tried;
+    if (tried.length === 0) return refuse("node-not-failed", "No node of the run has failed.");
+    const again = resumed(
+      nodes,
+      tried.map(({ i }) => i),
+    );
+    const open = nodes.find(({ i, toEnd }) => again.has(i) && toEnd);
+    if (open) return refuse("workflow-running", `The node ${open.key} is still being ended. Come again.`);
+    const now = run.ports.now();
+    run.transact(() => resumeNodes(run, memory, again));
+    arm(run, now);
+    return { v: 1, ok: true, run: toRunRecord(run, memory) };
+  });
+}
+
+/** It ended badly by itself, not because of another. */
+function isRetryable({ state, code }: RunNode): boolean {
+  const isBad = isEnded(state) && state !== "SUCCEEDED";
+  return isBad && code !== "parent-failed" && code !== "parent-cancelled" && code !== "skipped";
+}
+
+function named({ nodes, byKey }: RunMemory, keys: readonly string[]): RunNode[] | ReturnType<typeof refuse> {
+  const found: RunNode[] = [];
+  for (const [i, key] of keys.entries()) {
+    const node = nodes[byKey.get(key) ?? -1];
+    const pointer = `/nodes/${i}`;
+    if (!node) return { ...refuse("node-unknown", `There is no node ${key}.`), pointer };
+    if (!isRetryable(node)) return { ...refuse("node-not-failed", `The node ${key} is ${node.state}.`), pointer };
+    found.push(node);
+  }
+  return found;
+}

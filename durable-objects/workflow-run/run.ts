@@ -1,0 +1,232 @@
+/**
+ * What the operations of a run share: SQL (the truth), memory (its picture, without payloads and results), the world.
+ * Must stay true: memory is only changed inside or after a transaction, and any throw discards it.
+ * The Durable Object class wraps this; tests and the simulation drive the same operations on node:sqlite.
+ */
+import type { RunId, TenantName } from "../../core/ids.ts";
+import type { Ports } from "../../core/ports.ts";
+import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import type { FinishTask, PartOf, RunRecord, RunStatus } from "../../core/schema/workflow-rpc.ts";
+import { KnownQueues } from "../../reads/known-queues.ts";
+import type { Reader } from "../../reads/reader.ts";
+import { migrate, schemaState } from "../sql/migrate.ts";
+import type { Sql } from "../sql/sql.ts";
+import { RUN_MIGRATIONS } from "./migrations.ts";
+import { loadNodes, type RunNode } from "./node-rows.ts";
+
+/** What the object that hosts a run lends it. */
+export interface RunHost {
+  /** Replaces the one alarm (Unix ms). */
+  setAlarm(at: number): void;
+  /** Keeps the object in memory until the work has ended; a rejection is logged there. */
+  keepAlive(work: Promise<unknown>): void;
+  /** Forgets everything that is stored, tables and alarm. */
+  deleteAll(): Promise<void>;
+}
+
+/** The one row about the run. */
+export interface RunHead {
+  readonly name: string | null;
+  readonly createdAt: number;
+  readonly fingerprint: string | null;
+  readonly onFinish: FinishTask | null;
+  readonly fire: Extract<PartOf, { schedule: string }> | null;
+  readonly keepMs: number;
+  status: RunStatus;
+  endedAt: number | null;
+  isCancelled: boolean;
+  retries: number;
+  finishTask: string | null;
+  /** The Directory knows how it ended. */
+  isFireTold: boolean;
+  compensation: RunRecord["compensation"];
+  portions: number;
+  listed: RunStatus | null;
+}
+
+export interface RunMemory {
+  readonly head: RunHead;
+  /** Of specs and kept results. */
+  bytes: number;
+  /** How many nodes have ended: the number of the last one. */
+  ends: number;
+  readonly nodes: RunNode[];
+  readonly byKey: Map<string, number>;
+}
+
+/** Whom a call failed to reach, and when it is asked again. */
+export interface HeldCall {
+  readonly failures: number;
+  /** Unix ms. */
+  readonly at: number;
+  readonly why: string;
+}
+
+const HEAD = `SELECT name, status, created_at, ended_at, cancel_requested, retries, fingerprint, on_finish, finish_task,
+  fire, fire_told, keep_ms, compensation, portions, listed FROM run`;
+const SAVE = `UPDATE run SET status = ?, ended_at = ?, cancel_requested = ?, retries = ?, finish_task = ?, fire_told = ?,
+  compensation = ?, portions = ?, listed = ?`;
+const BYTES = "SELECT sum(length(CAST(spec AS BLOB)) + coalesce(length(CAST(result AS BLOB)), 0)) AS bytes FROM node";
+
+interface HeadRow {
+  name: string | null;
+  status: RunStatus;
+  created_at: number;
+  ended_at: number | null;
+  cancel_requested: number;
+  retries: number;
+  fingerprint: string | null;
+  on_finish: string | null;
+  finish_task: string | null;
+  fire: string | null;
+  fire_told: number;
+  keep_ms: number;
+  compensation: RunRecord["compensation"];
+  portions: number;
+  listed: RunStatus | null;
+}
+
+export class Run implements Reader {
+  readonly tenant: TenantName;
+  readonly id: RunId;
+  readonly sql: Sql;
+  readonly ports: Ports;
+  readonly host: RunHost;
+  readonly known: KnownQueues;
+
+  /** By whom could not be reached. */
+  readonly held = new Map<string, HeldCall>();
+  readonly waiters = new Set<() => void>();
+  isWorking = false;
+  /** Its row in D1 is being written. */
+  listing: Promise<unknown> | null = null;
+  /** When the latest round of work began (Unix ms): whoever could be asked then has been. */
+  roundAt = 0;
+  /** Something was written down that the work under way may not have seen. */
+  hasNews = false;
+  /** When the shards were asked last for the run's tasks (Unix ms); 0: not since this object has its memory. */
+  lookedAt = 0;
+  /** When the platform will wake us (Unix ms); null: unknown or never. */
+  alarmAt: number | null = null;
+  #memory: RunMemory | null = null;
+  #hasTables = false;
+
+  constructor(tenant: TenantName, id: RunId, sql: Sql, ports: Ports, host: RunHost) {
+    this.tenant = tenant;
+    this.id = id;
+    this.sql = sql;
+    this.ports = ports;
+    this.host = host;
+    this.known = new KnownQueues(ports, tenant, ports.log);
+  }
+
+  get log(): Ports["log"] {
+    return this.ports.log;
+  }
+
+  /** null: there is no such run, or no longer. */
+  get memory(): RunMemory | null {
+    if (!this.#hasTables) {
+      const state = schemaState(this.sql, RUN_MIGRATIONS);
+      if (state === "none") return null;
+      if (state === "behind") migrate(this.sql, RUN_MIGRATIONS);
+      this.#hasTables = true;
+    }
+    this.#memory ??= this.#load();
+    return this.#memory;
+  }
+
+  /** All of `work`'s writes or none; after a throw memory is what SQL says. Makes the tables at the first write. */
+  transact<T>(work: () => T): T {
+    try {
+      return this.sql.transaction(() => {
+        if (!this.#hasTables) migrate(this.sql, RUN_MIGRATIONS);
+        this.#hasTables = true;
+        return work();
+      });
+    } catch (error) {
+      this.#hasTables = false;
+      this.#memory = null;
+      throw error;
+    }
+  }
+
+  /** As {@link transact}, after something was awaited. @throws where memory was built anew meanwhile: begin again */
+  change<T>(memory: RunMemory, work: () => T): T {
+    if (this.memory !== memory) throw new Error("the run was read anew meanwhile");
+    return this.transact(work);
+  }
+
+  /** Inside a transaction. */
+  saveHead(): void {
+    const head = this.memory?.head;
+    if (!head) throw new Error("a run without a row was to be saved");
+    this.sql.run(
+      SAVE,
+      head.status,
+      head.endedAt,
+      head.isCancelled ? 1 : 0,
+      head.retries,
+      head.finishTask,
+      head.isFireTold ? 1 : 0,
+      head.compensation,
+      head.portions,
+      head.listed,
+    );
+  }
+
+  /** Memory as SQL says, from now on. */
+  reload(): void {
+    this.#memory = null;
+  }
+
+  /** Nothing is stored any more. */
+  forget(): void {
+    this.#memory = null;
+    this.#hasTables = false;
+    this.held.clear();
+  }
+
+  #load(): RunMemory | null {
+    const [row] = this.sql.all<HeadRow>(HEAD);
+    if (!row) return null;
+    const nodes = loadNodes(this.sql);
+    const bytes = this.sql.all<{ bytes: number | null }>(BYTES)[0]?.bytes ?? 0;
+    const ends = nodes.reduce((last, { endedNo }) => Math.max(last, endedNo ?? 0), 0);
+    return { head: headOf(row), bytes, ends, nodes, byKey: new Map(nodes.map(({ key, i }) => [key, i])) };
+  }
+}
+
+function headOf(row: HeadRow): RunHead {
+  return {
+    name: row.name,
+    createdAt: row.created_at,
+    fingerprint: row.fingerprint,
+    onFinish: row.on_finish === null ? null : (JSON.parse(row.on_finish) as FinishTask),
+    fire: row.fire === null ? null : (JSON.parse(row.fire) as RunHead["fire"]),
+    keepMs: row.keep_ms,
+    status: row.status,
+    endedAt: row.ended_at,
+    isCancelled: row.cancel_requested === 1,
+    retries: row.retries,
+    finishTask: row.finish_task,
+    isFireTold: row.fire_told === 1,
+    compensation: row.compensation,
+    portions: row.portions,
+    listed: row.listed,
+  };
+}
+
+export function refuse(code: Refusal["code"], detail: string): Refusal {
+  return { v: 1, ok: false, code, detail };
+}
+
+export function noSuchRun(id: RunId): Refusal {
+  return refuse("workflow-unknown", `There is no workflow run ${id}, or no longer.`);
+}
+
+/** What an operation does with the run that there is; `workflow-unknown` where there is none. */
+export function withRun<T>(run: Run, work: (memory: RunMemory) => Answer<T>): Answer<T> {
+  const { memory } = run;
+  return memory ? work(memory) : noSuchRun(run.id);
+}

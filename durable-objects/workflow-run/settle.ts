@@ -1,0 +1,61 @@
+/** What follows from what is known, without asking anybody: who may run, who ends unrun, which signals have come. */
+import { decide, isEnded } from "../../core/workflow/decide.ts";
+import { endNode, endUnrun } from "./end-node.ts";
+import { type RunNode, saveNode } from "./node-rows.ts";
+import type { Run, RunMemory } from "./run.ts";
+import { signalOf } from "./signal.ts";
+
+const WHY = {
+  "parent-failed": "a node that it waits for failed",
+  "parent-cancelled": "a node that it waits for was cancelled",
+  skipped: "it was skipped: a node that it waits for did not succeed",
+  cancelled: "the run was cancelled",
+} as const;
+
+/** One transaction. @returns whether anything changed */
+export function settle(run: Run, memory: RunMemory, now: number): boolean {
+  const decisions = decide(memory.nodes.map(forOthers), memory.head.isCancelled);
+  const overdue = memory.nodes.filter((node) => node.signal !== null && node.state === "ready");
+  if (decisions.length === 0 && overdue.length === 0) return false;
+  return run.transact(() => {
+    let isChanged = decisions.length > 0;
+    for (const decision of decisions) {
+      const node = memory.nodes[decision.index];
+      if (!node) continue;
+      if (decision.to === "ready") {
+        node.state = "ready";
+        if (node.timeoutMs !== null) node.timeoutAt = now + node.timeoutMs;
+        saveNode(run.sql, node);
+      } else {
+        const { status, code } = decision;
+        endUnrun(run, memory, node, { status, code, message: code && WHY[code], at: now });
+      }
+    }
+    for (const node of memory.nodes) if (isSettledSignal(run, memory, node, now)) isChanged = true;
+    return isChanged;
+  });
+}
+
+/** As those see it that wait for it: what spawned has not ended before what it spawned is there. */
+function forOthers(node: RunNode): RunNode {
+  return node.hasSpawned ? { ...node, state: "ready" } : node;
+}
+
+/** Inside a transaction. */
+function isSettledSignal(run: Run, memory: RunMemory, node: RunNode, now: number): boolean {
+  const { signal, timeoutAt } = node;
+  if (signal === null || isEnded(node.state) || node.state !== "ready") return false;
+  const result = signalOf(run, signal);
+  if (result !== null) endNode(run, memory, node, { status: "SUCCEEDED", code: null, message: null, at: now, result });
+  else if (memory.head.isCancelled)
+    endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message: WHY.cancelled, at: now });
+  else if (timeoutAt !== null && timeoutAt <= now)
+    endNode(run, memory, node, {
+      status: "FAILED",
+      code: "signal-timeout",
+      message: `the signal ${signal} did not come in time`,
+      at: now,
+    });
+  else return false;
+  return true;
+}

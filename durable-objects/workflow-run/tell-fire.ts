@@ -1,0 +1,25 @@
+/** A run that is a schedule's fire: the Directory hears how it ended. */
+import { callWithin } from "../stubs.ts";
+import { ANSWER_WITHIN_MS } from "./place.ts";
+import { attempt, isFree } from "./reach.ts";
+import type { Run, RunMemory } from "./run.ts";
+
+const FIRE = "fire";
+
+/** @returns whether anything changed */
+export async function tellFire(run: Run, memory: RunMemory, now: number): Promise<boolean> {
+  const { head } = memory;
+  const { fire, status, endedAt } = head;
+  if (fire === null || head.isFireTold || status === "RUNNING" || !isFree(run, FIRE, now)) return false;
+  return await attempt(run, FIRE, async () => {
+    const end = { ...fire, made: run.id, status, endedAt: endedAt ?? now, error: null } as const;
+    const answer = await callWithin(run.ports, ANSWER_WITHIN_MS, () =>
+      run.ports.directory(run.tenant).fireEnded({ v: 1, ends: [end] }),
+    );
+    if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
+    run.change(memory, () => {
+      head.isFireTold = true;
+      run.saveHead();
+    });
+  });
+}

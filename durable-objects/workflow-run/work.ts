@@ -1,0 +1,85 @@
+/**
+ * What a run does, called by its alarm: as long as there is something to do, one thing after the other, each a call that
+ * may be repeated and a transaction that says that it was done. Ends, signals and cancellations come in meanwhile and are
+ * seen by the next round.
+ * Must stay true: it never throws, and whenever it stops the alarm is set for what is left.
+ */
+import { describeThrown } from "../../core/log.ts";
+import { arm, armNext } from "./arm.ts";
+import { forgetPast } from "./erase.ts";
+import { expand } from "./expand.ts";
+import { finish } from "./finish.ts";
+import { listRun } from "./list-run.ts";
+import { look } from "./look.ts";
+import { place } from "./place.ts";
+import { hold } from "./reach.ts";
+import { release } from "./release.ts";
+import type { Run, RunMemory } from "./run.ts";
+import { settle } from "./settle.ts";
+import { tellEnds } from "./tell-ends.ts";
+import { tellFire } from "./tell-fire.ts";
+
+/** An invocation may make a thousand calls: after so many rounds the alarm begins another one. */
+const MOST_ROUNDS = 100;
+const WORK = "work";
+
+export async function work(run: Run): Promise<void> {
+  run.alarmAt = null;
+  if (run.isWorking) {
+    run.hasNews = true;
+    return;
+  }
+  run.isWorking = true;
+  try {
+    for (let round = 1; round <= MOST_ROUNDS; round++) {
+      run.hasNews = false;
+      const isChanged = await workOnce(run);
+      if (!isChanged && !run.hasNews) break;
+      run.hasNews = true;
+    }
+    run.held.delete(WORK);
+  } catch (error) {
+    run.log("error", "workflow-failed", { run: run.id, detail: describeThrown(error) });
+    run.reload();
+    hold(run, WORK, describeThrown(error));
+  } finally {
+    run.isWorking = false;
+    if (run.hasNews) arm(run, run.ports.now());
+    else armNext(run);
+  }
+}
+
+/** @returns whether anything changed */
+async function workOnce(run: Run): Promise<boolean> {
+  const { memory } = run;
+  if (!memory) return false;
+  const now = run.ports.now();
+  run.roundAt = now;
+  if (memory.head.status !== "RUNNING") {
+    startListing(run, memory, now);
+    const isTold = await tellFire(run, memory, now);
+    return (await forgetPast(run, memory, now)) || isTold;
+  }
+  const isSettled = settle(run, memory, now);
+  const isExpanded = await expand(run, memory, now);
+  if (isSettled || isExpanded) return true;
+  startListing(run, memory, now);
+  // Side by side: a shard that does not answer holds up nothing but what is its own.
+  const done = await Promise.all([
+    place(run, memory, now),
+    release(run, memory, now),
+    tellEnds(run, memory, now),
+    look(run, memory, now),
+  ]);
+  return done.some(Boolean) || (await finish(run, memory, now));
+}
+
+/** Beside the work, which waits for nothing that D1 does. */
+function startListing(run: Run, memory: RunMemory, now: number): void {
+  if (run.listing) return;
+  run.listing = listRun(run, memory, now).finally(() => {
+    run.listing = null;
+    if (!run.isWorking) armNext(run);
+  });
+  run.host.keepAlive(run.listing);
+}

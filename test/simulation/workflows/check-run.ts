@@ -1,0 +1,133 @@
+/** What must be true of a run that has ended, whatever befell it, by its own rows, the shards' and history's. */
+import { parseTaskId, type RunId, taskId } from "../../../core/ids.ts";
+import type { PartOf } from "../../../core/schema/workflow-rpc.ts";
+import { isFinished } from "../../../core/status.ts";
+import type { TaskRecord } from "../../../core/task.ts";
+import { endOf, isEnded } from "../../../core/workflow/decide.ts";
+import { read } from "../../../durable-objects/queue-shard/reads/read.ts";
+import type { RunNode } from "../../../durable-objects/workflow-run/node-rows.ts";
+import type { RunMemory } from "../../../durable-objects/workflow-run/run.ts";
+import { type HistoryRow, recordOfRow } from "../../../history/record.ts";
+import { must } from "../violation.ts";
+import type { WorkflowWorld } from "./workflow-world.ts";
+
+/** Every task that any shard, or history, has of a run. */
+export function tasksOf(
+  world: WorkflowWorld,
+  id: RunId,
+): Map<string, { readonly node: string; readonly record: TaskRecord }> {
+  const found = new Map<string, { node: string; record: TaskRecord }>();
+  const take = (task: string, record: TaskRecord) => {
+    const partOf: PartOf | undefined = record.links?.partOf;
+    if (partOf && "run" in partOf && partOf.run === id) found.set(task, { node: partOf.node, record });
+  };
+  const rows = world.history.rows(`SELECT seq, queue, shard, json_array(seq, rev, status, type, created_at, ended_at,
+    expires_at, result_expires_at, json(detail), payload, result) AS row FROM history
+    WHERE detail ->> '$[10]' LIKE '%${id}%'`);
+  for (const { row, queue, shard, seq } of rows) {
+    const record = recordOfRow(JSON.parse(String(row)) as HistoryRow);
+    take(taskId({ queue: queue as never, shard: Number(shard) }, Number(seq) as never), record);
+  }
+  for (const { instance } of world.shards.values()) {
+    const seqs = instance.memory.hasTables
+      ? instance.sql
+          .all<{ seq: number }>("SELECT seq FROM task WHERE options LIKE ?", `%${id}%`)
+          .map(({ seq }) => seq as never)
+      : [];
+    for (let from = 0; from < seqs.length; from += 100) {
+      const answer = read(instance, { v: 1, seqs: seqs.slice(from, from + 100) });
+      for (const record of answer.ok ? answer.tasks : [])
+        if (record) take(taskId(instance.address, record.seq), record);
+    }
+  }
+  return found;
+}
+
+export function checkRun(world: WorkflowWorld, id: RunId): void {
+  const memory = world.head(id);
+  must(memory !== null && memory.head.status !== "RUNNING", () => `${id} has not ended: ${tell(memory)}`);
+  if (!memory) return;
+  const { head, nodes } = memory;
+  const tasks = tasksOf(world, id);
+  for (const [task, { node, record }] of tasks)
+    must(isFinished(record.status), () => `${task} of ${node} is ${record.status}, and its run has ended: an orphan`);
+  for (const node of nodes) {
+    must(isEnded(node.state), () => `${node.key} is ${node.state}, and its run has ended`);
+    must(!node.toEnd && node.portion === null, () => `${node.key} is under way, and its run has ended`);
+    checkTasks(node, tasks);
+    checkOrder(memory, node, tasks);
+  }
+  checkNumbers(nodes);
+  checkUndone(memory);
+  const end = endOf(nodes, head.isCancelled);
+  must(end === head.status, () => `the run is ${head.status}, its nodes say ${end}: ${tell(memory)}`);
+}
+
+type Tasks = ReturnType<typeof tasksOf>;
+
+/** A node's tasks are the one that it has and those that were retried: none was made twice. */
+function checkTasks(node: RunNode, tasks: Tasks): void {
+  const own = [...tasks].filter(([, one]) => one.node === node.key).map(([task]) => task);
+  const known = new Set<string>(node.retried);
+  if (node.at && node.seq !== null) known.add(taskId(node.at, node.seq));
+  for (const task of own)
+    must(known.has(task), () => `${task} is a second task of ${node.key}, which has ${[...known].join(", ")}`);
+}
+
+/** Nothing begins before what it waits for has ended, by the clock of this world. */
+function checkOrder({ head, nodes }: RunMemory, node: RunNode, tasks: Tasks): void {
+  // It ran after a failure that was tried again later.
+  if (head.retries > 0 && node.onParentFailure === "continue") return;
+  const task = node.at && node.seq !== null ? tasks.get(taskId(node.at, node.seq)) : undefined;
+  const begun = task?.record.attempts[0]?.startedAt;
+  if (begun === undefined) return;
+  for (const index of node.parents) {
+    const parent = nodes[index];
+    const endedAt = parent?.endedAt ?? Number.POSITIVE_INFINITY;
+    must(endedAt <= begun, () => `${node.key} began at ${begun}, before ${parent?.key} ended at ${endedAt}`);
+    const isGood = parent?.state === "SUCCEEDED" || node.onParentFailure === "continue";
+    must(isGood, () => `${node.key} ran though ${parent?.key} is ${parent?.state}`);
+  }
+}
+
+/** Each end was written once: no number twice. */
+function checkNumbers(nodes: readonly RunNode[]): void {
+  const numbers = nodes.map(({ endedNo }) => endedNo);
+  must(
+    new Set(numbers).size === nodes.length && !numbers.includes(null),
+    () => `ends are numbered ${numbers.join(", ")}`,
+  );
+}
+
+/** Whatever can be undone was, in the reverse order of the ends, where the run did not succeed. */
+function checkUndone({ head, nodes }: RunMemory): void {
+  const undone = nodes.filter(({ isCompensation }) => isCompensation);
+  const wanted = nodes
+    .filter(({ hasCompensation, state, isCompensation }) => hasCompensation && state === "SUCCEEDED" && !isCompensation)
+    .toSorted((a, b) => (b.endedNo ?? 0) - (a.endedNo ?? 0))
+    .map(({ key }) => key);
+  if (head.status === "SUCCEEDED") {
+    must(undone.length === 0, () => "a run that succeeded was undone");
+    return;
+  }
+  const order = undone.toSorted((a, b) => (a.endedNo ?? 0) - (b.endedNo ?? 0)).map(({ compensates }) => compensates);
+  must(order.join() === wanted.join(), () => `undone was ${order.join()}, and it should be ${wanted.join()}`);
+}
+
+function tell(memory: RunMemory | null): string {
+  if (!memory) return "it is not there";
+  const { nodes } = memory;
+  return JSON.stringify(
+    nodes.map(({ key, state, code, placed, portion, toEnd, parents }) => ({
+      key,
+      state,
+      code,
+      placed,
+      portion,
+      toEnd,
+      parents,
+    })),
+  );
+}
+
+export { parseTaskId };
