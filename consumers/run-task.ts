@@ -9,11 +9,13 @@ import { pointerOf } from "../core/json.ts";
 import { CANCEL_GRACE_MS } from "../core/lease.ts";
 import type { Ports } from "../core/ports.ts";
 import type { ClaimedTask, Outcome } from "../core/schema/session-rpc.ts";
+import type { SpawnedTask } from "../core/schema/workflow-rpc.ts";
 import { describeEnd, describeError } from "./describe-error.ts";
 import { encodeResult } from "./encode-result.ts";
 import type { Registry } from "./handlers/compose.ts";
 import type { Handler, HandlerEnv, LogSink } from "./handlers/define.ts";
 import { isNonRetryable, RetryLater } from "./handlers/errors.ts";
+import { Spawning } from "./spawn.ts";
 import { createContext, type LiveContext } from "./task-context.ts";
 
 /**
@@ -56,7 +58,7 @@ export function startTask(claim: ClaimedTask, deps: RunDeps): RunningTask {
 }
 
 type Ending =
-  | { readonly kind: "succeeded"; readonly result: string }
+  | { readonly kind: "succeeded"; readonly result: string; readonly spawned?: string }
   | { readonly kind: "failed"; readonly error: ReturnType<typeof describeEnd>; readonly retryable: boolean }
   | { readonly kind: "snoozed"; readonly delayMs: number }
   | { readonly kind: "returned" }
@@ -72,6 +74,7 @@ class RunningAttempt implements RunningTask {
   #ended = false;
   #cancelled = false;
   #clearTimer: (() => void) | null = null;
+  #spawning: Spawning | null = null;
 
   constructor(claim: ClaimedTask, deps: RunDeps) {
     const { promise, resolve } = Promise.withResolvers<Outcome>();
@@ -85,6 +88,8 @@ class RunningAttempt implements RunningTask {
       taskId: id,
       idempotencyKey: `${deps.address.tenant}:${id}`,
       attempt: claim.attempt,
+      workflow: claim.workflow ?? null,
+      onSpawn: (task) => this.#spawn(task),
       env: deps.env,
       log: deps.log,
       onProgress: (text) => deps.onProgress(claim.seq, text),
@@ -143,6 +148,11 @@ class RunningAttempt implements RunningTask {
     });
   }
 
+  #spawn(task: SpawnedTask): void {
+    this.#spawning ??= new Spawning(this.#deps.registry);
+    this.#spawning.add(task);
+  }
+
   #timeOut(): void {
     const message = `did not end within ${this.#claim.timeoutMs} ms`;
     this.#live.abort(new DOMException(message, "TimeoutError"));
@@ -152,7 +162,8 @@ class RunningAttempt implements RunningTask {
   #succeed(value: unknown): void {
     if (this.#ended) return;
     const encoded = encodeResult(value);
-    if (encoded.ok) this.#end({ kind: "succeeded", result: encoded.text });
+    const spawned = this.#spawning?.text ?? null;
+    if (encoded.ok) this.#end({ kind: "succeeded", result: encoded.text, ...(spawned !== null && { spawned }) });
     else this.#fail(encoded.code, "ResultUnfit", encoded.message, false);
   }
 

@@ -4,6 +4,7 @@
  */
 import type { TaskId } from "../core/ids.ts";
 import { progressText } from "../core/progress.ts";
+import type { SpawnedTask } from "../core/schema/workflow-rpc.ts";
 import type { HandlerEnv, LogFields, LogLevel, LogSink, TaskContext, TaskLog } from "./handlers/define.ts";
 import { NonRetryableError, RetryLater } from "./handlers/errors.ts";
 
@@ -13,8 +14,10 @@ export interface AttemptTold {
   readonly taskId: TaskId;
   readonly idempotencyKey: string;
   readonly attempt: number;
+  readonly workflow: TaskContext["workflow"];
   readonly env: HandlerEnv;
   readonly log: LogSink;
+  readonly onSpawn: (task: SpawnedTask) => void;
   /** JSON text of a Progress. Not called any more once the attempt has ended. */
   readonly onProgress: (text: string) => void;
 }
@@ -29,7 +32,7 @@ export interface LiveContext {
 
 /** A context for one attempt. */
 export function createContext(told: AttemptTold): LiveContext {
-  const { taskId, idempotencyKey, attempt, env } = told;
+  const { taskId, idempotencyKey, attempt, workflow, env } = told;
   let controller: AbortController | null = null;
   let reason: Error | null = null;
   let ended = false;
@@ -53,7 +56,12 @@ export function createContext(told: AttemptTold): LiveContext {
     attempt,
     taskId,
     idempotencyKey,
+    workflow,
     env,
+    spawn(task) {
+      if (workflow === null) throw new NonRetryableError("spawn: the task is no node of a workflow");
+      if (!ended) told.onSpawn(task);
+    },
     progress(percent, message) {
       if (ended) return;
       const text = progressText(percent, message);

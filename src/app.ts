@@ -27,6 +27,7 @@ import { streamTaskEvents } from "./routes/task-events.ts";
 import { getResult, getSubmission, getSubmissions, getTimeline } from "./routes/tasks.ts";
 import { deleteType, getType, listTypes, patchType, putType } from "./routes/types.ts";
 import * as webhooks from "./routes/webhooks.ts";
+import * as workflows from "./routes/workflows.ts";
 
 const IF_MATCH = "If-Match:";
 const KEY = "Idempotency-Key:";
@@ -82,6 +83,15 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("PATCH", "/types/:type{.+}", patchType);
   on("DELETE", "/types/:type{.+}", deleteType);
   on("POST", "/types/:type{.+}/purge-cache", purgeCache);
+
+  on("GET", "/workflows", workflows.listWorkflows, "status", "name", "limit", "cursor");
+  on("POST", "/workflows", workflows.createWorkflow);
+  on("GET", "/workflows/:id", workflows.getWorkflow, "wait", "nodes");
+  on("GET", "/workflows/:id/graph", workflows.getGraph, "format");
+  on("POST", "/workflows/:id/cancel", workflows.cancelWorkflow);
+  on("POST", "/workflows/:id/retry", workflows.retryWorkflow);
+  on("POST", "/workflows/:id/signals/:name", workflows.signalWorkflow);
+  on("DELETE", "/workflows/:id", workflows.deleteWorkflow);
 
   on("GET", "/schedules", schedules.listSchedules, "limit", "cursor");
   on("POST", "/schedules", schedules.createSchedule, KEY);

@@ -5,8 +5,9 @@
  * `ctx.idempotencyKey` is for.
  */
 import type { z } from "zod";
-import type { TaskId } from "../../core/ids.ts";
+import type { RunId, TaskId } from "../../core/ids.ts";
 import type { RetryPolicy } from "../../core/retry.ts";
+import type { SpawnedTask } from "../../core/schema/workflow-rpc.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -36,6 +37,14 @@ export interface TaskContext {
    * @param message cut at 1 KiB of UTF-8
    */
   progress(percent: number, message?: string): void;
+  /** The run that the task is a node of; null: it is none. */
+  readonly workflow: { readonly id: RunId; readonly node: string } | null;
+  /**
+   * Makes a task of the same run besides: node `{this node}.{key}`. It comes to be when this attempt succeeds, and not
+   * otherwise; whoever waits for this node waits for it too. At most 100 an attempt.
+   * @throws where the task is no node of a workflow, or what is spawned is wrong: do not catch what it throws
+   */
+  spawn(task: SpawnedTask): void;
   /**
    * Ends this run and asks to be run again in so many seconds (0 to a year); no attempt is spent. It throws: do not
    * catch what it throws.

@@ -2,12 +2,13 @@
 
 import { Problem } from "../../core/errors.ts";
 import { explainEnded } from "../../core/explain.ts";
-import { taskId } from "../../core/ids.ts";
+import { type TaskId, taskId } from "../../core/ids.ts";
 import { iso } from "../../core/task.ts";
 import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
-import { isFound, type Located, locate, readKept } from "../../reads/find-tasks.ts";
+import { findTask, isFound, type Located, locate, readKept } from "../../reads/find-tasks.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
+import { explainBlocked } from "../read/explain-blocked.ts";
 
 export async function explainTask(door: Door, c: Ctx): Promise<Response> {
   const { ports } = door;
@@ -18,7 +19,14 @@ export async function explainTask(door: Door, c: Ctx): Promise<Response> {
   const id = taskId(at, seq);
   const explanation = (await explainLive(door, located, deadline)) ?? (await explainKept(door, located, deadline));
   noteTask(c, id);
-  return json({ id, queue: at.queue, asOf: iso(ports.now()), ...explanation });
+  const blocked = explanation.status === "BLOCKED" ? await explainNode(door, c, id, deadline) : null;
+  return json({ id, queue: at.queue, asOf: iso(ports.now()), ...(blocked ?? explanation) });
+}
+
+async function explainNode(door: Door, c: Ctx, id: TaskId, deadline: number) {
+  const { record } = await findTask(door, c.env.tenant, id, {});
+  const partOf = record.links?.partOf;
+  return partOf ? await explainBlocked(door, c.env.tenant, partOf, deadline) : null;
 }
 
 /** A read harms nothing, so one that got no answer is tried once more. null: its shard has it no more. */

@@ -1,0 +1,39 @@
+/** What a node of a workflow waits for: its run knows, its shard does not. */
+import { countOf } from "../../core/count-of.ts";
+import type { TenantName } from "../../core/ids.ts";
+import type { NodeRecord, PartOf } from "../../core/schema/workflow-rpc.ts";
+import { workflowOf } from "../../durable-objects/stubs.ts";
+import { ask, timeLeft } from "../../reads/ask.ts";
+import type { Door } from "../door.ts";
+
+const MOST_TOLD = 20;
+
+/** null where the run does not answer, or has no such node (any more). */
+export async function explainBlocked({ ports, log }: Door, tenant: TenantName, partOf: PartOf, deadline: number) {
+  if (!("run" in partOf)) return null;
+  const { run: id, node: key } = partOf;
+  const question = { whom: `The run ${id}`, ms: timeLeft(ports, deadline), lost: "unavailable" } as const;
+  const answer = await ask(ports, log, question, () => workflowOf(ports, tenant, id).read({ v: 1, nodes: true }));
+  const nodes = answer.ok ? (answer.nodes ?? []) : [];
+  const node = nodes.find((one) => one.key === key);
+  if (!node) return null;
+  const open = node.parents.flatMap((index) => nodes[index] ?? []).filter(({ endedAt }) => endedAt === null);
+  const parents = open.slice(0, MOST_TOLD).map(parentView);
+  const detail =
+    open.length === 0
+      ? "What it waits for has ended; it is about to be released."
+      : `It waits for ${countOf(open.length, "node")}: ${parents.map(({ node: name, status }) => `${name} (${status})`).join(", ")}.`;
+  const held = node.heldBy === null ? {} : { heldBy: node.heldBy };
+  const reason = { code: "parents" as const, detail, workflow: id, node: key, parents, ...held };
+  return {
+    status: "BLOCKED" as const,
+    summary: detail,
+    earliestStart: null,
+    decidedBy: reason.code,
+    reasons: [reason],
+  };
+}
+
+function parentView({ key, status, task }: NodeRecord) {
+  return { node: key, status, ...(task !== null && { task }) };
+}
