@@ -13,6 +13,11 @@ export function callerName({ at, i }: Pick<RunNode, "at" | "i">): string {
   return at ? `${at.queue}:${at.shard}` : `node:${i}`;
 }
 
+/** What it waits for to have its payload complete. */
+export function fillName({ i }: Pick<RunNode, "i">): string {
+  return `fill:${i}`;
+}
+
 /** Whether it may be asked now. */
 export function isFree(run: Run, name: string, now: number): boolean {
   const held = run.held.get(name);

@@ -7,7 +7,7 @@ import { endUnrun } from "./end-node.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
 import { type RunNode, saveNode, specOf } from "./node-rows.ts";
 import { ANSWER_WITHIN_MS, timesOf } from "./place.ts";
-import { attempt, callerName, isFree } from "./reach.ts";
+import { attempt, callerName, fillName, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
 
 /** Payloads of so many fit one call. */
@@ -15,8 +15,10 @@ const MOST = 32;
 
 /** @returns whether anything changed */
 export async function release(run: Run, memory: RunMemory, now: number): Promise<boolean> {
+  // One whose payload can't be filled in now stands in no other's way.
+  const isDue = (node: RunNode) => isFree(run, callerName(node), now) && isFree(run, fillName(node), now);
   const due = memory.nodes.filter(
-    (node) => node.state === "ready" && node.placed === "blocked" && !node.toEnd && isFree(run, callerName(node), now),
+    (node) => node.state === "ready" && node.placed === "blocked" && !node.toEnd && isDue(node),
   );
   const groups = Array.from(Map.groupBy(due, callerName).values(), (nodes) => nodes.slice(0, MOST)).slice(0, FAN_OUT);
   const done = await Promise.all(groups.map((nodes) => releaseAt(run, memory, nodes)));
@@ -27,9 +29,7 @@ async function releaseAt(run: Run, memory: RunMemory, nodes: readonly RunNode[])
   let isChanged = false;
   const ready: { node: RunNode; told: ReleasedNode }[] = [];
   for (const node of nodes) {
-    const name = `fill:${node.i}`;
-    if (!isFree(run, name, run.ports.now())) continue;
-    await attempt(run, name, async () => {
+    await attempt(run, fillName(node), async () => {
       const told = await releaseOf(run, memory, node);
       if (told === null) isChanged = true;
       else ready.push({ node, told });
