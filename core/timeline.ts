@@ -41,10 +41,12 @@ export function timelineOf(record: TaskRecord): Timeline {
   return { moves: repeating(withDues(told, record), record), isComplete };
 }
 
-function fromSubmission({ moves, createdAt, runAt }: TaskRecord): MoveRecord[] {
+function fromSubmission({ moves, createdAt, runAt, status }: TaskRecord): MoveRecord[] {
   if (moves[0]?.[2] === SUBMITTED) return [...moves];
-  const isLater = moves.length === 0 && runAt !== null && runAt > createdAt;
-  return [isLater ? ["SCHEDULED", createdAt, SUBMITTED, runAt] : ["QUEUED", createdAt, SUBMITTED], ...moves];
+  if (moves.length > 0) return [["QUEUED", createdAt, SUBMITTED], ...moves];
+  if (status === "BLOCKED") return [["BLOCKED", createdAt, SUBMITTED]];
+  const isLater = runAt !== null && runAt > createdAt;
+  return [isLater ? ["SCHEDULED", createdAt, SUBMITTED, runAt] : ["QUEUED", createdAt, SUBMITTED]];
 }
 
 /** Its first move says so. */

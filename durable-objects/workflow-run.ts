@@ -14,7 +14,9 @@ import { cancel } from "./workflow-run/cancel.ts";
 import { create } from "./workflow-run/create.ts";
 import { ended } from "./workflow-run/ended.ts";
 import { erase } from "./workflow-run/erase.ts";
+import { eraseNode } from "./workflow-run/erase-node.ts";
 import { read } from "./workflow-run/read.ts";
+import { readNode } from "./workflow-run/read-node.ts";
 import { retry } from "./workflow-run/retry.ts";
 import { Run, refuse } from "./workflow-run/run.ts";
 import { signal } from "./workflow-run/signal.ts";
@@ -52,6 +54,9 @@ export class WorkflowRun extends DurableObject<Env> implements WorkflowRpc {
       }
     });
   }
+  readNode(request: Request<"readNode">) {
+    return this.#answer((run) => readNode(run, request));
+  }
   ended(request: Request<"ended">) {
     return this.#answer((run) => ended(run, request));
   }
@@ -63,6 +68,9 @@ export class WorkflowRun extends DurableObject<Env> implements WorkflowRpc {
   }
   retry(request: Request<"retry">) {
     return this.#answer((run) => retry(run, request));
+  }
+  eraseNode(request: Request<"eraseNode">) {
+    return this.#answer((run) => eraseNode(run, request));
   }
   erase(request: Request<"erase">) {
     return this.#answer((run) => erase(run, request));

@@ -129,7 +129,7 @@ interface Manner {
 }
 
 /** Tasks of one shard, in order. */
-async function readShard(
+export async function readShard(
   reader: Reader,
   { at, entry }: Located,
   seqs: readonly Seq[],

@@ -85,9 +85,10 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/types/:type{.+}/purge-cache", purgeCache);
 
   on("GET", "/workflows", workflows.listWorkflows, "status", "name", "limit", "cursor");
-  on("POST", "/workflows", workflows.createWorkflow);
+  on("POST", "/workflows", workflows.createWorkflow, KEY);
   on("GET", "/workflows/:id", workflows.getWorkflow, "wait", "nodes");
   on("GET", "/workflows/:id/graph", workflows.getGraph, "format");
+  on("GET", "/workflows/:id/nodes/:key", workflows.getNode);
   on("POST", "/workflows/:id/cancel", workflows.cancelWorkflow);
   on("POST", "/workflows/:id/retry", workflows.retryWorkflow);
   on("POST", "/workflows/:id/signals/:name", workflows.signalWorkflow);

@@ -119,7 +119,7 @@ export interface NodeRecord {
   readonly kind: NodeKind;
   readonly parents: readonly number[];
   readonly onParentFailure: ParentPolicy;
-  /** BLOCKED: it waits for parents. QUEUED: it may run, and its task says more. */
+  /** BLOCKED: it waits for parents, or for its signal. QUEUED: it may run, and its task says more. */
   readonly status: Status;
   readonly task: TaskId | null;
   readonly endedAt: number | null;
@@ -147,7 +147,7 @@ export interface RunRecord {
   /** By status. */
   readonly counts: Readonly<Partial<Record<Status, number>>>;
   readonly total: number;
-  /** Keys of nodes that failed and that nobody looks after, the first 100. */
+  /** Keys of nodes that failed by themselves, the first 100. */
   readonly failed: readonly string[];
   readonly compensation: "none" | "running" | "done" | "failed";
   readonly finishTask: TaskId | null;
@@ -161,6 +161,18 @@ export interface CreateRunRequest extends Versioned {
   readonly fingerprint: string | null;
 }
 
+export interface NodeDetail {
+  readonly nodes: readonly NodeRecord[];
+  /** Which of them. */
+  readonly index: number;
+  /** As it was sent, with its references; null: it has none. */
+  readonly task: NodeTask | null;
+  /** Of a map: JSON text of what it goes over. */
+  readonly over: string | null;
+  /** JSON text of what it gives; null: nothing, or nothing any more. */
+  readonly result: string | null;
+}
+
 export type RunAnswer = Answer<{ readonly run: RunRecord }>;
 
 export interface WorkflowRpc {
@@ -170,6 +182,8 @@ export interface WorkflowRpc {
   read(
     request: Versioned & { readonly nodes: boolean; readonly waitMs?: number },
   ): Promise<Answer<{ readonly run: RunRecord; readonly nodes: readonly NodeRecord[] | null }>>;
+  /** Refused: `workflow-unknown`, `node-unknown`, or as a read of the result is. */
+  readNode(request: Versioned & { readonly key: string }): Promise<Answer<NodeDetail>>;
   /** Written down; an end that is known, or of a task that is not the node's, changes nothing. */
   ended(request: Versioned & { readonly ends: readonly NodeEnd[] }): Promise<Answer<object>>;
   /** Refused: `workflow-finished`, `signal-taken`. */
@@ -178,6 +192,8 @@ export interface WorkflowRpc {
   cancel(request: Versioned): Promise<RunAnswer>;
   /** @param keys null: all that failed. Refused: `node-unknown`, `node-not-failed`. */
   retry(request: Versioned & { readonly keys: readonly string[] | null }): Promise<RunAnswer>;
+  /** The data of a node's finished task is deleted. Refused: `workflow-unknown`. Safe to repeat. */
+  eraseNode(request: Versioned & { readonly key: string; readonly task: TaskId }): Promise<Answer<object>>;
   /** Forgets everything of a run that has ended. Refused: `workflow-running`. */
   erase(request: Versioned): Promise<Answer<object>>;
 }

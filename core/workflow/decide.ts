@@ -102,6 +102,18 @@ export function unhandled(nodes: readonly NodeHead[]): number[] {
   );
 }
 
+/** Whether it ended only because of another: it is tried again with that one, never by itself. */
+export function isBecause(code: EndCode | null): boolean {
+  return code !== null && BECAUSE.has(code);
+}
+
+/** Nodes that failed by themselves, whether anybody looks after that or not; those that undo others aside. */
+export function failedOf(nodes: readonly (NodeHead & { readonly code: EndCode | null })[]): number[] {
+  return nodes.flatMap(({ state, code, isCompensation }, index) =>
+    (state === "FAILED" || state === "EXPIRED") && !isCompensation && !isBecause(code) ? [index] : [],
+  );
+}
+
 /** What is to run again with a node that is tried again: itself, and all that ended, without a run, because of it. */
 export function resumed(
   nodes: readonly (NodeHead & { readonly code: EndCode | null })[],
@@ -111,7 +123,7 @@ export function resumed(
   for (let before = -1; before < again.size; ) {
     before = again.size;
     for (const [index, { parents, code }] of nodes.entries())
-      if (code !== null && BECAUSE.has(code) && parents.some((parent) => again.has(parent))) again.add(index);
+      if (isBecause(code) && parents.some((parent) => again.has(parent))) again.add(index);
   }
   return again;
 }

@@ -1,5 +1,5 @@
 /** A run, its nodes and its graph as users see them: times as RFC 3339, parents by key. Pure. */
-import type { NodeRecord, RunRecord } from "../schema/workflow-rpc.ts";
+import type { NodeDetail, NodeRecord, RunRecord } from "../schema/workflow-rpc.ts";
 import { iso } from "../task.ts";
 
 export function runView(run: RunRecord) {
@@ -46,6 +46,22 @@ export function nodeView(node: NodeRecord, nodes: readonly NodeRecord[]) {
     ...(node.compensates !== undefined && { compensates: node.compensates }),
     ...(node.retried.length > 0 && { retried: node.retried }),
   };
+}
+
+/** As {@link nodeView}, with what was sent and what it gave. */
+export function nodeDetailView({ nodes, index, task, over, result }: NodeDetail) {
+  const node = nodes[index];
+  if (!node) throw new Error(`there is no node ${index} among ${nodes.length}`);
+  return {
+    ...nodeView(node, nodes),
+    ...(task && { type: task.type, queue: task.queue, priority: task.priority, payload: parsed(task.payload) }),
+    ...(over !== null && { over: parsed(over) }),
+    ...(result !== null && { result: parsed(result) }),
+  };
+}
+
+function parsed(text: string): unknown {
+  return JSON.parse(text);
 }
 
 export function graphView(run: RunRecord, nodes: readonly NodeRecord[]) {

@@ -21,14 +21,15 @@ export interface NodeEnding {
 
 export function endNode(run: Run, memory: RunMemory, node: RunNode, ending: NodeEnding): void {
   if (isEnded(node.state)) throw new Error(`node ${node.key} has ended before`);
-  const { result = null, spawned = null } = ending;
+  const { spawned = null } = ending;
+  const { result = null, message } = node.isErased ? { message: ending.message && "" } : ending;
   // What a run may keep is bounded; a larger one is read from its task, as large results are.
   const size = result === null ? 0 : utf8Bytes(result);
   const isKept = memory.bytes + size <= MAX_RUN_BYTES || node.at === null;
   node.state = ending.status;
   node.isSkipped = ending.code === "skipped";
   node.code = ending.code;
-  node.message = ending.message;
+  node.message = message;
   node.endedAt = ending.at;
   node.endedNo = ++memory.ends;
   node.timeoutAt = null;

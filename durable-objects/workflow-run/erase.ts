@@ -10,7 +10,12 @@ export async function erase(run: Run, _request: Versioned): Promise<Answer<objec
   const { memory } = run;
   if (!memory) return noSuchRun(run.id);
   if (memory.head.status === "RUNNING") return refuse("workflow-running", "The run has not ended. Cancel it first.");
-  await forget(run, memory);
+  try {
+    await forget(run, memory);
+  } catch (error) {
+    run.log("warn", "history-unavailable", { run: run.id, reason: String(error) });
+    return refuse("history-unavailable", "The list of runs does not answer. Nothing is deleted yet; come again.");
+  }
   return { v: 1, ok: true };
 }
 

@@ -8,7 +8,7 @@ import { Problem } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import { checkPayload } from "../../core/make-task.ts";
 import type { NodeTask, RunEnd } from "../../core/schema/workflow-rpc.ts";
-import { endOf } from "../../core/workflow/decide.ts";
+import { endOf, failedOf } from "../../core/workflow/decide.ts";
 import { fillRefs, findRefs, parseNodeName, type Ref, valueAt } from "../../core/workflow/refs.ts";
 import { findTask } from "../../reads/find-tasks.ts";
 import { keptResult, type RunNode, specOf } from "./node-rows.ts";
@@ -88,7 +88,7 @@ function fillOne(
 function runField(run: Run, { head, nodes }: RunMemory, told: unknown, end: RunEnd | null): unknown {
   if (told === "id") return run.id;
   if (told === "status") return end ?? endOf(nodes, head.isCancelled) ?? head.status;
-  return nodes.filter(({ state, isCompensation }) => state === "FAILED" && !isCompensation).map(({ key }) => key);
+  return failedOf(nodes).flatMap((i) => nodes[i]?.key ?? []);
 }
 
 function present(value: unknown, name: string): unknown {
@@ -103,7 +103,7 @@ function nodeOf({ nodes, byKey }: RunMemory, key: string): RunNode {
 }
 
 /** null: it did not succeed. @throws as {@link fillPayload} */
-async function resultOf(run: Run, memory: RunMemory, node: RunNode): Promise<unknown> {
+export async function resultOf(run: Run, memory: RunMemory, node: RunNode): Promise<unknown> {
   if (node.kind === "join") return await joinedResult(run, memory, node);
   if (node.state !== "SUCCEEDED") return null;
   const kept = keptResult(run.sql, node);

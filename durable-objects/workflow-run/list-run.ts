@@ -1,4 +1,5 @@
 /** The list of runs in D1: a projection, which nothing depends on. Written when a run begins and when it ends. */
+import { within } from "../../history/within.ts";
 import { attempt, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
 
@@ -7,6 +8,8 @@ const UPSERT = `INSERT INTO workflow (tenant, id, name, status, created_at, ende
   ON CONFLICT (tenant, created_at, id) DO UPDATE SET status = ?4, ended_at = ?6, nodes = ?7`;
 const DELETE = "DELETE FROM workflow WHERE tenant = ?1 AND created_at = ?2 AND id = ?3";
 const LIST = "list";
+/** Nodes may wait for the same round of work. */
+const D1_WITHIN_MS = 2_000;
 
 /** @returns whether anything changed */
 export async function listRun(run: Run, memory: RunMemory, now: number): Promise<boolean> {
@@ -17,10 +20,8 @@ export async function listRun(run: Run, memory: RunMemory, now: number): Promise
     const database = run.ports.history(0);
     if (!database) return;
     const values = [run.tenant, run.id, head.name, status, head.createdAt, head.endedAt, nodes.length] as const;
-    await database
-      .prepare(UPSERT)
-      .bind(...values)
-      .run();
+    const statement = database.prepare(UPSERT).bind(...values);
+    await within(run.ports, D1_WITHIN_MS, statement.run());
     run.change(memory, () => {
       head.listed = status;
       run.saveHead();
@@ -28,6 +29,7 @@ export async function listRun(run: Run, memory: RunMemory, now: number): Promise
   });
 }
 
-export async function unlistRun(run: Run, { head }: RunMemory): Promise<void> {
-  await run.ports.history(0)?.prepare(DELETE).bind(run.tenant, head.createdAt, run.id).run();
+export async function unlistRun({ ports, tenant, id }: Run, { head }: RunMemory): Promise<void> {
+  const statement = ports.history(0)?.prepare(DELETE).bind(tenant, head.createdAt, id);
+  if (statement) await within(ports, D1_WITHIN_MS, statement.run());
 }

@@ -47,16 +47,21 @@ export interface RunNode extends NodeHead {
   retried: readonly TaskId[];
   /** What it spawned is not among the nodes yet: until then it has not ended for those that wait for it. */
   hasSpawned: boolean;
+  /** The data of its task was deleted. */
+  isErased: boolean;
 }
 
 /** What only its kind has. */
-export type NodeSpec = DistributiveOmit<NodeDefinition, "key" | "parents" | "onParentFailure">;
+export type NodeSpec = DistributiveOmit<NodeDefinition, "key" | "parents" | "onParentFailure"> & {
+  readonly erased?: true;
+};
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 const LOAD = `SELECT i, key, kind, parents, policy, length(spec) AS chars, spec ->> '$.task.refers' AS refers,
   spec -> '$.compensate' IS NOT NULL AS has_compensation, spec ->> '$.signal' AS signal,
   spec ->> '$.timeoutMs' AS timeout_ms, spec ->> '$.was' IS NOT NULL AS was_map, state, skipped, queue, shard, seq, placed, portion, to_end, ended_at,
-  ended_no, code, message, timeout_at, compensates, retried, spawned IS NOT NULL AS has_spawned FROM node ORDER BY i`;
+  ended_no, code, message, timeout_at, compensates, retried, spawned IS NOT NULL AS has_spawned,
+  spec ->> '$.erased' AS erased FROM node ORDER BY i`;
 const SPEC = "SELECT spec FROM node WHERE i = ?";
 const RESULT = "SELECT result FROM node WHERE i = ?";
 const SPAWNED = "SELECT spawned FROM node WHERE i = ?";
@@ -95,6 +100,7 @@ interface NodeRow {
   compensates: string | null;
   retried: string | null;
   has_spawned: number;
+  erased: number | null;
 }
 
 export function loadNodes(sql: Sql): RunNode[] {
@@ -130,6 +136,7 @@ function nodeOf(row: NodeRow): RunNode {
     timeoutAt: row.timeout_at,
     retried: row.retried === null ? [] : (JSON.parse(row.retried) as TaskId[]),
     hasSpawned: row.has_spawned === 1,
+    isErased: row.erased === 1,
   };
 }
 
@@ -168,6 +175,7 @@ export function insertNode(sql: Sql, i: number, node: NodeDefinition, compensate
     timeoutAt: null,
     retried: [],
     hasSpawned: false,
+    isErased: false,
   };
 }
 

@@ -3,7 +3,7 @@ import { type TaskId, taskId } from "../../core/ids.ts";
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import type { NodeRecord, RunRecord } from "../../core/schema/workflow-rpc.ts";
 import type { Status } from "../../core/status.ts";
-import { unhandled } from "../../core/workflow/decide.ts";
+import { failedOf } from "../../core/workflow/decide.ts";
 import type { RunNode } from "./node-rows.ts";
 import { callerName } from "./reach.ts";
 import { noSuchRun, type Run, type RunMemory, withRun } from "./run.ts";
@@ -38,7 +38,7 @@ function view(run: Run, withNodes: boolean): ReadAnswer {
 export function toRunRecord({ id }: Run, { head, nodes }: RunMemory): RunRecord {
   const counts: Partial<Record<Status, number>> = {};
   for (const node of nodes) counts[statusOf(node)] = (counts[statusOf(node)] ?? 0) + 1;
-  const failed = unhandled(nodes).slice(0, MOST_FAILED);
+  const failed = failedOf(nodes).slice(0, MOST_FAILED);
   return {
     id,
     name: head.name,
@@ -55,7 +55,7 @@ export function toRunRecord({ id }: Run, { head, nodes }: RunMemory): RunRecord 
   };
 }
 
-function toNodeRecord(run: Run, node: RunNode): NodeRecord {
+export function toNodeRecord(run: Run, node: RunNode): NodeRecord {
   const { key, kind, parents, onParentFailure, at, seq, endedAt, code, message, signal, timeoutAt } = node;
   return {
     key,
@@ -77,7 +77,7 @@ function heldBy(run: Run, node: RunNode): string | null {
   return run.held.get(callerName(node))?.why ?? null;
 }
 
-function statusOf({ state }: RunNode): Status {
-  if (state === "waiting") return "BLOCKED";
+function statusOf({ state, signal }: RunNode): Status {
+  if (state === "waiting" || (state === "ready" && signal !== null)) return "BLOCKED";
   return state === "ready" ? "QUEUED" : state;
 }

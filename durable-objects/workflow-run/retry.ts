@@ -1,7 +1,7 @@
 /** Nodes that failed get new tasks, and so do those that ended because of them; the run goes on. */
 import type { Versioned } from "../../core/schema/answer.ts";
 import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
-import { isEnded, resumed } from "../../core/workflow/decide.ts";
+import { isBecause, isEnded, resumed } from "../../core/workflow/decide.ts";
 import { arm } from "./arm.ts";
 import type { RunNode } from "./node-rows.ts";
 import { toRunRecord } from "./read.ts";
@@ -22,6 +22,8 @@ export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly 
     );
     const open = nodes.find(({ i, toEnd }) => again.has(i) && toEnd);
     if (open) return refuse("workflow-running", `The node ${open.key} is still being ended. Come again.`);
+    const erased = nodes.find(({ i, isErased }) => again.has(i) && isErased);
+    if (erased) return refuse("task-deleted", `The data of the node ${erased.key} was deleted, so it can't run again.`);
     const now = run.ports.now();
     run.transact(() => resumeNodes(run, memory, again));
     arm(run, now);
@@ -31,8 +33,7 @@ export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly 
 
 /** It ended badly by itself, not because of another. */
 function isRetryable({ state, code }: RunNode): boolean {
-  const isBad = isEnded(state) && state !== "SUCCEEDED";
-  return isBad && code !== "parent-failed" && code !== "parent-cancelled" && code !== "skipped";
+  return isEnded(state) && state !== "SUCCEEDED" && !isBecause(code);
 }
 
 function named({ nodes, byKey }: RunMemory, keys: readonly string[]): RunNode[] | ReturnType<typeof refuse> {
@@ -41,8 +42,13 @@ function named({ nodes, byKey }: RunMemory, keys: readonly string[]): RunNode[] 
     const node = nodes[byKey.get(key) ?? -1];
     const pointer = `/nodes/${i}`;
     if (!node) return { ...refuse("node-unknown", `There is no node ${key}.`), pointer };
-    if (!isRetryable(node)) return { ...refuse("node-not-failed", `The node ${key} is ${node.state}.`), pointer };
+    if (!isRetryable(node)) return { ...refuse("node-not-failed", `The node ${key} ${whyNot(node)}.`), pointer };
     found.push(node);
   }
   return found;
+}
+
+function whyNot({ state, code }: RunNode): string {
+  if (!isEnded(state)) return "has not ended";
+  return isBecause(code) ? "did not run, because of one that it waits for: that one is to be retried" : `is ${state}`;
 }

@@ -22,7 +22,7 @@ export async function explainBlocked({ ports, log }: Door, tenant: TenantName, p
   const detail =
     open.length === 0
       ? "What it waits for has ended; it is about to be released."
-      : `It waits for ${countOf(open.length, "node")}: ${parents.map(({ node: name, status }) => `${name} (${status})`).join(", ")}.`;
+      : `It waits for ${countOf(open.length, "node")}: ${parents.map(nameOf).join(", ")}.`;
   const held = node.heldBy === null ? {} : { heldBy: node.heldBy };
   const reason = { code: "parents" as const, detail, workflow: id, node: key, parents, ...held };
   return {
@@ -34,6 +34,11 @@ export async function explainBlocked({ ports, log }: Door, tenant: TenantName, p
   };
 }
 
-function parentView({ key, status, task }: NodeRecord) {
-  return { node: key, status, ...(task !== null && { task }) };
+type ParentView = ReturnType<typeof parentView>;
+function parentView({ key, status, task, signal }: NodeRecord) {
+  return { node: key, status, ...(task !== null && { task }), ...(signal !== undefined && { signal }) };
+}
+
+function nameOf({ node, status, signal }: ParentView): string {
+  return signal === undefined ? `${node} (${status})` : `${node} (the signal ${signal})`;
 }

@@ -6,15 +6,18 @@
  * itself, finishes it.
  */
 import { Problem } from "../../core/errors.ts";
-import { taskId } from "../../core/ids.ts";
+import { type TenantName, taskId } from "../../core/ids.ts";
 import type { EraseAnswer } from "../../core/schema/erase-rpc.ts";
+import { isFinished } from "../../core/status.ts";
+import type { TaskRecord } from "../../core/task.ts";
+import { workflowOf } from "../../durable-objects/stubs.ts";
 import { messageOf } from "../../history/judge-error.ts";
 import { packBodies } from "../../history/outbox-body.ts";
 import { tombstoneOf } from "../../history/tombstone.ts";
 import { within } from "../../history/within.ts";
 import { type WriteOutcome, writeHistory } from "../../history/write.ts";
 import { answered, ask, deadlineOf, timeLeft } from "../../reads/ask.ts";
-import { isFound, type Located, locate, type Missing, readKept } from "../../reads/find-tasks.ts";
+import { isFound, type Located, locate, type Missing, readKept, readShard } from "../../reads/find-tasks.ts";
 import { checkRevision, readRevision } from "../change/read-revision.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 
@@ -26,10 +29,35 @@ export async function deleteTask(door: Door, c: Ctx): Promise<Response> {
   const located = await locate(door, c.env.tenant, c.req.param("id") ?? "", deadline);
   if ("code" in located) throw problemOf(located);
   noteTask(c, taskId(located.at, located.seq));
+  const [found] = await readShard(door, located, [located.seq], { deadline, waitMs: 0, texts: false });
+  const known = found !== undefined && isFound(found) ? found.record : null;
+  if (known) checkRevision(known, rev);
+  if (known) await eraseInRun(door, c.env.tenant, located, known, deadline);
   const { task } = answered(await eraseInShard(door, located, rev, deadline));
-  const ended = task ?? (await readEnded(door, located, rev, deadline));
+  // What it was is what it is: only one that ended meanwhile is read once more.
+  const ended = task ?? (known && isFinished(known.status) ? known : await readEnded(door, located, rev, deadline));
   if (ended !== null) await bury(door, located, ended, deadline);
   return new Response(null, { status: 204 });
+}
+
+/** The run that the task is a node of has its payload and result too. @throws Problem where it does not answer */
+async function eraseInRun(
+  { ports, log }: Door,
+  tenant: TenantName,
+  { at, seq }: Located,
+  { status, links }: TaskRecord,
+  deadline: number,
+): Promise<void> {
+  const partOf = links?.partOf;
+  if (partOf === undefined || !("run" in partOf)) return;
+  if (!isFinished(status))
+    throw new Problem("task-unfinished", `The task is ${status}; what has not ended is cancelled first.`);
+  const { run, node: key } = partOf;
+  const question = { whom: `The run ${run}`, ms: timeLeft(ports, deadline), lost: "unavailable" } as const;
+  const answer = await ask(ports, log, question, () =>
+    workflowOf(ports, tenant, run).eraseNode({ v: 1, key, task: taskId(at, seq) }),
+  );
+  if (!answer.ok && answer.code !== "workflow-unknown") answered(answer);
 }
 
 /** Tried once more where no answer came: twice is once. */

@@ -8,7 +8,7 @@ import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { RetryRunSchema, SignalNameSchema, WorkflowSchema } from "../../core/schema/workflow.ts";
 import type { RunAnswer, RunStatus, WorkflowRpc } from "../../core/schema/workflow-rpc.ts";
 import { iso } from "../../core/task.ts";
-import { graphView, mermaidText, nodeView, runView } from "../../core/workflow/show-run.ts";
+import { graphView, mermaidText, nodeDetailView, nodeView, runView } from "../../core/workflow/show-run.ts";
 import { workflowOf } from "../../durable-objects/stubs.ts";
 import { listRuns, type RunPlace } from "../../history/list-runs.ts";
 import { answered, ask, PATIENCE_MS, type Question } from "../../reads/ask.ts";
@@ -52,15 +52,21 @@ export async function listWorkflows(door: Door, c: Ctx): Promise<Response> {
   const filter = { status: readWord(c, "status", STATUSES), name: c.req.query("name") ?? null };
   const database = door.ports.history(0);
   if (!database) throw new Problem("misconfigured", "HISTORY_0 is not bound; bind it in wrangler.toml.");
-  const runs = await listRuns(database, c.env.tenant, filter, readCursor(c, PlaceSchema), limit).catch(
-    (thrown: unknown) => {
-      door.log("warn", "history-unavailable", { reason: String(thrown) });
-      throw new Problem(
-        "history-unavailable",
-        "The history database does not answer; a run is read by its id all the same.",
-      );
-    },
-  );
+  const runs = await listRuns(
+    database,
+    c.env.tenant,
+    filter,
+    readCursor(c, PlaceSchema),
+    limit,
+    door.ports,
+    PATIENCE_MS,
+  ).catch((thrown: unknown) => {
+    door.log("warn", "history-unavailable", { reason: String(thrown) });
+    throw new Problem(
+      "history-unavailable",
+      "The history database does not answer; a run is read by its id all the same.",
+    );
+  });
   const views = runs.map(({ id, name, status, createdAt, endedAt, nodes }) => ({
     id,
     ...(name !== null && { name }),
@@ -88,6 +94,12 @@ export async function getGraph(door: Door, c: Ctx): Promise<Response> {
   const { run, nodes } = await readRun(door, c, true, 0);
   if (format === "json") return json(graphView(run, nodes ?? []));
   return new Response(mermaidText(nodes ?? []), { headers: { "content-type": "text/plain; charset=utf-8" } });
+}
+
+/** One node, with what it was sent with and what it gave. */
+export async function getNode(door: Door, c: Ctx): Promise<Response> {
+  const key = c.req.param("key") ?? "";
+  return json(nodeDetailView(await askRun(door, c, idOf(c), (run) => run.readNode({ v: 1, key }))));
 }
 
 export async function cancelWorkflow(door: Door, c: Ctx): Promise<Response> {

@@ -43,7 +43,7 @@ export async function makeRun(
 function wrong(errors: readonly FieldError[]): Problem {
   const [first] = errors;
   const detail = first
-    ? `${first.pointer === "" ? "The workflow" : first.pointer} ${first.detail}.`
+    ? `${first.pointer === "" ? "The workflow" : `${first.pointer}:`} ${first.detail}.`
     : "The workflow is wrong.";
   return new Problem("invalid-request", detail, { errors });
 }

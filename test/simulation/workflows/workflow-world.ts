@@ -23,7 +23,9 @@ import { cancel } from "../../../durable-objects/workflow-run/cancel.ts";
 import { create } from "../../../durable-objects/workflow-run/create.ts";
 import { ended } from "../../../durable-objects/workflow-run/ended.ts";
 import { erase } from "../../../durable-objects/workflow-run/erase.ts";
+import { eraseNode } from "../../../durable-objects/workflow-run/erase-node.ts";
 import { read } from "../../../durable-objects/workflow-run/read.ts";
+import { readNode } from "../../../durable-objects/workflow-run/read-node.ts";
 import { retry } from "../../../durable-objects/workflow-run/retry.ts";
 import { Run, refuse } from "../../../durable-objects/workflow-run/run.ts";
 import { signal } from "../../../durable-objects/workflow-run/signal.ts";
@@ -340,10 +342,12 @@ export class WorkflowWorld {
     return {
       create: (request) => ask((run) => create(run, request)),
       read: (request) => ask((run) => new Promise((respond) => read(run, request, respond))),
+      readNode: (request) => ask((run) => readNode(run, request)),
       ended: (request) => ask((run) => ended(run, request)),
       signal: (request) => ask((run) => signal(run, request)),
       cancel: (request) => ask((run) => cancel(run, request)),
       retry: (request) => ask((run) => retry(run, request)),
+      eraseNode: (request) => ask((run) => eraseNode(run, request)),
       erase: (request) => ask((run) => erase(run, request)),
     };
   }

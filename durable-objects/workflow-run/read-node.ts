@@ -1,0 +1,36 @@
+/** One node with what it was sent with and what it gave. */
+import { Problem } from "../../core/errors.ts";
+import type { Answer, Versioned } from "../../core/schema/answer.ts";
+import type { NodeDetail } from "../../core/schema/workflow-rpc.ts";
+import { resultOf, Unfillable } from "./fill.ts";
+import { type RunNode, specOf } from "./node-rows.ts";
+import { toNodeRecord } from "./read.ts";
+import { noSuchRun, type Run, type RunMemory, refuse } from "./run.ts";
+
+export async function readNode(run: Run, { key }: Versioned & { readonly key: string }): Promise<Answer<NodeDetail>> {
+  const { memory } = run;
+  if (!memory) return noSuchRun(run.id);
+  const node = memory.nodes[memory.byKey.get(key) ?? -1];
+  if (!node) return refuse("node-unknown", `There is no node ${key}.`);
+  const spec = specOf(run.sql, node);
+  const task = (spec.kind === "task" || spec.kind === "map") && !node.isErased ? spec.task : null;
+  try {
+    const result = await givenBy(run, memory, node);
+    const nodes = memory.nodes.map((one) => toNodeRecord(run, one));
+    return { v: 1, ok: true, nodes, index: node.i, task, over: spec.kind === "map" ? spec.over : null, result };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return refuse(error.code, error.detail);
+  }
+}
+
+/** JSON text; null: it gives nothing, or nothing any more. @throws Problem where it can't be read now */
+async function givenBy(run: Run, memory: RunMemory, node: RunNode): Promise<string | null> {
+  if (node.state !== "SUCCEEDED" || node.isErased) return null;
+  try {
+    return JSON.stringify(await resultOf(run, memory, node));
+  } catch (error) {
+    if (error instanceof Unfillable) return null;
+    throw error;
+  }
+}
