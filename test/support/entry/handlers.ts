@@ -91,6 +91,22 @@ const snooze = defineHandler({
   },
 });
 
+/** A node that makes others: echoes one after the other, of which the last is a spawner again where `levels` are left. */
+const spawner = defineHandler({
+  type: "spawner",
+  version: 1,
+  payload: z.strictObject({ count: z.int().min(1), levels: z.int().min(1).default(1) }),
+  run({ count, levels }, ctx) {
+    for (let n = 0; n < count; n++) {
+      const dependsOn = n === 0 ? [] : [`c${n - 1}`];
+      if (n === count - 1 && levels > 1)
+        ctx.spawn({ key: `c${n}`, type: "spawner", payload: { count, levels: levels - 1 }, dependsOn });
+      else ctx.spawn({ key: `c${n}`, type: "echo", payload: n, dependsOn });
+    }
+    return { of: ctx.workflow?.node ?? null };
+  },
+});
+
 /** What a task does to the world: a POST that the server counts by its idempotency key. */
 const effect = defineHandler({
   type: "effect",
@@ -118,6 +134,6 @@ const plain = Array.from({ length: 90 }, (_, i) => {
 });
 
 export const TEST_HANDLERS: readonly Handler[] = [
-  ...[kill, exhaustMemory, hang, bigResult, deepResult, report, snooze, effect],
+  ...[kill, exhaustMemory, hang, bigResult, deepResult, report, snooze, spawner, effect],
   ...plain,
 ];
