@@ -8,6 +8,7 @@ import { cancel } from "../../../durable-objects/queue-shard/waiting/cancel.ts";
 import { change } from "../../../durable-objects/queue-shard/waiting/change.ts";
 import { purge } from "../../../durable-objects/queue-shard/waiting/purge.ts";
 import { failed, taskAt, WorkerHand } from "../node/worker-hand.ts";
+import { nodesOf, runWorkflow } from "./cost-workflow.ts";
 import { type CostBench, type Feature, TASKS } from "./count-cost.ts";
 
 const HOUR_MS = 3_600_000;
@@ -242,5 +243,22 @@ export const FEATURES: readonly Feature[] = [
       await bench.flush();
       for (const seq of seqs) await bench.deleteData(seq);
     },
+  },
+  {
+    name: "the only task of a workflow: what a run is by itself",
+    tasks: 1,
+    run: (bench) => runWorkflow(bench, nodesOf([[]])),
+  },
+  {
+    name: "a task of a workflow of 100, side by side",
+    run: (bench) => runWorkflow(bench, nodesOf(Array.from({ length: TASKS }, () => []))),
+  },
+  {
+    name: "a task of a workflow that waits for another: ten rows of ten",
+    run: (bench) => runWorkflow(bench, nodesOf(Array.from({ length: TASKS }, (_, i) => (i < 10 ? [] : [i - 10])))),
+  },
+  {
+    name: "a task of a chain of 100, each by itself",
+    run: (bench) => runWorkflow(bench, nodesOf(Array.from({ length: TASKS }, (_, i) => (i === 0 ? [] : [i - 1])))),
   },
 ];
