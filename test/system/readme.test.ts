@@ -49,7 +49,7 @@ function requestOf(command: string, url: string): Request {
   return new Request(target, { method: method ?? (body === null ? "GET" : "POST"), headers, body });
 }
 
-const ID = /\b[a-z]+\.\d+\.[0-9a-v]{11}(?:\.\d+)?\b/g;
+const ID = /\b(?:wf_[0-9a-v]{24}|[a-z]+\.\d+\.[0-9a-v]{11}(?:\.\d+)?)\b/g;
 /** What differs from run to run. */
 function plain(text: string): unknown {
   return JSON.parse(
@@ -57,7 +57,7 @@ function plain(text: string): unknown {
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "TIME")
       .replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "UUID")
       .replace(/consumer-[0-9a-f]{8}/g, "WORKER")
-      .replace(ID, (id) => id.replace(/[0-9a-v]{11}/, "SEQ")),
+      .replace(ID, (id) => id.replace(/[0-9a-v]{11,}/, "SEQ")),
   );
 }
 
