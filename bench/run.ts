@@ -23,9 +23,21 @@ import { quickBehindLong } from "./scenarios/quick-behind-long.ts";
 import { rows } from "./scenarios/rows.ts";
 import { status } from "./scenarios/status.ts";
 import { submit } from "./scenarios/submit.ts";
+import { workflows } from "./scenarios/workflows.ts";
 import { ROOT, startService } from "./service/start.ts";
 
-const SCENARIOS: readonly Scenario[] = [submit, execute, batch, status, latency, quickBehindLong, drain, depth, rows];
+const SCENARIOS: readonly Scenario[] = [
+  submit,
+  execute,
+  batch,
+  status,
+  latency,
+  quickBehindLong,
+  drain,
+  depth,
+  workflows,
+  rows,
+];
 
 const { values: flags } = parseArgs({
   options: {

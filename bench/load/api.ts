@@ -111,5 +111,5 @@ export interface EndedTask {
   readonly id: string;
   readonly status: string;
   readonly createdAt: string;
-  readonly attempts: readonly { readonly startedAt: string }[];
+  readonly attempts: readonly { readonly startedAt: string; readonly endedAt: string }[];
 }

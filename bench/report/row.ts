@@ -1,7 +1,7 @@
 /** What a scenario finds out: rows, each with what it is held against. This is also the shape of results/latest.json. */
 import type { Figure } from "./figure.ts";
 
-export type Unit = "req/s" | "tasks/s" | "ms" | "rows" | "$" | "times";
+export type Unit = "req/s" | "tasks/s" | "runs/s" | "ms" | "rows" | "$" | "times";
 
 /** What was measured beside the row, alternating with it. */
 export interface Beside {
