@@ -187,6 +187,8 @@ export interface ShardSummary {
   readonly depth: number;
   readonly queued: number;
   readonly scheduled: number;
+  /** Nodes of workflows that wait for others. Absent: an older shard's answer, which has none. */
+  readonly blocked?: number;
   readonly running: number;
   readonly deadLetters: number;
   readonly sessions: number;

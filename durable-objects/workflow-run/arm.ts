@@ -1,5 +1,6 @@
 /** When a run must wake: the one place that knows all its reasons. */
 import { isEnded } from "../../core/workflow/decide.ts";
+import { listAt } from "./list-run.ts";
 import type { RunNode } from "./node-rows.ts";
 import type { Run, RunMemory } from "./run.ts";
 
@@ -37,6 +38,8 @@ function nextAlarm(run: Run, now: number): number | null {
   else {
     for (const { state, timeoutAt } of memory.nodes)
       if (state === "ready" && timeoutAt !== null) reasons.push(timeoutAt);
+    const toList = listAt(memory, now);
+    if (toList !== null) reasons.push(toList);
     if (outstanding(memory).length > 0) reasons.push(nextLook(memory, now));
   }
   return reasons.length === 0 ? null : Math.max(now, Math.min(...reasons));

@@ -1,4 +1,4 @@
-/** The list of runs in D1: a projection, which nothing depends on. Written when a run begins and when it ends. */
+/** The list of runs in D1: a projection, which nothing depends on. Written when a run is a second old, and when it ends. */
 import { within } from "../../history/within.ts";
 import { attempt, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
@@ -8,6 +8,8 @@ const UPSERT = `INSERT INTO workflow (tenant, id, name, status, created_at, ende
   ON CONFLICT (tenant, created_at, id) DO UPDATE SET status = ?4, ended_at = ?6, nodes = ?7`;
 const DELETE = "DELETE FROM workflow WHERE tenant = ?1 AND created_at = ?2 AND id = ?3";
 const LIST = "list";
+/** A run that has ended by then is told once. */
+const LIST_AFTER_MS = 1_000;
 /** Nodes may wait for the same round of work. */
 const D1_WITHIN_MS = 2_000;
 
@@ -15,7 +17,7 @@ const D1_WITHIN_MS = 2_000;
 export async function listRun(run: Run, memory: RunMemory, now: number): Promise<boolean> {
   const { head, nodes } = memory;
   const { status } = head;
-  if (head.listed === status || !isFree(run, LIST, now)) return false;
+  if (listAt(memory, now) !== null || head.listed === status || !isFree(run, LIST, now)) return false;
   return await attempt(run, LIST, async () => {
     const database = run.ports.history(0);
     if (!database) return;
@@ -27,6 +29,12 @@ export async function listRun(run: Run, memory: RunMemory, now: number): Promise
       run.saveHead();
     });
   });
+}
+
+/** When the list is to hear of a run that is young (Unix ms); null: now, or it knows. */
+export function listAt({ head }: RunMemory, now: number): number | null {
+  const at = head.createdAt + LIST_AFTER_MS;
+  return head.status === "RUNNING" && head.listed === null && now < at ? at : null;
 }
 
 export async function unlistRun({ ports, tenant, id }: Run, { head }: RunMemory): Promise<void> {

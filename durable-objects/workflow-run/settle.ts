@@ -24,7 +24,9 @@ export function settle(run: Run, memory: RunMemory, now: number): boolean {
       if (!node) continue;
       if (decision.to === "ready") {
         node.state = "ready";
-        if (node.timeoutMs !== null) node.timeoutAt = now + node.timeoutMs;
+        // Follows from what is written, so it costs no row, until it is written with what is done about it.
+        if (node.timeoutMs === null) continue;
+        node.timeoutAt = now + node.timeoutMs;
         saveNode(run.sql, node);
       } else {
         const { status, code } = decision;

@@ -215,6 +215,7 @@ describe("a run", () => {
     expect((await call("GET", `/tasks/submissions/${end}/timeline`)).body.moves).toEqual([
       { status: "BLOCKED", at: expect.any(String), cause: "submitted" },
     ]);
+    expect(Number((await call("GET", "/queues/default")).body.counts?.blocked)).toBeGreaterThan(0);
     await post(id, "/cancel");
   });
 });

@@ -17,6 +17,7 @@ export function summarize(shard: Shard): ShardSummary {
     depth: depthOf(memory),
     queued: memory.lanes.queued,
     scheduled: memory.due.count,
+    blocked: memory.blocked,
     running: memory.running,
     deadLetters: memory.dead.count,
     sessions: memory.sessions.size,
