@@ -1,7 +1,7 @@
 /** What a shard keeps and gives: numbers that are never given twice, dead letters until their time, bytes, and answers to questions. */
 import { describe, expect, it } from "vitest";
 import { KIB, MAX_RESULT_BYTES, MIB } from "../../core/bytes.ts";
-import { seqAt } from "../../core/ids.ts";
+import { seqAt, seqTime } from "../../core/ids.ts";
 import type { ReadAnswer } from "../../core/schema/rpc.ts";
 import { countBatch, read } from "../../durable-objects/queue-shard/reads/read.ts";
 import { summarize } from "../../durable-objects/queue-shard/reads/summarize.ts";
@@ -45,6 +45,19 @@ describe("115 numbers", () => {
     world.now += 1_000;
     accept(world, {});
     expect(reserved()).toBeGreaterThan(first ?? Number.NaN);
+  });
+});
+
+describe("115 how far numbers run ahead", () => {
+  it("is a minute, and seconds more where the object starts anew again and again", () => {
+    const world = makeWorld();
+    for (let starts = 0; starts < 100; starts++) {
+      accept(world, {});
+      world.evict();
+    }
+    expect(seqTime(nth(accept(world, {}), 0)) - world.now).toBeLessThan(62_000);
+    world.now += 62_000;
+    expect(accept(world, {})[0]).toBe(seqAt(world.now));
   });
 });
 
