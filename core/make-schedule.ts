@@ -3,24 +3,45 @@
  * (`checkPayload`), whose text comes along; a PATCH is told against the schedule as it is.
  */
 import { assertNever } from "./assert-never.ts";
-import type { QueueName } from "./ids.ts";
+import { cronText } from "./cron-text.ts";
+import { parseRunId, type QueueName, type RunId, type TaskId } from "./ids.ts";
 import { mergeOptions, optionsText, priorityOf, type TaskOptionsTold, type TaskType } from "./make-task.ts";
 import { parseTime } from "./parse-time.ts";
 import type { Timing } from "./schedule.ts";
 import type { TaskOptions } from "./schema/rpc.ts";
-import type { SchedulePatch, SchedulePut, ScheduleView } from "./schema/schedule.ts";
-import type { ScheduleDefinition, ScheduleRecord } from "./schema/schedule-rpc.ts";
+import type { FireView, SchedulePatch, SchedulePut, ScheduleView } from "./schema/schedule.ts";
+import type { FireRecord, ScheduleDefinition, ScheduleRecord } from "./schema/schedule-rpc.ts";
 import { iso } from "./task.ts";
 
-/**
- * @param body accepted by its schema
- * @param payload JSON text of `body.payload`
- */
-export function makeDefinition(body: SchedulePut, type: TaskType, payload: string): ScheduleDefinition {
+/** What each fire makes, checked at the door: a task of that type, or a run. Texts are JSON. */
+export type Made = { readonly type: TaskType; readonly payload: string } | { readonly workflow: string };
+
+/** @param body accepted by its schema */
+export function makeDefinition(body: SchedulePut, made: Made): ScheduleDefinition {
   const timing = timingOf(body, null);
   if (timing === null) throw new TypeError("the schema lets no schedule without a time pass");
   return {
-    type: body.type,
+    ...("workflow" in made ? runTold(made.workflow) : taskTold(body, made.type, made.payload)),
+    timing,
+    missed: body.missed ?? "once",
+    overlap: body.overlap ?? "allow",
+    jitterSeconds: body.jitterSeconds ?? null,
+    disableAfter: body.disableAfter ?? null,
+    startAt: timeOf(body.startAt),
+    endAt: timeOf(body.endAt),
+  };
+}
+
+type Told = Omit<ScheduleDefinition, "timing" | "missed" | "startAt" | "endAt">;
+
+function runTold(workflow: string): Told {
+  const nothing = { options: null, limitKey: null, fairnessKey: null, ttlMs: null, queue: null };
+  return { isWorkflow: true, type: "", version: 0, payload: workflow, priority: priorityOf(undefined), ...nothing };
+}
+
+function taskTold(body: SchedulePut, type: TaskType, payload: string): Told {
+  return {
+    type: body.type ?? "",
     version: type.version,
     payload,
     options: optionsText(mergeOptions(body, type)),
@@ -29,85 +50,138 @@ export function makeDefinition(body: SchedulePut, type: TaskType, payload: strin
     fairnessKey: body.fairnessKey ?? null,
     ttlMs: msOf(body.ttlSeconds),
     queue: queueOf(body.queue),
-    timing,
-    missed: body.missed ?? "once",
-    startAt: timeOf(body.startAt),
-    endAt: timeOf(body.endAt),
   };
 }
 
 /**
  * What a PATCH changes. A new zone goes to the expression that is there; told to a schedule without one it changes
  * nothing. Options that the PATCH does not name stay, those of an earlier type too.
- * @param payload JSON text; null where the body names none
+ * @param made null where the body says nothing of it
  */
 export function makeDefinitionPatch(
   body: SchedulePatch,
   current: ScheduleRecord,
-  type: TaskType,
-  payload: string | null,
+  made: Made | null,
 ): Partial<ScheduleDefinition> {
   const timing = timingOf(body, current.timing);
   const isMoment = timing?.kind === "at";
   return {
+    ...(made && ("workflow" in made ? { payload: made.workflow } : patchTask(body, current, made))),
+    ...(timing !== null && { timing }),
+    ...(body.missed !== undefined && { missed: body.missed }),
+    ...(body.overlap !== undefined && { overlap: body.overlap }),
+    ...(body.jitterSeconds !== undefined && { jitterSeconds: body.jitterSeconds }),
+    ...(body.disableAfter !== undefined && { disableAfter: body.disableAfter }),
+    ...((body.startAt !== undefined || isMoment) && { startAt: timeOf(body.startAt) }),
+    ...((body.endAt !== undefined || isMoment) && { endAt: timeOf(body.endAt) }),
+  };
+}
+
+function patchTask(
+  body: SchedulePatch,
+  current: ScheduleRecord,
+  { type, payload }: { readonly type: TaskType; readonly payload: string },
+): Partial<ScheduleDefinition> {
+  return {
     ...(body.type !== undefined && { type: body.type, version: type.version }),
-    ...(payload !== null && { payload, version: type.version }),
+    ...(body.payload !== undefined && { payload, version: type.version }),
     ...(tellsOptions(body) && { options: optionsText(mergeOptions(toldOver(body, readOptions(current)), type)) }),
     ...(body.priority !== undefined && { priority: priorityOf(body.priority) }),
     ...(body.limitKey !== undefined && { limitKey: body.limitKey }),
     ...(body.fairnessKey !== undefined && { fairnessKey: body.fairnessKey }),
     ...(body.ttlSeconds !== undefined && { ttlMs: msOf(body.ttlSeconds) }),
     ...(body.queue !== undefined && { queue: queueOf(body.queue) }),
-    ...(timing !== null && { timing }),
-    ...(body.missed !== undefined && { missed: body.missed }),
-    ...((body.startAt !== undefined || isMoment) && { startAt: timeOf(body.startAt) }),
-    ...((body.endAt !== undefined || isMoment) && { endAt: timeOf(body.endAt) }),
   };
 }
 
 /** A schedule as its user sees it: times as RFC 3339, what it says of its tasks beside it. */
 export function toScheduleView(record: ScheduleRecord): ScheduleView {
+  const { lastTaskId } = record;
   return {
     id: record.id,
+    ...showMade(record),
+    ...showTiming(record.timing),
+    missed: record.missed,
+    overlap: record.overlap ?? "allow",
+    ...(record.jitterSeconds && { jitterSeconds: record.jitterSeconds }),
+    ...(record.disableAfter && { disableAfter: record.disableAfter }),
+    startAt: show(record.startAt),
+    endAt: show(record.endAt),
+    paused: record.paused,
+    ...(record.stopped && { stoppedReason: record.stopped }),
+    nextAt: show(record.nextAt),
+    lastFireAt: show(record.lastFireAt),
+    lastTaskId: isRun(lastTaskId) ? null : lastTaskId,
+    ...(isRun(lastTaskId) && { lastWorkflowId: lastTaskId }),
+    lastStatus: record.lastStatus ?? null,
+    failuresInRow: record.failuresInRow ?? 0,
+    fires: record.fires,
+    missedCount: record.missedCount,
+    skippedCount: record.skippedCount ?? 0,
+    createdAt: iso(record.createdAt),
+    updatedAt: iso(record.updatedAt),
+  };
+}
+
+function showMade(record: ScheduleRecord): Partial<ScheduleView> {
+  const payload = JSON.parse(record.payload) as unknown;
+  if (record.isWorkflow) return { workflow: payload };
+  return {
     type: record.type,
-    payload: JSON.parse(record.payload) as unknown,
+    payload,
     queue: record.queue,
     priority: record.priority,
     ...(record.limitKey && { limitKey: record.limitKey }),
     ...(record.fairnessKey && { fairnessKey: record.fairnessKey }),
     ...(record.ttlMs && { ttlSeconds: record.ttlMs / 1_000 }),
     ...readOptions(record),
-    ...showTiming(record.timing),
-    missed: record.missed,
-    startAt: show(record.startAt),
-    endAt: show(record.endAt),
-    paused: record.paused,
-    nextAt: show(record.nextAt),
-    lastFireAt: show(record.lastFireAt),
-    lastTaskId: record.lastTaskId,
-    fires: record.fires,
-    missedCount: record.missedCount,
-    createdAt: iso(record.createdAt),
-    updatedAt: iso(record.updatedAt),
   };
 }
 
-type When = Pick<SchedulePatch, "cron" | "timezone" | "everySeconds" | "at">;
+/** A fire as its user sees it. */
+export function toFireView({ fireAt, status, firedAt, made, endedAt, code, count, reason }: FireRecord): FireView {
+  return {
+    fireAt: iso(fireAt),
+    status,
+    ...(firedAt !== null && { firedAt: iso(firedAt) }),
+    ...(made !== null && (isRun(made) ? { workflowId: made } : { taskId: made })),
+    ...(endedAt !== null && { endedAt: iso(endedAt) }),
+    ...(code !== null && { code }),
+    ...((status === "SKIPPED" || status === "MISSED") && { count }),
+    ...(reason !== null && { reason }),
+  };
+}
+
+function isRun(made: TaskId | RunId | null): made is RunId {
+  return made !== null && parseRunId(made) !== null;
+}
+
+type When = Pick<SchedulePatch, "cron" | "timezone" | "dst" | "everySeconds" | "at">;
 
 /** null: the body says nothing of it. */
 function timingOf(body: When, current: Timing | null): Timing | null {
   const kept = current?.kind === "cron" ? current : null;
-  const cron = body.cron ?? (body.timezone === undefined ? undefined : kept?.cron);
-  if (cron !== undefined) return { kind: "cron", cron, timezone: body.timezone ?? kept?.timezone ?? "UTC" };
+  const isKept = body.timezone !== undefined || body.dst !== undefined;
+  const cron = body.cron ?? (isKept ? kept?.cron : undefined);
+  if (cron !== undefined) {
+    const isBoth = (body.dst ?? kept?.dst) === "both";
+    const timezone = body.timezone ?? kept?.timezone ?? "UTC";
+    return { kind: "cron", cron, timezone, ...(isBoth && { dst: "both" as const }) };
+  }
   if (body.everySeconds !== undefined) return { kind: "every", everySeconds: body.everySeconds };
   const at = timeOf(body.at);
   return at === null ? null : { kind: "at", at };
 }
 
-function showTiming(timing: Timing): Pick<ScheduleView, "cron" | "timezone" | "everySeconds" | "at"> {
+function showTiming(
+  timing: Timing,
+): Pick<ScheduleView, "cron" | "cronText" | "timezone" | "dst" | "everySeconds" | "at"> {
   switch (timing.kind) {
-    case "cron":
-      return { cron: timing.cron, timezone: timing.timezone };
+    case "cron": {
+      const { cron, timezone, dst } = timing;
+      const text = cronText(cron);
+      return { cron, ...(text !== null && { cronText: text }), timezone, ...(dst && { dst }) };
+    }
     case "every":
       return { everySeconds: timing.everySeconds };
     case "at":

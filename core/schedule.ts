@@ -1,14 +1,18 @@
 /**
  * When a schedule fires, and what becomes of fires that were missed. Pure: the Directory keeps `nextAt` and asks here
  * for what is due and what comes then. All times are Unix ms.
+ * A fire has a moment that its timing gives, and with jitter it is later than that by a share that depends on the
+ * schedule and that moment alone, never as late as the next one: so fires keep their order, and whoever works one out
+ * comes to the same.
  * Must stay true: fires of `every` stand on `anchor + k * everySeconds`, whenever they were late; no fire is given
  * twice, because `next` is always after everything that is due.
  */
 import { assertNever } from "./assert-never.ts";
-import { latestCron, nextCron } from "./cron.ts";
+import { type CronRule, latestCron, nextCron } from "./cron.ts";
+import { hashKey } from "./placement.ts";
 
 export type Timing =
-  | { readonly kind: "cron"; readonly cron: string; readonly timezone: string }
+  | ({ readonly kind: "cron" } & CronRule)
   | { readonly kind: "every"; readonly everySeconds: number }
   | { readonly kind: "at"; readonly at: number };
 
@@ -33,6 +37,8 @@ export interface FireRule {
   readonly startAt: number | null;
   /** No fire at or after this. */
   readonly endAt: number | null;
+  /** By how much at most a fire is late (ms), and whose. */
+  readonly jitter?: { readonly ms: number; readonly schedule: string };
 }
 
 /** Where `every` counts from: its start, or one interval after it was made. */
@@ -42,27 +48,65 @@ export function anchorOf(timing: Timing, startAt: number | null, now: number): n
 
 /** The first fire of a new or resumed rule: `at` even where it has passed, everything else after `now`. */
 export function firstFire(rule: FireRule, now: number): number | null {
-  return rule.timing.kind === "at" ? rule.timing.at : nextFire(rule, now);
+  return rule.timing.kind === "at" ? jittered(rule, rule.timing.at) : nextFire(rule, now);
 }
 
 /** The first fire strictly after `after`; null: none ahead. @throws where the cron expression or zone can't be read */
 export function nextFire(rule: FireRule, after: number): number | null {
-  const { timing, startAt, endAt } = rule;
+  const latest = rule.jitter && latestMoment(rule, after);
+  if (typeof latest === "number" && jittered(rule, latest) > after) return jittered(rule, latest);
+  const next = nextMoment(rule, after);
+  return next === null ? null : jittered(rule, next);
+}
+
+/** The first moment strictly after `after` that the timing gives. */
+function nextMoment({ timing, startAt, endAt, anchor }: FireRule, after: number): number | null {
   const from = startAt === null ? after : Math.max(after, startAt - 1);
-  const fire = stepAfter(timing, rule.anchor, from);
-  return fire !== null && (endAt === null || fire < endAt) ? fire : null;
+  const moment = stepAfter(timing, anchor, from);
+  return moment !== null && (endAt === null || moment < endAt) ? moment : null;
+}
+
+/** The last one up to `until`. */
+function latestMoment({ timing, startAt, endAt, anchor }: FireRule, until: number): number | null {
+  const last = endAt === null ? until : Math.min(until, endAt - 1);
+  const moment = stepBack(timing, anchor, last);
+  return moment !== null && (startAt === null || moment >= startAt) ? moment : null;
+}
+
+/** When the fire of a moment is. */
+function jittered(rule: FireRule, moment: number): number {
+  const { jitter, endAt } = rule;
+  if (!jitter) return moment;
+  const next = nextMoment(rule, moment) ?? endAt ?? Number.POSITIVE_INFINITY;
+  const most = Math.min(jitter.ms + 1, next - moment);
+  return moment + Math.floor((hashKey(`${jitter.schedule}:${moment}`) / 2 ** 32) * most);
 }
 
 function stepAfter(timing: Timing, anchor: number, from: number): number | null {
   switch (timing.kind) {
     case "cron":
-      return nextCron(timing.cron, timing.timezone, from);
+      return nextCron(timing, from);
     case "every": {
       const step = timing.everySeconds * 1_000;
       return anchor + Math.max(0, Math.floor((from - anchor) / step) + 1) * step;
     }
     case "at":
       return timing.at > from ? timing.at : null;
+    default:
+      return assertNever(timing);
+  }
+}
+
+function stepBack(timing: Timing, anchor: number, until: number): number | null {
+  switch (timing.kind) {
+    case "cron":
+      return latestCron(timing, until, 1)[0] ?? null;
+    case "every": {
+      const step = timing.everySeconds * 1_000;
+      return until < anchor ? null : anchor + Math.floor((until - anchor) / step) * step;
+    }
+    case "at":
+      return timing.at <= until ? timing.at : null;
     default:
       return assertNever(timing);
   }
@@ -97,10 +141,12 @@ export function dueFires(rule: FireRule, nextAt: number, now: number): DueFires 
       return { count: 1, exact: true, latest: [nextAt], next: null };
     case "every": {
       const step = timing.everySeconds * 1_000;
-      const last = rule.endAt === null ? now : Math.min(now, rule.endAt - 1);
-      const count = Math.floor((last - nextAt) / step) + 1;
+      const first = latestMoment(rule, nextAt) ?? nextAt;
+      const newest = latestMoment(rule, now) ?? first;
+      const last = jittered(rule, newest) <= now ? newest : newest - step;
+      const count = Math.floor((last - first) / step) + 1;
       const kept = Math.min(count, MAX_CAUGHT_UP);
-      const latest = Array.from({ length: kept }, (_, i) => nextAt + (count - kept + i) * step);
+      const latest = Array.from({ length: kept }, (_, i) => jittered(rule, first + (count - kept + i) * step));
       return { count, exact: true, latest, next };
     }
     case "cron": {
@@ -110,12 +156,9 @@ export function dueFires(rule: FireRule, nextAt: number, now: number): DueFires 
       if (at === null || at > now)
         return { count: walked.length, exact: true, latest: walked.slice(-MAX_CAUGHT_UP), next };
       const last = rule.endAt === null ? now : Math.min(now, rule.endAt - 1);
-      return {
-        count: walked.length,
-        exact: false,
-        latest: latestCron(timing.cron, timing.timezone, last, MAX_CAUGHT_UP),
-        next,
-      };
+      const moments = latestCron(timing, last, MAX_CAUGHT_UP);
+      const latest = moments.map((moment) => jittered(rule, moment)).filter((fire) => fire <= now);
+      return { count: walked.length, exact: false, latest, next };
     }
     default:
       return assertNever(timing);

@@ -14,13 +14,13 @@ import { deleteQueue } from "./directory/delete-queue.ts";
 import { deleteRoute } from "./directory/delete-route.ts";
 import { deleteSchedule } from "./directory/delete-schedule.ts";
 import { drain } from "./directory/drain.ts";
-import { fireEnded } from "./directory/fires.ts";
+import { fireEnded } from "./directory/end-fires.ts";
 import { cancelJob, getJob, listJobs, startJob } from "./directory/jobs.ts";
 import { listQueues, shortLeases } from "./directory/list-queues.ts";
 import { listRoutes } from "./directory/list-routes.ts";
 import { lookup } from "./directory/lookup.ts";
 import { patchRoute, putRoute } from "./directory/put-route.ts";
-import { getSchedule, listSchedules, previewSchedule } from "./directory/read-schedules.ts";
+import { getSchedule, listFires, listSchedules, previewSchedule } from "./directory/read-schedules.ts";
 import { getWebhook, listWebhooks } from "./directory/read-webhooks.ts";
 import { listTenants, registerTenant } from "./directory/register-tenant.ts";
 import { events, report } from "./directory/report.ts";
@@ -117,7 +117,9 @@ export class Directory extends DurableObject<Env> implements DirectoryRpc {
   previewSchedule(request: Request<"previewSchedule">) {
     return previewSchedule(this.#state, request);
   }
-
+  listFires(request: Request<"listFires">) {
+    return listFires(this.#state, request);
+  }
   fireEnded(request: Request<"fireEnded">) {
     return fireEnded(this.#state, request);
   }

@@ -9,14 +9,14 @@ import type { QueueEntry } from "../core/schema/directory-rpc.ts";
 import type { ReadAnswer } from "../core/schema/rpc.ts";
 import { countHistory, readHistory, type Unavailable } from "../history/read.ts";
 import { refusal, timeLeft } from "./ask.ts";
-import type { Reader } from "./reader.ts";
+import type { TaskReader } from "./reader.ts";
 
 /**
  * Tasks that a shard does not have, in order; null for those that history has not either.
  * @param texts payload and result too, up to 1.3 MiB a task
  */
 export async function findInHistory(
-  reader: Reader,
+  reader: TaskReader,
   at: ShardAddress,
   entry: QueueEntry,
   seqs: readonly Seq[],
@@ -34,7 +34,7 @@ export async function findInHistory(
 
 /** How many of a batch history has, by status. */
 export async function countInHistory(
-  reader: Reader,
+  reader: TaskReader,
   at: ShardAddress,
   entry: QueueEntry,
   batch: { readonly first: Seq; readonly count: number; readonly deadline: number },
@@ -46,12 +46,12 @@ export async function countInHistory(
   return answer.ok ? { v: 1, ok: true, counts: answer.counts } : silent(reader, entry, answer);
 }
 
-function databaseOf({ ports }: Reader, { settings }: QueueEntry): HistoryDatabase | Refusal {
+function databaseOf({ ports }: TaskReader, { settings }: QueueEntry): HistoryDatabase | Refusal {
   const name = `HISTORY_${settings.history}`;
   return ports.history(settings.history) ?? refusal("misconfigured", `${name} is not bound; bind it in wrangler.toml.`);
 }
 
-function silent({ log }: Reader, { queue, settings }: QueueEntry, { reason }: Unavailable): Refusal {
+function silent({ log }: TaskReader, { queue, settings }: QueueEntry, { reason }: Unavailable): Refusal {
   log("warn", "history-unavailable", { queue, database: settings.history, reason });
   return refusal("history-unavailable", "The history database does not answer; the task may be there.");
 }

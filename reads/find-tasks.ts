@@ -12,7 +12,7 @@ import { fanOut } from "../durable-objects/stubs.ts";
 import { isDeleted } from "../history/tombstone.ts";
 import { answered, ask, deadlineOf, timeLeft } from "./ask.ts";
 import { findInHistory } from "./find-in-history.ts";
-import type { Reader } from "./reader.ts";
+import type { TaskReader } from "./reader.ts";
 
 /** Clocks differ and a burst runs ahead of its own; no id of tomorrow's has been given out. */
 const AHEAD_MS = 86_400_000;
@@ -37,7 +37,7 @@ export function isFound(task: Found | Missing): task is Found {
  * @throws Problem where it is nowhere
  */
 export async function findTask(
-  reader: Reader,
+  reader: TaskReader,
   tenant: TenantName,
   id: string,
   { waitMs = 0, texts = false }: { readonly waitMs?: number; readonly texts?: boolean },
@@ -52,7 +52,7 @@ export async function findTask(
 
 /** Several, in order; each is found or missing for itself. */
 export async function findTasks(
-  reader: Reader,
+  reader: TaskReader,
   tenant: TenantName,
   ids: readonly string[],
 ): Promise<(Found | Missing)[]> {
@@ -86,7 +86,7 @@ export interface Located {
 
 /** Where a task is, if it is: nothing is asked but which queues there are. */
 export async function locate(
-  reader: Reader,
+  reader: TaskReader,
   tenant: TenantName,
   id: string,
   deadline: number,
@@ -109,7 +109,7 @@ export async function locate(
  * @throws Problem where the Directory is silent, or the shard of a queue that was made again
  */
 export async function knownPlace(
-  { known, ports }: Reader,
+  { known, ports }: TaskReader,
   tenant: TenantName,
   { queue, shard, seq }: Pick<ParsedTaskId, "queue" | "shard" | "seq">,
   deadline: number,
@@ -130,7 +130,7 @@ interface Manner {
 
 /** Tasks of one shard, in order. */
 export async function readShard(
-  reader: Reader,
+  reader: TaskReader,
   { at, entry }: Located,
   seqs: readonly Seq[],
   { deadline, waitMs, texts }: Manner,
@@ -149,7 +149,7 @@ export async function readShard(
 
 /** Tasks that their shard does not have: what D1 knows of them, or why they are nowhere. In order. */
 export async function readKept(
-  reader: Reader,
+  reader: TaskReader,
   { at, entry }: Pick<Located, "at" | "entry">,
   seqs: readonly Seq[],
   { texts, deadline }: Pick<Manner, "texts" | "deadline">,
@@ -164,7 +164,7 @@ export async function readKept(
 
 /** A read harms nothing, so one that got no answer is tried once more, on a new stub, while there is time. */
 async function readLive(
-  { ports, log }: Reader,
+  { ports, log }: TaskReader,
   at: ShardAddress,
   seqs: readonly Seq[],
   { deadline, waitMs, texts }: Manner,
@@ -187,7 +187,7 @@ export function foundAt(at: ShardAddress, record: TaskRecord): Found | Missing {
   return isDeleted(record) ? { code: "task-deleted", detail: "The data of the task was deleted." } : { at, record };
 }
 
-function nowhere({ ports }: Reader, { queue, settings }: QueueEntry, seq: Seq): Missing {
+function nowhere({ ports }: TaskReader, { queue, settings }: QueueEntry, seq: Seq): Missing {
   const keptMs = settings.historyTtlSeconds * 1_000;
   return seqTime(seq) < ports.now() - keptMs
     ? {

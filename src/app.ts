@@ -104,6 +104,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/schedules/:id/pause", schedules.pauseSchedule);
   on("POST", "/schedules/:id/resume", schedules.resumeSchedule);
   on("GET", "/schedules/:id/preview", schedules.previewSchedule, "n");
+  on("GET", "/schedules/:id/fires", schedules.listFires, "limit", "cursor");
 
   on("GET", "/dead-letters", dead.listDeadLetters, "queue", ...dead.DEAD_QUERY, "limit", "cursor");
   on("GET", "/dead-letters/groups", dead.groupDeadLetters, "queue", ...dead.DEAD_QUERY, "limit", "cursor");

@@ -2,12 +2,16 @@
  * What crosses to and from the Directory about schedules and tenants; part of `DirectoryRpc`. A payload travels as JSON
  * text that the door has checked against its type. Times are Unix ms.
  */
-import type { QueueName, TaskId, TenantName } from "../ids.ts";
+import type { QueueName, RunId, TaskId, TenantName } from "../ids.ts";
+import type { FireStatus, OverlapPolicy } from "../overlap.ts";
 import type { MissedPolicy, Timing } from "../schedule.ts";
 import type { Answer, Keyed, Replayed, Versioned } from "./answer.ts";
 
 /** What a user says about a schedule. */
 export interface ScheduleDefinition {
+  /** Each fire is a run: `payload` is the workflow as it was told, and nothing else is said of a task. */
+  readonly isWorkflow?: true;
+  /** Of a workflow: empty. */
   readonly type: string;
   /** Of the type's handler when the schedule was made. */
   readonly version: number;
@@ -29,6 +33,12 @@ export interface ScheduleDefinition {
   readonly startAt: number | null;
   /** No fire at or after this. Not with `at`. */
   readonly endAt: number | null;
+  /** Absent: `allow`. */
+  readonly overlap?: OverlapPolicy;
+  /** By how much at most a fire is late; null and absent: not at all. */
+  readonly jitterSeconds?: number | null;
+  /** So many fires in a row that ended FAILED or EXPIRED pause it; null and absent: none do. */
+  readonly disableAfter?: number | null;
 }
 
 export interface ScheduleRecord extends ScheduleDefinition {
@@ -38,13 +48,36 @@ export interface ScheduleRecord extends ScheduleDefinition {
   readonly nextAt: number | null;
   /** The moment that the latest fire stood for, not when it was handed over. */
   readonly lastFireAt: number | null;
-  readonly lastTaskId: TaskId | null;
+  readonly lastTaskId: TaskId | RunId | null;
+  /** How the latest fire ended of those that have; null: none has. */
+  readonly lastStatus: FireStatus | null;
+  /** FAILED or EXPIRED, the latest in a row, since it was last resumed. */
+  readonly failuresInRow: number;
+  /** Why it is paused, where nobody paused it. */
+  readonly stopped: string | null;
   /** Fires that became a task; run-now is not one. */
   readonly fires: number;
   /** Fires that never will: late beyond the policy, or refused until the next one was due. */
   readonly missedCount: number;
+  /** Fires that were left out for one that had not ended. */
+  readonly skippedCount: number;
   readonly createdAt: number;
   readonly updatedAt: number;
+}
+
+/** A fire, or several of the same kind that came to nothing at once. */
+export interface FireRecord {
+  readonly fireAt: number;
+  readonly status: FireStatus;
+  /** When its task was there, or its run. */
+  readonly firedAt: number | null;
+  readonly made: TaskId | RunId | null;
+  readonly endedAt: number | null;
+  readonly code: string | null;
+  /** SKIPPED and MISSED: how many it stands for; `fireAt` is the latest of them. */
+  readonly count: number;
+  /** Why it is not what it was to be. */
+  readonly reason: string | null;
 }
 
 interface ById extends Versioned {
@@ -84,7 +117,11 @@ export interface ScheduleRpc {
    */
   runSchedule(
     request: ById & { readonly key?: string },
-  ): Promise<Answer<{ readonly taskId: TaskId; readonly replayed?: true }>>;
+  ): Promise<Answer<{ readonly taskId: TaskId | RunId; readonly replayed?: true }>>;
+  /** The newest first; `next`: where the list goes on. Of the latest 100, and what waits. */
+  listFires(
+    request: ById & { readonly before: number | null; readonly limit: number },
+  ): Promise<Answer<{ readonly fires: readonly FireRecord[]; readonly next: number | null }>>;
   /** The next fires, at most `count` (1 to 100), as if it were not paused. */
   previewSchedule(request: ById & { readonly count: number }): Promise<Answer<{ readonly fires: readonly number[] }>>;
 }

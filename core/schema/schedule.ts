@@ -1,14 +1,14 @@
 /**
- * A schedule as it is sent and shown over HTTP. Each fire of it is a submission, so it says the same of a task; on top
- * stands when: exactly one of `cron` (with `timezone`), `everySeconds` and `at`. `core/make-schedule.ts` makes the
+ * A schedule as it is sent and shown over HTTP. Each fire of it is a submission, so it says the same of a task, or a
+ * workflow as it would be submitted; on top stands when: exactly one of `cron` (with `timezone`), `everySeconds` and `at`. `core/make-schedule.ts` makes the
  * Directory's form of it.
  */
 import { z } from "zod";
-import { cronProblem, isTimeZone } from "../cron.ts";
+import { cronProblem, DST_RULES, isTimeZone } from "../cron.ts";
+import { OVERLAP_POLICIES } from "../overlap.ts";
 import { parseTime } from "../parse-time.ts";
 import { MISSED_POLICIES } from "../schedule.ts";
 import {
-  PayloadSchema,
   PrioritySchema,
   QueueNameSchema,
   TaskKeySchema,
@@ -17,6 +17,7 @@ import {
   TypeNameSchema,
   taskOptionFields,
 } from "./submission.ts";
+import { WorkflowSchema } from "./workflow.ts";
 
 /** No colon: it stands in the dedup key of each fire. */
 export const SCHEDULE_ID = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -35,13 +36,19 @@ const TimeZoneSchema = z.string().refine(isTimeZone, { error: "must be an IANA t
 const whenFields = {
   cron: CronSchema.optional(),
   timezone: TimeZoneSchema.optional(),
+  dst: z.enum(DST_RULES).optional(),
   everySeconds: z.int().min(1).max(YEAR_S).optional(),
   at: TimeSchema.optional(),
 };
 
+const MAX_JITTER_S = 86_400;
+/** No more fires are kept than can be counted. */
+const MAX_DISABLE_AFTER = 100;
+
 const fields = {
-  type: TypeNameSchema,
-  payload: PayloadSchema,
+  type: TypeNameSchema.optional(),
+  payload: z.unknown().optional(),
+  workflow: WorkflowSchema.optional(),
   queue: QueueNameSchema.optional(),
   priority: PrioritySchema.optional(),
   limitKey: TaskKeySchema.optional(),
@@ -50,6 +57,9 @@ const fields = {
   ...taskOptionFields,
   ...whenFields,
   missed: z.enum(MISSED_POLICIES).optional(),
+  overlap: z.enum(OVERLAP_POLICIES).optional(),
+  jitterSeconds: z.int().min(1).max(MAX_JITTER_S).optional(),
+  disableAfter: z.int().min(1).max(MAX_DISABLE_AFTER).optional(),
   startAt: TimeSchema.optional(),
   endAt: TimeSchema.optional(),
   paused: z.boolean().optional(),
@@ -59,8 +69,13 @@ const fields = {
 export const SchedulePutSchema = z.strictObject(fields).superRefine((body, context) => {
   if (KINDS.every((kind) => body[kind] === undefined))
     context.addIssue({ code: "custom", path: [], message: "needs one of cron, everySeconds and at" });
-  if (body.timezone !== undefined && body.cron === undefined)
-    context.addIssue({ code: "custom", path: ["timezone"], message: "goes with cron alone" });
+  for (const field of ["timezone", "dst"] as const)
+    if (body[field] !== undefined && body.cron === undefined)
+      context.addIssue({ code: "custom", path: [field], message: "goes with cron alone" });
+  if (body.workflow === undefined)
+    for (const field of ["type", "payload"] as const)
+      if (body[field] === undefined) context.addIssue({ code: "custom", path: [field], message: "is required" });
+  checkWhat(body, context);
   checkWhen(body, context);
 });
 export type SchedulePut = z.infer<typeof SchedulePutSchema>;
@@ -69,21 +84,46 @@ export type SchedulePut = z.infer<typeof SchedulePutSchema>;
 export const ScheduleCreateSchema = SchedulePutSchema.safeExtend({ id: ScheduleIdSchema.optional() });
 export type ScheduleCreate = z.infer<typeof ScheduleCreateSchema>;
 
-/** PATCH /schedules/{id}: any part of it; null takes a queue, a key, a time to begin or a bound away. */
+/** PATCH /schedules/{id}: any part of it; null takes what may be absent away. */
 export const SchedulePatchSchema = z
   .strictObject({
     ...fields,
-    type: fields.type.optional(),
-    payload: z.unknown().optional(),
     queue: QueueNameSchema.nullable().optional(),
     limitKey: TaskKeySchema.nullable().optional(),
     fairnessKey: TaskKeySchema.nullable().optional(),
     ttlSeconds: TtlSchema.nullable().optional(),
     startAt: TimeSchema.nullable().optional(),
     endAt: TimeSchema.nullable().optional(),
+    jitterSeconds: fields.jitterSeconds.nullable(),
+    disableAfter: fields.disableAfter.nullable(),
   })
-  .superRefine(checkWhen);
+  .superRefine((body, context) => {
+    checkWhat(body, context);
+    checkWhen(body, context);
+  });
 export type SchedulePatch = z.infer<typeof SchedulePatchSchema>;
+
+/** What is said of a task, and so not beside a workflow, whose nodes say it. */
+export const OF_A_TASK = [
+  "type",
+  "payload",
+  "queue",
+  "priority",
+  "limitKey",
+  "fairnessKey",
+  "ttlSeconds",
+  ...(Object.keys(taskOptionFields) as (keyof typeof taskOptionFields)[]),
+] as const;
+
+function checkWhat(
+  body: Readonly<Partial<Record<(typeof OF_A_TASK)[number] | "workflow", unknown>>>,
+  context: z.RefinementCtx,
+): void {
+  if (body.workflow === undefined) return;
+  for (const field of OF_A_TASK)
+    if (body[field] !== undefined)
+      context.addIssue({ code: "custom", path: [field], message: "cannot stand beside workflow, whose nodes say it" });
+}
 
 const KINDS = ["cron", "everySeconds", "at"] as const;
 
@@ -109,26 +149,54 @@ function checkWhen(
 /** A schedule as it is shown. */
 export interface ScheduleView {
   readonly id: string;
-  readonly type: string;
-  readonly payload: unknown;
-  readonly queue: string | null;
-  readonly priority: number;
+  readonly type?: string;
+  readonly payload?: unknown;
+  /** In the place of all that is said of a task. */
+  readonly workflow?: unknown;
+  readonly queue?: string | null;
+  readonly priority?: number;
   readonly limitKey?: string;
   readonly fairnessKey?: string;
   readonly ttlSeconds?: number;
   readonly cron?: string;
+  /** The expression in words; absent where there are none for it. */
+  readonly cronText?: string;
   readonly timezone?: string;
+  readonly dst?: string;
   readonly everySeconds?: number;
   readonly at?: string;
   readonly missed: string;
+  readonly overlap: string;
+  readonly jitterSeconds?: number;
+  readonly disableAfter?: number;
   readonly startAt: string | null;
   readonly endAt: string | null;
   readonly paused: boolean;
+  /** Why, where nobody paused it. */
+  readonly stoppedReason?: string;
   readonly nextAt: string | null;
   readonly lastFireAt: string | null;
   readonly lastTaskId: string | null;
+  /** Of a schedule of workflows, in the place of a task. */
+  readonly lastWorkflowId?: string;
+  readonly lastStatus: string | null;
+  readonly failuresInRow: number;
   readonly fires: number;
   readonly missedCount: number;
+  readonly skippedCount: number;
   readonly createdAt: string;
   readonly updatedAt: string;
+}
+
+/** A fire as it is shown; SKIPPED and MISSED stand for `count` of them, and say why. */
+export interface FireView {
+  readonly fireAt: string;
+  readonly status: string;
+  readonly firedAt?: string;
+  readonly taskId?: string;
+  readonly workflowId?: string;
+  readonly endedAt?: string;
+  readonly code?: string;
+  readonly count?: number;
+  readonly reason?: string;
 }

@@ -8,6 +8,7 @@ import type { DirectoryState } from "./state.ts";
 const REASONS = `SELECT
   (SELECT min(next_at) FROM schedule WHERE next_at IS NOT NULL) AS fire,
   (SELECT min(try_at) FROM pending) AS retry,
+  (SELECT min(cancel_at) FROM fire WHERE cancel_at IS NOT NULL) AS cancel,
   (SELECT min(try_at) FROM push) AS push,
   (SELECT min(look_at) FROM scaling) AS look,
   (SELECT min(try_at) FROM job_part WHERE try_at IS NOT NULL) AS job,
@@ -20,9 +21,9 @@ const LOST_AFTER_MS = 5_000;
 /** Unix ms; null: nothing to wake for. */
 export function nextAlarm(state: DirectoryState): number | null {
   const reasons = state.sql.all<Record<string, number | null>>(REASONS)[0] ?? {};
-  const { fire, retry, push, look, job, gone, register } = reasons;
+  const { fire, retry, cancel, push, look, job, gone, register } = reasons;
   let next: number | null = null;
-  for (const at of [fire, retry, push, look, job, gone, state.isRoot ? null : register])
+  for (const at of [fire, retry, cancel, push, look, job, gone, state.isRoot ? null : register])
     if (typeof at === "number" && (next === null || at < next)) next = at;
   return next;
 }

@@ -204,4 +204,26 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID`,
     ],
   },
+  {
+    // Of a fire: `made` '' where it is none (SKIPPED, MISSED), `count` how many a row stands for, `cancel_at` when it is
+    // asked to stop next. Of what is pending: `waits` for the end of an earlier one.
+    // `counted_from`: fires up to then count as no failure in a row. `stopped`: why it is paused, where nobody did it.
+    id: "310-recurring",
+    statements: [
+      "ALTER TABLE fire ADD COLUMN fired_at INTEGER",
+      "ALTER TABLE fire ADD COLUMN count INTEGER NOT NULL DEFAULT 1",
+      "ALTER TABLE fire ADD COLUMN reason TEXT",
+      "ALTER TABLE fire ADD COLUMN cancel_at INTEGER",
+      "ALTER TABLE fire ADD COLUMN cancel_tries INTEGER NOT NULL DEFAULT 0",
+      "CREATE INDEX fire_cancel ON fire (cancel_at) WHERE cancel_at IS NOT NULL",
+      "ALTER TABLE pending ADD COLUMN waits INTEGER NOT NULL DEFAULT 0 CHECK (waits IN (0, 1))",
+      "ALTER TABLE schedule ADD COLUMN overlap TEXT CHECK (overlap IN ('skip', 'queue-one', 'cancel-running'))",
+      "ALTER TABLE schedule ADD COLUMN jitter_s INTEGER",
+      "ALTER TABLE schedule ADD COLUMN disable_after INTEGER",
+      "ALTER TABLE schedule ADD COLUMN is_workflow INTEGER NOT NULL DEFAULT 0 CHECK (is_workflow IN (0, 1))",
+      "ALTER TABLE schedule ADD COLUMN skipped_count INTEGER NOT NULL DEFAULT 0",
+      "ALTER TABLE schedule ADD COLUMN counted_from INTEGER NOT NULL DEFAULT 0",
+      "ALTER TABLE schedule ADD COLUMN stopped TEXT",
+    ],
+  },
 ];

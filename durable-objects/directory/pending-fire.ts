@@ -2,44 +2,61 @@
  * Fires that are no task yet. A row is written in the transaction that moved the schedule on, and goes when the shard
  * has answered, or when the fire is missed: refused until the next one was due, or past what its policy makes up for.
  * Must stay true: what got no answer may have run, and its dedup key makes another try safe, so the next one's being due
- * is no reason to give it up; one on its way is not missed before its call has ended; `fires` counts a row once.
+ * is no reason to give it up; one on its way is not missed before its call has ended; `fires` counts a row once. What
+ * waits for the end of an earlier fire is not given up while that lasts.
  */
-import type { QueueName, TaskId } from "../../core/ids.ts";
+import type { QueueName, RunId, TaskId } from "../../core/ids.ts";
 import { retryDelay } from "../../core/retry.ts";
 import { GRACE_MS, MAX_CAUGHT_UP, type MissedPolicy } from "../../core/schedule.ts";
 import { iso } from "../../core/task.ts";
-import { forgetMade, noteMade } from "./fires.ts";
+import { forgetMade, markToCancel, newestFire, noteMade, noteNone, openFires } from "./fires.ts";
 import { noteEvent } from "./note-event.ts";
 import type { DirectoryState } from "./state.ts";
 
 const INSERT = `INSERT INTO pending (schedule, fire_at, queue, shard, tries, try_at, until)
   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (schedule, fire_at) DO NOTHING`;
-const DUE = `SELECT schedule, fire_at AS fireAt, queue, shard, tries, until FROM pending
-  WHERE try_at <= ?1 AND until > ?1 ORDER BY try_at, fire_at LIMIT ?2`;
+const DUE = `SELECT schedule, fire_at AS fireAt, queue, shard, tries, until, waits FROM pending
+  WHERE try_at <= ?1 AND (until > ?1 OR waits = 1) ORDER BY try_at, fire_at LIMIT ?2`;
 const TRIED = "UPDATE pending SET tries = ?3, try_at = ?4 WHERE schedule = ?1 AND fire_at = ?2";
 const REFUSED = `UPDATE pending SET last_refusal = ?3
   WHERE schedule = ?1 AND fire_at = ?2 AND last_refusal IS NOT ?3`;
-const PAST = `SELECT p.schedule, p.fire_at AS fireAt, p.last_refusal AS lastRefusal,
-    iif(s.paused = 0, s.missed, NULL) AS policy,
+const PAST = `SELECT p.schedule, p.fire_at AS fireAt, p.last_refusal AS lastRefusal, p.tries,
+    iif(s.paused = 0, s.missed, NULL) AS policy, s.overlap IS NOT NULL AS isAlone,
     (SELECT count(*) FROM pending AS newer WHERE newer.schedule = p.schedule AND newer.fire_at > p.fire_at) AS newer
-  FROM pending AS p LEFT JOIN schedule AS s ON s.id = p.schedule WHERE p.until <= ?`;
+  FROM pending AS p LEFT JOIN schedule AS s ON s.id = p.schedule WHERE p.until <= ? AND p.waits = 0`;
 const EXTEND = "UPDATE pending SET until = ?3 WHERE schedule = ?1 AND fire_at = ?2";
 const END_WAITING = "UPDATE pending SET until = min(until, ?2) WHERE schedule = ?1";
-const WAITING = "SELECT schedule, fire_at AS fireAt, last_refusal AS lastRefusal FROM pending WHERE schedule = ?";
+const WAITING =
+  "SELECT schedule, fire_at AS fireAt, last_refusal AS lastRefusal, tries FROM pending WHERE schedule = ?";
 const FORGET = "DELETE FROM pending WHERE schedule = ?";
 const REMOVE = "DELETE FROM pending WHERE schedule = ? AND fire_at = ? RETURNING 1 AS one";
 const FIRED = `UPDATE schedule SET fires = fires + 1,
     last_task_id = CASE WHEN ?2 >= coalesce(last_fire_at, 0) THEN ?3 ELSE last_task_id END,
     last_fire_at = max(?2, coalesce(last_fire_at, 0))
   WHERE id = ?1`;
-const QUEUE_OF =
-  "SELECT coalesce(s.queue, r.queue, 'default') AS queue FROM schedule s LEFT JOIN route r ON r.type = s.type WHERE id = ?";
+const ASKED = "UPDATE pending SET try_at = ?3 WHERE schedule = ?1 AND fire_at = ?2";
+const WAIT = `UPDATE pending SET waits = 1, tries = 0, try_at = ?3, last_refusal = ?4
+  WHERE schedule = ?1 AND fire_at = ?2`;
+const GO = `UPDATE pending SET waits = 0, tries = 0, try_at = ?3, last_refusal = NULL,
+    until = min(coalesce((SELECT next_at FROM schedule WHERE id = ?1), ?4), ?4)
+  WHERE schedule = ?1 AND fire_at = ?2`;
+const IS_THERE = "SELECT 1 AS one FROM pending WHERE schedule = ? AND fire_at = ?";
+const EARLIER = `SELECT 1 AS one FROM pending WHERE schedule = ?1 AND fire_at < ?2 AND waits = 0 LIMIT 1`;
+const WAITS = "SELECT fire_at AS fireAt FROM pending WHERE schedule = ? AND waits = 1 ORDER BY fire_at";
+const IS_CANCELLING = "SELECT 1 AS one FROM schedule WHERE id = ? AND overlap = 'cancel-running'";
+const QUEUE_OF = `SELECT iif(is_workflow, NULL, coalesce(s.queue, r.queue, 'default')) AS queue
+  FROM schedule s LEFT JOIN route r ON r.type = s.type WHERE id = ?`;
+const SKIPPED = "UPDATE schedule SET skipped_count = skipped_count + ? WHERE id = ?";
 const MISSED = "UPDATE schedule SET missed_count = missed_count + ? WHERE id = ?";
 
 /** A dedup key lives 7 days from its first submission; a fire is not tried for longer than that less one. */
 export const DEDUP_TTL_MS = 7 * 86_400_000;
 export const TRY_FOR_MS = 6 * 86_400_000;
 /** Tried again after 2, 4, 8 … 60 s. */
+/** What waits is looked after this often: its release comes by notice, which nobody sends for a queue that was deleted. */
+const LOOK_AFTER_MS = 3_600_000;
+/** Whoever asked how an earlier fire stands was lost with the object. */
+const ASK_AGAIN_MS = 10_000;
 const BACKOFF = { maxAttempts: 100, backoff: "exponential", baseMs: 2_000, capMs: 60_000, jitter: "none" } as const;
 
 export interface PendingFire {
@@ -50,20 +67,27 @@ export interface PendingFire {
   /** This one included. */
   readonly tries: number;
   readonly until: number;
+  /** 1: for the end of an earlier one. */
+  readonly waits?: 0 | 1;
 }
-type FireName = Pick<PendingFire, "schedule" | "fireAt">;
-type WaitingFire = FireName & { readonly lastRefusal: string | null };
+export type FireName = Pick<PendingFire, "schedule" | "fireAt">;
+type WaitingFire = FireName & { readonly lastRefusal: string | null; readonly tries: number };
 /** policy: null where the schedule is paused. newer: pending fires of the schedule that come after it. */
-type PastFire = WaitingFire & { readonly policy: MissedPolicy | null; readonly newer: number };
+type PastFire = WaitingFire & {
+  readonly policy: MissedPolicy | null;
+  readonly newer: number;
+  /** 1: those that come after it heed whether it runs. */
+  readonly isAlone: 0 | 1;
+};
 
 export function fireKey(fire: FireName): string {
   return `sched:${fire.schedule}:${fire.fireAt}`;
 }
 
-/** Inside a transaction. `tries` 1: it is sent now. 0: the next alarm sends it. */
+/** Inside a transaction. `tries` 1: it is sent now. 0: the next alarm sends it, where it need not wait. */
 export function addPending(state: DirectoryState, fire: PendingFire, now: number): void {
-  const tryAt = fire.tries === 0 ? now : nextTry(fire, now);
-  state.sql.run(INSERT, fire.schedule, fire.fireAt, fire.queue, fire.shard, fire.tries, tryAt, fire.until);
+  const { schedule, fireAt, queue, shard, tries, until } = fire;
+  state.sql.run(INSERT, schedule, fireAt, queue, shard, tries, tries === 0 ? now : nextTry(fire, now), until);
 }
 
 /** Those to be tried now, the longest due first; none is marked yet. */
@@ -80,11 +104,82 @@ function nextTry(fire: PendingFire, now: number): number {
   return now + retryDelay(BACKOFF, fire.tries, 0);
 }
 
-/** The shard has it. Counted once, however often it was told. Inside a transaction. */
-export function settleFired(state: DirectoryState, fire: FireName, task: TaskId): void {
+/** Whether nothing was sent of it yet, so that it may be left out still. */
+export function isUnsent(fire: PendingFire): boolean {
+  return fire.tries === 1;
+}
+
+/** Whether an earlier fire of its schedule may run, or is about to. */
+export function isInTheWay(state: DirectoryState, { schedule, fireAt }: FireName): boolean {
+  return openFires(state, schedule, fireAt).length > 0 || state.sql.all(EARLIER, schedule, fireAt).length > 0;
+}
+
+/** Shards are asked how those before it stand; should that be lost, again. Inside a transaction. */
+export function markAsked(state: DirectoryState, { schedule, fireAt }: FireName, now: number): void {
+  state.sql.run(ASKED, schedule, fireAt, now + ASK_AGAIN_MS);
+}
+
+export function isPending(state: DirectoryState, { schedule, fireAt }: FireName): boolean {
+  return state.sql.all(IS_THERE, schedule, fireAt).length > 0;
+}
+
+/** It is sent by the next alarm, and takes the place of any that waits. Inside a transaction. */
+export function goOn(state: DirectoryState, fire: FireName): void {
+  const now = state.ports.now();
+  leaveOutWaiting(state, fire);
+  state.sql.run(GO, fire.schedule, fire.fireAt, now, now + TRY_FOR_MS);
+}
+
+/** It waits for the earlier one's end, in the place of any that waits. Inside a transaction. */
+export function waitFor(state: DirectoryState, fire: FireName): void {
+  const [later] = state.sql.all<{ fireAt: number }>(WAITS, fire.schedule).filter(({ fireAt }) => fireAt > fire.fireAt);
+  if (later) {
+    leaveOut(state, fire, `the fire of ${iso(later.fireAt)} took its place`);
+    return;
+  }
+  leaveOutWaiting(state, fire);
+  const now = state.ports.now();
+  state.sql.run(WAIT, fire.schedule, fire.fireAt, now + LOOK_AFTER_MS, "waits for an earlier fire's end");
+}
+
+/** Something of the schedule has ended: what waits goes, if nothing else is in its way. Inside a transaction. */
+export function releaseWaiting(state: DirectoryState, schedule: string): void {
+  const [first] = state.sql.all<{ fireAt: number }>(WAITS, schedule);
+  if (first && !isInTheWay(state, { schedule, fireAt: first.fireAt })) goOn(state, { schedule, ...first });
+}
+
+/** Its overlap policy is another: what waits is decided anew. Inside a transaction. */
+export function decideAnew(state: DirectoryState, schedule: string): void {
+  for (const { fireAt } of state.sql.all<{ fireAt: number }>(WAITS, schedule)) goOn(state, { schedule, fireAt });
+}
+
+function leaveOutWaiting(state: DirectoryState, { schedule, fireAt }: FireName): void {
+  for (const older of state.sql.all<{ fireAt: number }>(WAITS, schedule))
+    if (older.fireAt < fireAt)
+      leaveOut(state, { schedule, fireAt: older.fireAt }, `the fire of ${iso(fireAt)} took its place`);
+}
+
+/** For one that has not ended. Inside a transaction. */
+export function leaveOut(state: DirectoryState, fire: FireName, reason: string): void {
+  if (remove(state, fire)) countSkipped(state, fire, 1, reason);
+}
+
+/** Fires that never were pending; `fire` is the latest of them. Inside a transaction. */
+export function countSkipped(state: DirectoryState, fire: FireName, count: number, reason: string): void {
+  state.sql.run(SKIPPED, count, fire.schedule);
+  noteNone(state, fire.schedule, fire.fireAt, { status: "SKIPPED", count, reason });
+}
+
+/** Its task is there, or its run. Counted once, however often it was told. Inside a transaction. */
+export function settleFired(state: DirectoryState, fire: FireName, made: TaskId | RunId): void {
+  const { schedule, fireAt } = fire;
   if (!remove(state, fire)) return;
-  state.sql.run(FIRED, fire.schedule, fire.fireAt, task);
-  noteMade(state, fire.schedule, fire.fireAt, task);
+  state.sql.run(FIRED, schedule, fireAt, made);
+  noteMade(state, schedule, fireAt, made);
+  // It was heard of only after a later one had begun, which was to cancel it.
+  const newest = newestFire(state, schedule);
+  if (newest !== null && newest > fireAt && state.sql.all(IS_CANCELLING, schedule).length > 0)
+    markToCancel(state, schedule, newest);
 }
 
 /** The shard refused it: it stays, unless it is past or would be refused for ever. Inside a transaction. */
@@ -108,10 +203,14 @@ export function missPastFires(state: DirectoryState, now: number): void {
   }
 }
 
-/** How long a fire that no shard has answered is tried: `all` is made up for, the others are on time for a minute. */
-function untilUnanswered({ policy, newer, fireAt }: PastFire): number {
+/**
+ * How long a fire that no shard has answered is tried: `all` is made up for, the others are on time for a minute. Where
+ * it may run and others must not run beside it, until there is an answer.
+ */
+function untilUnanswered({ policy, newer, fireAt, isAlone, tries }: PastFire): number {
   if (policy === null) return 0;
-  return policy === "all" && newer < MAX_CAUGHT_UP ? fireAt + TRY_FOR_MS : fireAt + GRACE_MS;
+  const isMadeUpFor = policy === "all" && newer < MAX_CAUGHT_UP;
+  return isMadeUpFor || (isAlone === 1 && tries > 0) ? fireAt + TRY_FOR_MS : fireAt + GRACE_MS;
 }
 
 /** The schedule is paused: what waits is missed, and so is what is on its way if it is refused. Inside a transaction. */
@@ -127,17 +226,28 @@ export function forgetFires(state: DirectoryState, schedule: string): void {
   forgetMade(state, schedule);
 }
 
-/** Counts fires that never were pending. Inside a transaction. */
-export function countMissed(state: DirectoryState, schedule: string, count: number, why: string): void {
+/** Counts fires that never were pending; `fire` is the latest of them. Inside a transaction. */
+export function countMissed(state: DirectoryState, fire: FireName, count: number, why: string): void {
+  const { schedule, fireAt } = fire;
   state.sql.run(MISSED, count, schedule);
+  noteNone(state, schedule, fireAt, { status: "MISSED", count, reason: why });
+  tellMissed(state, schedule, why);
+}
+
+function tellMissed(state: DirectoryState, schedule: string, why: string): void {
   const [row] = state.sql.all<{ queue: QueueName | null }>(QUEUE_OF, schedule);
   noteEvent(state, "fire-missed", `${schedule}: ${why}`, row?.queue ?? null);
 }
 
 function miss(state: DirectoryState, fire: WaitingFire): void {
   if (!remove(state, fire)) return;
-  const why = fire.lastRefusal ?? "no shard answered, so it may have run";
-  countMissed(state, fire.schedule, 1, `the fire of ${iso(fire.fireAt)} was given up: ${why}`);
+  const { schedule, fireAt, lastRefusal, tries } = fire;
+  const silent = tries === 0 ? "it was not sent in time" : "no answer came, so it may have run";
+  const reason = lastRefusal ?? silent;
+  state.sql.run(MISSED, 1, schedule);
+  noteNone(state, schedule, fireAt, { status: "MISSED", count: 1, reason });
+  tellMissed(state, schedule, `the fire of ${iso(fireAt)} was given up: ${reason}`);
+  releaseWaiting(state, schedule);
 }
 
 /** false: it was gone already. */

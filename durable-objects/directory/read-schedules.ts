@@ -2,11 +2,19 @@
 import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
 import { previewFires } from "../../core/schedule.ts";
 import type { Answer } from "../../core/schema/answer.ts";
-import type { ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
+import type { FireRecord, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
 import { read } from "./perform.ts";
 import { unknownSchedule } from "./save-schedule.ts";
 import { findSchedule, readSchedule, ruleOf, scheduleIds } from "./schedule-row.ts";
 import { type DirectoryState, done } from "./state.ts";
+
+// What is no task yet stands in `pending`; an end that was told first stands in both for a moment.
+const FIRES = `SELECT fire_at AS fireAt, coalesce(status, 'FIRED') AS status, fired_at AS firedAt,
+    nullif(made, '') AS made, ended_at AS endedAt, code, count, reason
+    FROM fire WHERE schedule = ?1 AND fire_at < ?2
+  UNION ALL SELECT fire_at, 'PENDING', NULL, NULL, NULL, NULL, 1, last_refusal
+    FROM pending WHERE schedule = ?1 AND fire_at < ?2
+  ORDER BY 1 DESC LIMIT ?3`;
 
 const MAX_PAGE = 100;
 const MAX_PREVIEW = 100;
@@ -53,5 +61,19 @@ export async function previewSchedule(
     if (!row) return unknownSchedule(request.id);
     const count = Math.min(MAX_PREVIEW, Math.max(1, request.count));
     return done({ fires: previewFires(ruleOf(row), state.ports.now(), count) });
+  });
+}
+
+export async function listFires(
+  state: DirectoryState,
+  request: { readonly id: string; readonly before: number | null; readonly limit: number },
+): Promise<Answer<{ readonly fires: readonly FireRecord[]; readonly next: number | null }>> {
+  return read(state, unknownSchedule(request.id), () => {
+    if (!findSchedule(state, request.id)) return unknownSchedule(request.id);
+    const limit = Math.min(MAX_PAGE, Math.max(1, request.limit));
+    const before = request.before ?? Number.MAX_SAFE_INTEGER;
+    const rows = state.sql.all<FireRecord>(FIRES, request.id, before, limit + 1);
+    const fires = rows.slice(0, limit);
+    return done({ fires, next: rows.length > limit ? (fires.at(-1)?.fireAt ?? null) : null });
   });
 }

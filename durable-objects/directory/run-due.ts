@@ -6,6 +6,8 @@
  */
 import { describeThrown } from "../../core/log.ts";
 import { arm } from "./arm.ts";
+import { cancelFires } from "./cancel-fires.ts";
+import { decideOverlaps } from "./decide-overlap.ts";
 import { forgetHistory } from "./forget-history.ts";
 import { sendSettings } from "./push-settings.ts";
 import { registerAtRoot } from "./register-tenant.ts";
@@ -41,6 +43,8 @@ export function runDue(state: DirectoryState): void {
 async function send(state: DirectoryState, due: DueWork): Promise<void> {
   await Promise.all([
     submitFires(state, due.fires),
+    decideOverlaps(state, due.overlaps),
+    cancelFires(state, due.cancels),
     sendSettings(state, due.pushes),
     scaleQueues(state, due.looks),
     workJobs(state, due.portions),

@@ -1,11 +1,12 @@
 /**
- * One task more of a schedule, at once: paused or not, and its next fire stays. Under a caller's key it is one, however
+ * One task (or run) more of a schedule, at once: paused or not, and its next fire stays. Under a caller's key it is one, however
  * often it is asked for.
  */
 import { noSuchQueue } from "../../core/errors.ts";
-import { DEFAULT_QUEUE, type TaskId, taskId } from "../../core/ids.ts";
+import { DEFAULT_QUEUE, type RunId, type TaskId, taskId } from "../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
+import { startRun } from "./fire-runs.ts";
 import { DEDUP_TTL_MS } from "./pending-fire.ts";
 import { read, write } from "./perform.ts";
 import { unknownSchedule } from "./save-schedule.ts";
@@ -21,10 +22,14 @@ const ANSWER_WITHIN_MS = 1_000;
 export async function runSchedule(
   state: DirectoryState,
   request: { readonly id: string; readonly key?: string },
-): Promise<Answer<{ readonly taskId: TaskId; readonly replayed?: true }>> {
+): Promise<Answer<{ readonly taskId: TaskId | RunId; readonly replayed?: true }>> {
   const { id, key } = request;
-  const known = read(state, unknownSchedule(id), () => (findSchedule(state, id) ? done({}) : unknownSchedule(id)));
+  const known = read(state, unknownSchedule(id), () => {
+    const row = findSchedule(state, id);
+    return row ? done({ workflow: row.is_workflow === 1 ? payloadOf(state, id) : null }) : unknownSchedule(id);
+  });
   if (!known.ok) return known;
+  if (known.workflow !== null) return await runWorkflow(state, known.workflow, request);
   const planned = write(state, () => {
     const row = findSchedule(state, id);
     if (!row) return unknownSchedule(id);
@@ -52,6 +57,18 @@ export async function runSchedule(
   return refuse(refused?.code ?? "internal", refused?.detail ?? "the shard gave no reason");
 }
 
+async function runWorkflow(
+  state: DirectoryState,
+  workflow: string,
+  { id, key }: { readonly id: string; readonly key?: string },
+): Promise<Answer<{ readonly taskId: RunId; readonly replayed?: true }>> {
+  const name = key === undefined ? `run ${state.ports.uuid()}` : `run ${id} ${key}`;
+  const first = await startRun(state, workflow, name);
+  const answer = !first.ok && first.code === "unavailable" ? await startRun(state, workflow, name) : first;
+  if (answer.ok) return done({ taskId: answer.run, ...(first.ok && answer.replayed && { replayed: true as const }) });
+  return answer.code === "unavailable" && key === undefined ? unknownOutcome(answer) : answer;
+}
+
 function unknownOutcome({ detail }: Refusal): Refusal {
-  return refuse("outcome-unknown", `the task may have been accepted: ${detail}`);
+  return refuse("outcome-unknown", `it may have been accepted: ${detail}`);
 }

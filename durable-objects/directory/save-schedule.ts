@@ -6,17 +6,18 @@ import { anchorOf, type FireRule, firstFire, nextFire } from "../../core/schedul
 import type { Answer, Keyed, Refusal, Replayed } from "../../core/schema/answer.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
 import { definitionFault, invalid } from "./check-definition.ts";
-import { endWaitingFires } from "./pending-fire.ts";
+import { decideAnew, endWaitingFires } from "./pending-fire.ts";
 import { write } from "./perform.ts";
 import {
+  definitionOf,
   findSchedule,
   insertSchedule,
+  jitterOf,
   payloadOf,
   readSchedule,
   ruleOf,
   type ScheduleClock,
   type ScheduleRow,
-  toRecord,
   updateSchedule,
 } from "./schedule-row.ts";
 import { type DirectoryState, done, refuse } from "./state.ts";
@@ -53,7 +54,7 @@ export async function patchSchedule(
   return write(state, () => {
     const found = findSchedule(state, request.id);
     if (!found) return unknownSchedule(request.id);
-    const definition = { ...definitionOf(state, found), ...request.patch };
+    const definition = { ...definitionOf(found, payloadOf(state, found.id)), ...request.patch };
     return change(state, found, definition, request.paused);
   });
 }
@@ -81,7 +82,7 @@ type Saved = Answer<{ readonly schedule: ScheduleRecord }>;
 function make(state: DirectoryState, id: string, definition: ScheduleDefinition, paused: boolean): Saved {
   const fault = definitionFault(state, definition);
   if (fault) return fault;
-  const clock = beginClock(definition, paused, state.ports.now());
+  const clock = beginClock(id, definition, paused, state.ports.now());
   if (!("anchor" in clock)) return clock;
   insertSchedule(state, id, definition, clock);
   return saved(state, id);
@@ -94,21 +95,29 @@ function change(
   told: ScheduleDefinition | null,
   pausedNow: boolean | null,
 ): Saved {
-  const to = told ?? definitionOf(state, found);
+  const to = told ?? definitionOf(found, payloadOf(state, found.id));
   const fault = told || pausedNow === false ? definitionFault(state, to) : null;
   if (fault) return fault;
   const paused = pausedNow ?? found.paused === 1;
-  const clock = sameTiming(found, to) ? goOn(state, found, paused) : beginClock(to, paused, state.ports.now());
+  const clock = sameTiming(found, to)
+    ? goOn(state, found, paused)
+    : beginClock(found.id, to, paused, state.ports.now());
   if (!("anchor" in clock)) return clock;
   if (paused && found.paused === 0) endWaitingFires(state, found.id);
   updateSchedule(state, found.id, to, clock);
+  if ((found.overlap ?? "allow") !== (to.overlap ?? "allow")) decideAnew(state, found.id);
   return saved(state, found.id);
 }
 
 /** The clock of new timing; refused where it would never fire. */
-function beginClock(definition: ScheduleDefinition, paused: boolean, now: number): ScheduleClock | Refusal {
-  const { timing, startAt, endAt } = definition;
-  const rule: FireRule = { timing, startAt, endAt, anchor: anchorOf(timing, startAt, now) };
+function beginClock(
+  id: string,
+  { timing, startAt, endAt, jitterSeconds }: ScheduleDefinition,
+  paused: boolean,
+  now: number,
+): ScheduleClock | Refusal {
+  const anchor = anchorOf(timing, startAt, now);
+  const rule: FireRule = { timing, startAt, endAt, anchor, ...jitterOf(id, jitterSeconds) };
   const first = firstFire(rule, now);
   const pointers = { cron: "/cron", every: "/everySeconds", at: "/at" } as const;
   if (first === null) return invalid(endAt === null ? pointers[timing.kind] : "/endAt", "it would never fire");
@@ -129,11 +138,12 @@ function finished({ id }: ScheduleRow): Refusal {
 }
 
 function sameTiming(found: ScheduleRow, to: ScheduleDefinition): boolean {
-  return found.timing === JSON.stringify(to.timing) && found.start_at === to.startAt && found.end_at === to.endAt;
-}
-
-function definitionOf(state: DirectoryState, row: ScheduleRow): ScheduleDefinition {
-  return toRecord(row, payloadOf(state, row.id));
+  return (
+    found.timing === JSON.stringify(to.timing) &&
+    found.start_at === to.startAt &&
+    found.end_at === to.endAt &&
+    found.jitter_s === (to.jitterSeconds ?? null)
+  );
 }
 
 function saved(state: DirectoryState, id: string): Saved {

@@ -1,24 +1,50 @@
 /** A schedule as SQL keeps it, and as the record that travels. */
-import type { QueueName, TaskId } from "../../core/ids.ts";
+import type { QueueName, RunId, TaskId } from "../../core/ids.ts";
+import type { OverlapPolicy } from "../../core/overlap.ts";
 import type { FireRule, MissedPolicy, Timing } from "../../core/schedule.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
+import { howItWent } from "./fires.ts";
 import type { DirectoryState } from "./state.ts";
 
-const COLUMNS = `id, type, version, options, priority, queue, timing, missed, anchor, start_at, end_at, paused, next_at,
-  limit_key, fairness_key, ttl_ms, last_fire_at, last_task_id, fires, missed_count, created_at, updated_at`;
+/** What is told of a schedule, or worked out of that, in the order of `values`. */
+const TOLD = [
+  "type",
+  "version",
+  "options",
+  "priority",
+  "queue",
+  "timing",
+  "missed",
+  "anchor",
+  "start_at",
+  "end_at",
+  "paused",
+  "next_at",
+  "limit_key",
+  "fairness_key",
+  "ttl_ms",
+  "overlap",
+  "jitter_s",
+  "disable_after",
+  "is_workflow",
+] as const;
+const COLUMNS = `id, ${TOLD.join(", ")}, last_fire_at, last_task_id, fires, missed_count, skipped_count, counted_from,
+  stopped, created_at, updated_at`;
+const place = (column: (typeof TOLD)[number]) => `?${TOLD.indexOf(column) + 2}`;
+const NOW = `?${TOLD.length + 2}`;
+const NEW_PAYLOAD = `?${TOLD.length + 3}`;
 const FIND = `SELECT ${COLUMNS} FROM schedule WHERE id = ?`;
 const DUE = `SELECT ${COLUMNS} FROM schedule WHERE next_at <= ? ORDER BY next_at LIMIT ?`;
 const AFTER = "SELECT id FROM schedule WHERE id > ? ORDER BY id LIMIT ?";
 const PAYLOAD = "SELECT payload FROM schedule_payload WHERE schedule = ?";
-const INSERT = `INSERT INTO schedule (${COLUMNS})
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, NULL, NULL, 0, 0, ?17, ?17)`;
-const UPDATE = `UPDATE schedule SET type = ?2, version = ?3, options = ?4, priority = ?5, queue = ?6, timing = ?7,
-  missed = ?8, anchor = ?9, start_at = ?10, end_at = ?11, paused = ?12, next_at = ?13,
-  limit_key = ?14, fairness_key = ?15, ttl_ms = ?16, updated_at = ?17
-  WHERE id = ?1 AND (type <> ?2 OR version <> ?3 OR options IS NOT ?4 OR priority <> ?5 OR queue IS NOT ?6 OR timing <> ?7
-    OR missed <> ?8 OR anchor <> ?9 OR start_at IS NOT ?10 OR end_at IS NOT ?11 OR paused <> ?12 OR next_at IS NOT ?13
-    OR limit_key IS NOT ?14 OR fairness_key IS NOT ?15 OR ttl_ms IS NOT ?16
-    OR EXISTS (SELECT 1 FROM schedule_payload WHERE schedule = ?1 AND payload <> ?18))`;
+const INSERT = `INSERT INTO schedule (id, ${TOLD.join(", ")}, created_at, updated_at)
+  VALUES (?1, ${TOLD.map(place).join(", ")}, ${NOW}, ${NOW})`;
+// Who resumes it begins to count its failures anew.
+const UPDATE = `UPDATE schedule SET ${TOLD.map((column) => `${column} = ${place(column)}`).join(", ")},
+    counted_from = iif(paused = 1 AND ${place("paused")} = 0, ${NOW}, counted_from),
+    stopped = iif(${place("paused")} = 0, NULL, stopped), updated_at = ${NOW}
+  WHERE id = ?1 AND (${TOLD.map((column) => `${column} IS NOT ${place(column)}`).join(" OR ")}
+    OR EXISTS (SELECT 1 FROM schedule_payload WHERE schedule = ?1 AND payload <> ${NEW_PAYLOAD}))`;
 const SAVE_PAYLOAD = `INSERT INTO schedule_payload (schedule, payload) VALUES (?1, ?2)
   ON CONFLICT (schedule) DO UPDATE SET payload = ?2 WHERE payload <> ?2`;
 
@@ -42,9 +68,19 @@ export interface ScheduleRow {
   readonly fairness_key: string | null;
   readonly ttl_ms: number | null;
   readonly last_fire_at: number | null;
-  readonly last_task_id: TaskId | null;
+  /** null: `allow`. */
+  readonly overlap: Exclude<OverlapPolicy, "allow"> | null;
+  readonly jitter_s: number | null;
+  readonly disable_after: number | null;
+  /** Its payload is a workflow. */
+  readonly is_workflow: 0 | 1;
+  /** A task, or a run. */
+  readonly last_task_id: TaskId | RunId | null;
   readonly fires: number;
   readonly missed_count: number;
+  readonly skipped_count: number;
+  readonly counted_from: number;
+  readonly stopped: string | null;
   readonly created_at: number;
   readonly updated_at: number;
 }
@@ -76,7 +112,12 @@ export function payloadOf(state: DirectoryState, id: string): string {
 }
 
 export function ruleOf(row: ScheduleRow): FireRule {
-  return { timing: timingOf(row), anchor: row.anchor, startAt: row.start_at, endAt: row.end_at };
+  const { id, anchor, start_at: startAt, end_at: endAt } = row;
+  return { timing: timingOf(row), anchor, startAt, endAt, ...jitterOf(id, row.jitter_s) };
+}
+
+export function jitterOf(schedule: string, seconds: number | null | undefined): Pick<FireRule, "jitter"> {
+  return seconds ? { jitter: { ms: seconds * 1_000, schedule } } : {};
 }
 
 export function timingOf(row: ScheduleRow): Timing {
@@ -123,21 +164,40 @@ function columns(id: string, told: ScheduleDefinition, clock: ScheduleClock): (s
     told.limitKey ?? null,
     told.fairnessKey ?? null,
     told.ttlMs ?? null,
+    told.overlap === "allow" ? null : (told.overlap ?? null),
+    told.jitterSeconds ?? null,
+    told.disableAfter ?? null,
+    told.isWorkflow ? 1 : 0,
   ];
 }
 
 /** The whole schedule; null: there is none of that id. */
 export function readSchedule(state: DirectoryState, id: string): ScheduleRecord | null {
   const row = findSchedule(state, id);
-  return row && toRecord(row, payloadOf(state, id));
+  if (!row) return null;
+  return {
+    ...definitionOf(row, payloadOf(state, id)),
+    id,
+    paused: row.paused === 1,
+    stopped: row.stopped,
+    nextAt: row.next_at,
+    lastFireAt: row.last_fire_at,
+    lastTaskId: row.last_task_id,
+    ...howItWent(state, row),
+    fires: row.fires,
+    missedCount: row.missed_count,
+    skippedCount: row.skipped_count,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
 }
 
-export function toRecord(row: ScheduleRow, payload: string): ScheduleRecord {
+export function definitionOf(row: ScheduleRow, payload: string): ScheduleDefinition {
   return {
-    id: row.id,
     type: row.type,
     version: row.version,
     payload,
+    ...(row.is_workflow === 1 && { isWorkflow: true as const }),
     options: row.options,
     priority: row.priority,
     limitKey: row.limit_key,
@@ -148,13 +208,8 @@ export function toRecord(row: ScheduleRow, payload: string): ScheduleRecord {
     missed: row.missed,
     startAt: row.start_at,
     endAt: row.end_at,
-    paused: row.paused === 1,
-    nextAt: row.next_at,
-    lastFireAt: row.last_fire_at,
-    lastTaskId: row.last_task_id,
-    fires: row.fires,
-    missedCount: row.missed_count,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
+    overlap: row.overlap ?? "allow",
+    jitterSeconds: row.jitter_s,
+    disableAfter: row.disable_after,
   };
 }

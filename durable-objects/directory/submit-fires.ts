@@ -9,6 +9,7 @@ import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { callWithin } from "../stubs.ts";
+import { submitRuns } from "./fire-runs.ts";
 import { fireKey, settleFired, settleRefused, settleUnanswered } from "./pending-fire.ts";
 import { write } from "./perform.ts";
 import { addressOf, findQueue } from "./queue-entry.ts";
@@ -18,14 +19,22 @@ import type { OutgoingFire } from "./take-due.ts";
 /** Below the first retry (2 s), so that a fire is seldom on its way twice. */
 const ANSWER_WITHIN_MS = 1_500;
 
+type TaskFire = Extract<OutgoingFire, { task: NewTask }>;
+
 export async function submitFires(state: DirectoryState, fires: readonly OutgoingFire[]): Promise<void> {
-  const byShard = Map.groupBy(fires, ({ queue, shard }) => `${queue}:${shard}`);
-  await Promise.all([...byShard.values()].map((group) => submitGroup(state, group)));
+  const tasks = fires.filter((fire) => "task" in fire);
+  const byShard = Map.groupBy(tasks, ({ queue, shard }) => `${queue}:${shard}`);
+  const groups = [...byShard.values()].map((group) => submitGroup(state, group));
+  const runs = submitRuns(
+    state,
+    fires.filter((fire) => "workflow" in fire),
+  );
+  await Promise.all([...groups, runs]);
 }
 
 /** All of one shard. */
-async function submitGroup(state: DirectoryState, group: readonly OutgoingFire[]): Promise<void> {
-  const [{ queue, shard }] = group as readonly [OutgoingFire, ...OutgoingFire[]];
+async function submitGroup(state: DirectoryState, group: readonly TaskFire[]): Promise<void> {
+  const [{ queue, shard }] = group as readonly [TaskFire, ...TaskFire[]];
   for (const fire of group) state.inFlight.add(fireKey(fire));
   const tasks = group.map((fire) => fire.task);
   const answer = await submitTo(state, queue, shard, tasks, ANSWER_WITHIN_MS);
@@ -36,7 +45,7 @@ async function submitGroup(state: DirectoryState, group: readonly OutgoingFire[]
   });
 }
 
-function settle(state: DirectoryState, fire: OutgoingFire, index: number, answer: SubmitAnswer): void {
+function settle(state: DirectoryState, fire: TaskFire, index: number, answer: SubmitAnswer): void {
   const seq = answer.ok ? (answer.seqs[index] ?? null) : null;
   if (seq !== null) {
     settleFired(state, fire, taskId(fire, seq));

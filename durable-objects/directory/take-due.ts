@@ -10,23 +10,33 @@ import { countOf } from "../../core/count-of.ts";
 import { noSuchQueue } from "../../core/errors.ts";
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import { optionsText } from "../../core/make-task.ts";
+import { planOverlap } from "../../core/overlap.ts";
 import { placementKey, placeTask } from "../../core/placement.ts";
 import { chooseFires, dueFires, MAX_COUNTED } from "../../core/schedule.ts";
 import type { NewTask, TaskOptions } from "../../core/schema/rpc.ts";
+import { iso } from "../../core/task.ts";
+import { takeDueCancels } from "./cancel-fires.ts";
+import { stopSchedule } from "./end-fires.ts";
 import { findRoute } from "./find-route.ts";
+import { markToCancel, type OpenFire } from "./fires.ts";
 import { takeDueGone } from "./forget-history.ts";
-import { noteEvent } from "./note-event.ts";
 import {
   addPending,
   countMissed,
+  countSkipped,
   DEDUP_TTL_MS,
   duePending,
+  type FireName,
   fireKey,
   forgetFires,
+  isInTheWay,
+  isUnsent,
+  markAsked,
   markTried,
   missPastFires,
   type PendingFire,
   TRY_FOR_MS,
+  waitFor,
 } from "./pending-fire.ts";
 import { type Push, takeDuePushes } from "./push-settings.ts";
 import { findOrMakeQueue } from "./queue-entry.ts";
@@ -38,17 +48,19 @@ import { type DuePortion, takeDuePortions } from "./work-jobs.ts";
 import { forgetRequestKeys } from "./write-once.ts";
 
 const MOVE_ON = "UPDATE schedule SET next_at = ? WHERE id = ?";
-const STOP = "UPDATE schedule SET next_at = NULL, paused = 1 WHERE id = ?";
 
 export const MAX_FIRES = 100;
 const MAX_SCHEDULES = 100;
 
-export interface OutgoingFire extends PendingFire {
-  readonly task: NewTask;
-}
+/** Its task, or the workflow that its run is made of (JSON text). */
+export type OutgoingFire = PendingFire & ({ readonly task: NewTask } | { readonly workflow: string });
 
 export interface DueWork {
   readonly fires: readonly OutgoingFire[];
+  /** Fires that may overlap with one that runs. */
+  readonly overlaps: readonly FireName[];
+  /** What runs and is to be cancelled. */
+  readonly cancels: readonly OpenFire[];
   readonly pushes: readonly Push[];
   /** Queues whose load is to be looked at. */
   readonly looks: readonly QueueName[];
@@ -67,7 +79,11 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
   for (const fire of duePending(state, now, MAX_FIRES)) {
     const row = findSchedule(state, fire.schedule);
     if (!row) forgetFires(state, fire.schedule);
-    else if (fires.add(row, fire)) markTried(state, fire, now);
+    else if (fires.isFull) break;
+    else if (mustAsk(state, row, fire)) {
+      fires.overlaps.push(fire);
+      markAsked(state, fire, now);
+    } else if (fires.add(row, fire)) markTried(state, fire, now);
   }
   let walked = 0;
   for (const row of dueSchedules(state, now, MAX_SCHEDULES)) {
@@ -77,6 +93,8 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
   }
   return {
     fires: fires.list,
+    overlaps: fires.overlaps,
+    cancels: takeDueCancels(state, now),
     pushes: takeDuePushes(state, now),
     looks: takeDueLooks(state, now),
     portions: takeDuePortions(state, now),
@@ -85,45 +103,82 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
   };
 }
 
+/**
+ * Whether it is to be found out first what an earlier fire is doing; what an earlier one does that is to be cancelled is
+ * no matter, it is marked for that.
+ */
+function mustAsk(state: DirectoryState, row: ScheduleRow, fire: PendingFire): boolean {
+  if (row.overlap === null || !isUnsent(fire)) return false;
+  if (row.overlap === "cancel-running") {
+    markToCancel(state, row.id, fire.fireAt);
+    return false;
+  }
+  return fire.waits === 1 || isInTheWay(state, fire);
+}
+
 /** Gives back how many fires it walked over. */
 function moveOn(state: DirectoryState, row: ScheduleRow, fires: Outgoing, now: number): number {
   try {
     const due = dueFires(ruleOf(row), row.next_at ?? now, now);
     const chosen = chooseFires(row.missed, due, now);
     state.sql.run(MOVE_ON, due.next, row.id);
+    const latest = { schedule: row.id, fireAt: due.latest[due.latest.length - chosen.fires.length - 1] ?? now };
     if (chosen.missed > 0) {
       const atLeast = due.exact ? "" : "at least ";
-      countMissed(
-        state,
-        row.id,
-        chosen.missed,
-        `${atLeast}${countOf(chosen.missed, "fire was", "fires were")} missed (policy ${row.missed})`,
-      );
+      const what = countOf(chosen.missed, "fire was", "fires were");
+      countMissed(state, latest, chosen.missed, `${atLeast}${what} missed (policy ${row.missed})`);
     }
-    const target = targetOf(state, row);
-    if (!target && chosen.fires.length > 0)
-      countMissed(state, row.id, chosen.fires.length, noSuchQueue(row.queue ?? DEFAULT_QUEUE));
-    if (!target) return due.count;
-    const until = Math.min(due.next ?? Number.POSITIVE_INFINITY, now + TRY_FOR_MS);
-    for (const fireAt of chosen.fires) {
-      const fire: PendingFire = { schedule: row.id, fireAt, ...target, tries: 1, until };
-      addPending(state, fires.add(row, fire) ? fire : { ...fire, tries: 0 }, now);
-    }
+    fireAll(state, row, chosen.fires, fires, { now, next: due.next });
     return due.count;
   } catch (error) {
-    state.sql.run(STOP, row.id);
-    noteEvent(
-      state,
-      "schedule-stopped",
-      `${row.id} is paused: ${error instanceof Error ? error.message : String(error)}`,
-      row.queue,
-    );
+    stopSchedule(state, row.id, error instanceof Error ? error.message : String(error));
     return 0;
   }
 }
 
+/** Writes down the fires that are due, and sends as many as there is room for. */
+function fireAll(
+  state: DirectoryState,
+  row: ScheduleRow,
+  chosen: readonly number[],
+  fires: Outgoing,
+  { now, next }: { readonly now: number; readonly next: number | null },
+): void {
+  const last = chosen.at(-1);
+  if (last === undefined) return;
+  const target = targetOf(state, row);
+  if (!target) {
+    const why = noSuchQueue(row.queue ?? DEFAULT_QUEUE);
+    countMissed(state, { schedule: row.id, fireAt: last }, chosen.length, why);
+    return;
+  }
+  const { go, waits, skipped } = planOverlap(row.overlap ?? "allow", chosen);
+  const leftOut = skipped.at(-1);
+  if (leftOut !== undefined)
+    countSkipped(
+      state,
+      { schedule: row.id, fireAt: leftOut },
+      skipped.length,
+      `due at once with others, at ${iso(now)}`,
+    );
+  const until = Math.min(next ?? Number.POSITIVE_INFINITY, now + TRY_FOR_MS);
+  for (const fireAt of go) {
+    const fire: PendingFire = { schedule: row.id, fireAt, ...target, tries: 1, until };
+    if (row.overlap !== null && mustAsk(state, row, fire)) {
+      addPending(state, { ...fire, tries: 0 }, now);
+      fires.overlaps.push(fire);
+      markAsked(state, fire, now);
+    } else addPending(state, fires.add(row, fire) ? fire : { ...fire, tries: 0 }, now);
+  }
+  if (waits === null) return;
+  addPending(state, { schedule: row.id, fireAt: waits, ...target, tries: 0, until }, now);
+  waitFor(state, { schedule: row.id, fireAt: waits });
+}
+
 /** Where a schedule's fires go now: all of them to one shard, that of its limitKey where it has one. */
 export function targetOf(state: DirectoryState, row: ScheduleRow): Pick<PendingFire, "queue" | "shard"> | null {
+  // A run is an object of its own, and its nodes have queues of theirs.
+  if (row.is_workflow === 1) return { queue: "" as QueueName, shard: 0 };
   const queue = row.queue ?? findRoute(state, row.type)?.queue ?? DEFAULT_QUEUE;
   const entry = findOrMakeQueue(state, queue);
   const key = placementKey({ schedule: row.id, ...(row.limit_key !== null && { limitKey: row.limit_key }) });
@@ -156,9 +211,10 @@ export function taskOf(row: ScheduleRow, payload: string, { dedupKey, fireAt }: 
   };
 }
 
-/** What one alarm sends, within its bounds. */
+/** What one alarm sends, or asks about, within its bounds. */
 class Outgoing {
   readonly list: OutgoingFire[] = [];
+  readonly overlaps: FireName[] = [];
   readonly #state: DirectoryState;
   readonly #payloads = new Map<string, string>();
   #bytes = 0;
@@ -168,7 +224,7 @@ class Outgoing {
   }
 
   get isFull(): boolean {
-    return this.list.length >= MAX_FIRES || this.#bytes >= MAX_ANSWER_BYTES;
+    return this.list.length + this.overlaps.length >= MAX_FIRES || this.#bytes >= MAX_ANSWER_BYTES;
   }
 
   /** false: it has no room any more. */
@@ -176,10 +232,12 @@ class Outgoing {
     if (this.isFull) return false;
     const payload = this.#payload(row.id);
     this.#bytes += utf8Bytes(payload);
-    this.list.push({
-      ...fire,
-      task: taskOf(row, payload, { dedupKey: fireKey(fire), fireAt: fire.fireAt }, this.#state.ports.now()),
-    });
+    const named = { dedupKey: fireKey(fire), fireAt: fire.fireAt };
+    this.list.push(
+      row.is_workflow === 1
+        ? { ...fire, workflow: payload }
+        : { ...fire, task: taskOf(row, payload, named, this.#state.ports.now()) },
+    );
     return true;
   }
 

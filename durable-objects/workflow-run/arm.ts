@@ -2,7 +2,7 @@
 import { isEnded } from "../../core/workflow/decide.ts";
 import { listAt } from "./list-run.ts";
 import type { RunNode } from "./node-rows.ts";
-import type { Run, RunMemory } from "./run.ts";
+import { isFireOwed, type Run, type RunMemory } from "./run.ts";
 
 const LOOK_FIRST_MS = 60_000;
 const LOOK_LAST_MS = 3_600_000;
@@ -34,8 +34,9 @@ function nextAlarm(run: Run, now: number): number | null {
     if (at > run.roundAt) reasons.push(at);
     // It could be asked, and nothing was to be asked of it.
     else run.held.delete(name);
-  if (memory.head.endedAt !== null) reasons.push(memory.head.endedAt + memory.head.keepMs);
-  else {
+  if (memory.head.endedAt !== null) {
+    if (!isFireOwed(memory)) reasons.push(memory.head.endedAt + memory.head.keepMs);
+  } else {
     for (const { state, timeoutAt } of memory.nodes)
       if (state === "ready" && timeoutAt !== null) reasons.push(timeoutAt);
     const toList = listAt(memory, now);

@@ -2,7 +2,7 @@
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { unlistRun } from "./list-run.ts";
 import { attempt, isFree } from "./reach.ts";
-import { noSuchRun, type Run, type RunMemory, refuse } from "./run.ts";
+import { isFireOwed, noSuchRun, type Run, type RunMemory, refuse } from "./run.ts";
 
 const FORGET = "forget";
 
@@ -22,6 +22,7 @@ export async function erase(run: Run, _request: Versioned): Promise<Answer<objec
 /** @returns whether anything changed */
 export async function forgetPast(run: Run, memory: RunMemory, now: number): Promise<boolean> {
   const { endedAt, keepMs } = memory.head;
+  if (isFireOwed(memory)) return false;
   if (endedAt === null || endedAt + keepMs > now || !isFree(run, FORGET, now)) return false;
   return await attempt(run, FORGET, () => forget(run, memory));
 }

@@ -27,5 +27,6 @@ export function resumeNodes(run: Run, { head, nodes }: RunMemory, again: Readonl
   head.endedAt = null;
   head.isCancelled = false;
   head.finishTask = null;
+  head.isFireTold = false;
   run.saveHead();
 }

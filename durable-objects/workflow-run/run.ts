@@ -217,6 +217,11 @@ function headOf(row: HeadRow): RunHead {
   };
 }
 
+/** The Directory has not heard how it ended; were it forgotten, another try of its fire would make it anew. */
+export function isFireOwed({ head }: RunMemory): boolean {
+  return head.fire !== null && !head.isFireTold;
+}
+
 export function refuse(code: Refusal["code"], detail: string): Refusal {
   return { v: 1, ok: false, code, detail };
 }

@@ -18,6 +18,8 @@ export async function tellFire(run: Run, memory: RunMemory, now: number): Promis
     );
     if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
     run.change(memory, () => {
+      // Taken up again meanwhile: it will have another end.
+      if (head.endedAt !== endedAt) return;
       head.isFireTold = true;
       run.saveHead();
     });

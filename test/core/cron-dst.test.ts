@@ -4,8 +4,8 @@ import { nextCron } from "../../core/cron.ts";
 /** The next `count` fires after `from`, as UTC. */
 function fires(expression: string, timezone: string, from: string, count: number): string[] {
   const found: string[] = [];
-  let next = nextCron(expression, timezone, Date.parse(from));
-  for (; next !== null && found.length < count; next = nextCron(expression, timezone, next))
+  let next = nextCron({ cron: expression, timezone }, Date.parse(from));
+  for (; next !== null && found.length < count; next = nextCron({ cron: expression, timezone }, next))
     found.push(new Date(next).toISOString().slice(0, 16));
   return found;
 }

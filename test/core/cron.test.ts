@@ -6,19 +6,25 @@ const at = (text: string) => Date.parse(text);
 /** The next `count` fires after `from`, as UTC without milliseconds. */
 function fires(expression: string, timezone: string, from: string, count: number): string[] {
   const found: string[] = [];
-  let next = nextCron(expression, timezone, at(from));
+  let next = nextCron({ cron: expression, timezone }, at(from));
   while (next !== null && found.length < count) {
     found.push(new Date(next).toISOString().replace(":00.000Z", "Z"));
-    next = nextCron(expression, timezone, next);
+    next = nextCron({ cron: expression, timezone }, next);
   }
   return found;
 }
 
 describe("cron", () => {
   it("E1 169 five fields fire on the minute, six on the second, strictly after", () => {
-    expect(nextCron("* * * * *", "UTC", at("2026-05-01T10:00:00Z"))).toBe(at("2026-05-01T10:01:00Z"));
-    expect(nextCron("* * * * *", "UTC", at("2026-05-01T09:59:59.999Z"))).toBe(at("2026-05-01T10:00:00Z"));
-    expect(nextCron("*/10 * * * * *", "UTC", at("2026-05-01T10:00:00.001Z"))).toBe(at("2026-05-01T10:00:10Z"));
+    expect(nextCron({ cron: "* * * * *", timezone: "UTC" }, at("2026-05-01T10:00:00Z"))).toBe(
+      at("2026-05-01T10:01:00Z"),
+    );
+    expect(nextCron({ cron: "* * * * *", timezone: "UTC" }, at("2026-05-01T09:59:59.999Z"))).toBe(
+      at("2026-05-01T10:00:00Z"),
+    );
+    expect(nextCron({ cron: "*/10 * * * * *", timezone: "UTC" }, at("2026-05-01T10:00:00.001Z"))).toBe(
+      at("2026-05-01T10:00:10Z"),
+    );
   });
 
   it("169 is read in its zone", () => {
@@ -56,7 +62,7 @@ describe("cron", () => {
   });
 
   it("a date that no year has never fires", () => {
-    expect(nextCron("0 0 30 2 *", "UTC", at("2026-01-01T00:00:00Z"))).toBeNull();
+    expect(nextCron({ cron: "0 0 30 2 *", timezone: "UTC" }, at("2026-01-01T00:00:00Z"))).toBeNull();
     expect(cronProblem("0 0 30 2 *")).toBeNull();
   });
 
@@ -77,7 +83,7 @@ describe("cron", () => {
     [`0 0 * * ${"1,".repeat(200)}1`, /longer/],
   ])("169 %j can't be read", (expression, why) => {
     expect(cronProblem(expression)).toMatch(why);
-    expect(() => nextCron(expression, "UTC", 0)).toThrow(why);
+    expect(() => nextCron({ cron: expression, timezone: "UTC" }, 0)).toThrow(why);
   });
 
   it("blanks around and between fields do not matter", () => {
@@ -90,7 +96,7 @@ describe("cron", () => {
   });
 
   it("the latest fires are told oldest first, one that falls on the moment too", () => {
-    expect(latestCron("*/5 * * * *", "UTC", at("2026-05-01T10:10:00Z"), 2)).toEqual([
+    expect(latestCron({ cron: "*/5 * * * *", timezone: "UTC" }, at("2026-05-01T10:10:00Z"), 2)).toEqual([
       at("2026-05-01T10:05:00Z"),
       at("2026-05-01T10:10:00Z"),
     ]);

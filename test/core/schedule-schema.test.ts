@@ -16,17 +16,20 @@ function faults(schema: z.ZodType, body: unknown): string[] {
 
 const record: ScheduleRecord = {
   id: "a",
-  ...makeDefinition(
-    SchedulePutSchema.parse({ ...base, cron: "0 9 * * *", timezone: "Europe/Vienna" }),
+  ...makeDefinition(SchedulePutSchema.parse({ ...base, cron: "0 9 * * *", timezone: "Europe/Vienna" }), {
     type,
-    '{"n":1}',
-  ),
+    payload: '{"n":1}',
+  }),
   paused: false,
   nextAt: Date.UTC(2026, 4, 2, 7),
   lastFireAt: null,
   lastTaskId: null,
+  lastStatus: null,
+  failuresInRow: 0,
+  stopped: null,
   fires: 0,
   missedCount: 0,
+  skippedCount: 0,
   createdAt: Date.UTC(2026, 4, 1),
   updatedAt: Date.UTC(2026, 4, 1),
 };
@@ -71,7 +74,7 @@ describe("169 a schedule as it is sent", () => {
   it("becomes what the Directory keeps", () => {
     const told = handledType({ type: "echo", version: 3, payload: z.unknown(), timeoutMs: 900 });
     const body = { ...base, at: "2026-12-24T18:00:00+01:00", priority: "critical", maxCrashes: 2 } as const;
-    expect(makeDefinition(SchedulePutSchema.parse(body), told, '{"n":1}')).toEqual({
+    expect(makeDefinition(SchedulePutSchema.parse(body), { type: told, payload: '{"n":1}' })).toEqual({
       type: "echo",
       version: 3,
       payload: '{"n":1}',
@@ -83,6 +86,9 @@ describe("169 a schedule as it is sent", () => {
       queue: null,
       timing: { kind: "at", at: Date.UTC(2026, 11, 24, 17) },
       missed: "once",
+      overlap: "allow",
+      jitterSeconds: null,
+      disableAfter: null,
       startAt: null,
       endAt: null,
     });
@@ -93,6 +99,7 @@ describe("169 a schedule as it is sent", () => {
       id: "a",
       payload: { n: 1 },
       cron: "0 9 * * *",
+      cronText: "At 09:00",
       timezone: "Europe/Vienna",
       tags: ["x"],
       timeoutMs: 7,
@@ -106,7 +113,7 @@ describe("169 a schedule as it is sent", () => {
 
 describe("169 a PATCH of a schedule", () => {
   const patch = (body: object, current = record) =>
-    makeDefinitionPatch(SchedulePatchSchema.parse(body), current, type, null);
+    makeDefinitionPatch(SchedulePatchSchema.parse(body), current, { type, payload: current.payload });
 
   it("names what it changes and nothing else", () => {
     expect(patch({})).toEqual({});
@@ -140,7 +147,10 @@ describe("169 a PATCH of a schedule", () => {
   it("a payload comes with the type's version of today", () => {
     const later = handledType({ type: "echo", version: 4, payload: z.unknown() });
     const body = SchedulePatchSchema.parse({ payload: { n: 2 } });
-    expect(makeDefinitionPatch(body, record, later, '{"n":2}')).toEqual({ payload: '{"n":2}', version: 4 });
+    expect(makeDefinitionPatch(body, record, { type: later, payload: '{"n":2}' })).toEqual({
+      payload: '{"n":2}',
+      version: 4,
+    });
   });
 
   it.each([

@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import type { MissedPolicy } from "../../core/schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
+import { chance } from "../support/node/chance.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, every, see } from "../support/node/schedules.ts";
 import type { Fault } from "../support/node/shard-for-directory.ts";
@@ -24,17 +25,6 @@ const FAULTS: readonly Fault[] = [
   { v: 1, ok: false, code: "queue-full", detail: "full" },
   { v: 1, ok: false, code: "history-backlog", detail: "behind" },
 ];
-
-/** mulberry32 */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Told {
   fires: number;

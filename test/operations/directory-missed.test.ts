@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { QueueName } from "../../core/ids.ts";
 import type { MissedPolicy } from "../../core/schedule.ts";
+import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
 import { listQueues } from "../../durable-objects/directory/list-queues.ts";
+import { listFires } from "../../durable-objects/directory/read-schedules.ts";
 import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
@@ -135,5 +138,66 @@ describe("178 a schedule that can't be worked out", () => {
     expect(
       world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'schedule-stopped'"),
     ).toEqual([{ detail: expect.stringContaining("Europe/Atlantis") }]);
+  });
+});
+
+describe("342 an outage of three hours", () => {
+  it.each<[MissedPolicy, "every" | "cron", number]>([
+    ["skip", "every", 0],
+    ["once", "every", 1],
+    ["all", "every", 3],
+    ["skip", "cron", 0],
+    ["once", "cron", 1],
+    ["all", "cron", 3],
+  ])("342 under %s an hourly %s makes up for %i of its three fires", async (missed, kind, made) => {
+    const world = new DirectoryWorld();
+    await add(world, "a", kind === "every" ? every(3_600, { missed }) : cron("0 * * * *", { missed }));
+    await away(world, 3 * 3_600_000 + 120_000);
+    expect(world.tasks()).toHaveLength(made);
+    const seen = await see(world, "a");
+    expect(seen).toMatchObject({ fires: made, missedCount: 3 - made, nextAt: START + 4 * 3_600_000 });
+    const fires = await listFires(world.directory(), { id: "a", before: null, limit: 100 });
+    const counts = fires.ok ? fires.fires.map(({ status, count }) => `${count} ${status}`).reverse() : [];
+    const missedRow = made === 3 ? [] : [`${3 - made} MISSED`];
+    expect(counts).toEqual([...missedRow, ...Array.from({ length: made }, () => "1 FIRED")]);
+    await world.pass(3_600_000);
+    expect(await see(world, "a")).toMatchObject({ fires: made + 1, missedCount: 3 - made });
+  });
+});
+
+describe("345 ten thousand schedules of one moment", () => {
+  it("345 fire by a hundred an alarm, all of them, and other work goes on between", { timeout: 120_000 }, async () => {
+    const world = new DirectoryWorld();
+    const queue = "default" as QueueName;
+    await changeQueue(world.directory(), { queue, patch: { depthLimit: 20_000 }, replace: true, create: true });
+    const moment = START + 60_000;
+    for (let i = 0; i < 10_000; i++) await add(world, `s${i}`, at(moment));
+    world.alarmsSet = 0;
+    await world.pass(59_999);
+    expect(world.tasks()).toHaveLength(0);
+    const answered: number[] = [];
+    // Each question is asked when some have fired and others have not.
+    const ask = async () => {
+      await listQueues(world.directory());
+      await changeQueue(world.directory(), {
+        queue,
+        patch: { slots: 1 + (answered.length % 5) },
+        replace: false,
+        create: false,
+      });
+      answered.push(world.tasks().length);
+    };
+    world.faultOfCall = ({ method }) => {
+      if (method === "submit" && world.countCalls("submit") % 20 === 0) void ask();
+      return null;
+    };
+    await world.pass(1);
+    await world.pass(1_000);
+    world.faultOfCall = () => null;
+    expect(world.tasks()).toHaveLength(10_000);
+    const [waiting] = world.rows<{ n: number }>("default", "SELECT count(*) AS n FROM pending");
+    expect(waiting?.n).toBe(0);
+    expect(world.countCalls("submit")).toBeLessThanOrEqual(110);
+    expect(answered.filter((n) => n > 0 && n < 10_000).length, "asked in between").toBeGreaterThan(2);
   });
 });

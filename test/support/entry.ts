@@ -41,7 +41,8 @@ export class QueueShard extends ShippedShard {
 
 export class Directory extends ShippedDirectory {
   constructor(ctx: DurableObjectState, env: Env) {
-    super(ctx, env, faultyPorts(platformPorts(env), DOOR));
+    setAlarmsBy(ctx.storage, DOOR);
+    super(ctx, env, faultyPorts(platformPorts(env, REGISTRY), DOOR));
   }
 }
 
@@ -61,6 +62,11 @@ export class WorkflowRun extends ShippedRun {
 function setAlarmsBy(storage: DurableObjectStorage, queue: string): void {
   const setAlarm = storage.setAlarm.bind(storage);
   storage.setAlarm = (at, options) => setAlarm(Number(at) - faultsOf(queue).clockMs, options);
+  const getAlarm = storage.getAlarm.bind(storage);
+  storage.getAlarm = async () => {
+    const at = await getAlarm();
+    return at === null ? null : at + faultsOf(queue).clockMs;
+  };
 }
 
 const shipped = createWorker({ ports: (env) => faultyPorts(platformPorts(env, REGISTRY), DOOR), registry: REGISTRY });

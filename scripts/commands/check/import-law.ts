@@ -24,8 +24,8 @@ const NOT_SRC = /^(?!src\/)/;
 export const AREAS: readonly Area[] = [
   {
     files: /^core\//,
-    may: [CORE, ZOD, /^croner$/, /^decimal\.js$/],
-    rule: "core imports core, zod, croner and decimal.js, and nobody else",
+    may: [CORE, ZOD, /^croner$/, /^cronstrue$/, /^decimal\.js$/],
+    rule: "core imports core, zod, croner, cronstrue and decimal.js, and nobody else",
   },
   {
     files: /^ports\.ts$/,

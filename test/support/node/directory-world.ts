@@ -3,13 +3,16 @@
  * ports that can lose an answer, refuse, throw or fall silent. Alarms are the platform's: one an object, at their moment.
  */
 
-import { type QueueName, type ShardAddress, shardName, type TenantName } from "../../../core/ids.ts";
+import { type QueueName, type RunId, type ShardAddress, shardName, type TenantName } from "../../../core/ids.ts";
 import { createLog } from "../../../core/log.ts";
+import type { TaskType } from "../../../core/make-task.ts";
 import type { HistoryDatabase, Ports } from "../../../core/ports.ts";
 import type { DirectoryRpc } from "../../../core/schema/directory-rpc.ts";
 import type { ShardRpc } from "../../../core/schema/rpc.ts";
+import type { FireEnd, WorkflowRpc } from "../../../core/schema/workflow-rpc.ts";
 import { checkAlarm } from "../../../durable-objects/directory/arm.ts";
 import { drain } from "../../../durable-objects/directory/drain.ts";
+import { fireEnded } from "../../../durable-objects/directory/end-fires.ts";
 import { registerTenant } from "../../../durable-objects/directory/register-tenant.ts";
 import { onAlarm } from "../../../durable-objects/directory/run-due.ts";
 import { DirectoryState } from "../../../durable-objects/directory/state.ts";
@@ -17,6 +20,10 @@ import { tick } from "../../../durable-objects/directory/tick.ts";
 import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
 import type { Migration } from "../../../durable-objects/sql/migrate.ts";
 import { type NodeSql, nodeSql, openNodeSql } from "../../../durable-objects/sql/node.ts";
+import { cancel } from "../../../durable-objects/workflow-run/cancel.ts";
+import { create } from "../../../durable-objects/workflow-run/create.ts";
+import { read } from "../../../durable-objects/workflow-run/read.ts";
+import { Run } from "../../../durable-objects/workflow-run/run.ts";
 import { type Fault, meet, shardForDirectory } from "./shard-for-directory.ts";
 
 /** 2026-05-01 10:00 UTC. */
@@ -51,6 +58,16 @@ export class DirectoryWorld {
   /** Decides call by call, where no shard's own fault does. */
   faultOfCall: (call: Call) => Fault | null = () => null;
   rootFault: Fault | null = null;
+  /** What a shard meets that tells of a fire's end. */
+  endsFault: Fault | null = null;
+  /** What shards have told, or tried to. */
+  readonly endsTold: FireEnd[] = [];
+  /** What a Directory meets that asks a run. */
+  runsFault: Fault | null = null;
+  /** Types that the deployment has handlers for. */
+  readonly types = new Map<string, TaskType>();
+  /** Runs that were made, by id. */
+  readonly runs = new Map<RunId, Run>();
   migrations: readonly Migration[] | null = null;
 
   readonly ports: Ports;
@@ -82,13 +99,11 @@ export class DirectoryWorld {
       liveFeed: () => {
         throw new Error("a Directory calls no live feed");
       },
-      workflow: () => {
-        throw new Error("a Directory calls no run");
-      },
+      workflow: (tenant, id) => this.#runRpc(tenant, id),
       sendTickets: async () => {},
       ticketBacklog: async () => 0,
       sendDeadLetters: async () => {},
-      taskType: () => null,
+      taskType: (type) => this.types.get(type) ?? null,
       sendWebhook: async () => 200,
       history: (database) => (database < this.historyDatabases ? this.database : null),
       get boot() {
@@ -233,14 +248,40 @@ export class DirectoryWorld {
     return null;
   }
 
-  /** What one Directory asks of another. */
-  #directoryRpc(name: TenantName): Pick<DirectoryRpc, "tick" | "drain" | "registerTenant"> & DirectoryRpc {
+  /** As a Directory asks it; its alarm does not come. */
+  #runRpc(tenant: TenantName, id: RunId): WorkflowRpc {
+    const meant = () => {
+      const host = { setAlarm: () => {}, keepAlive: () => {}, deleteAll: async () => {} };
+      const run = this.runs.get(id) ?? new Run(tenant, id, nodeSql(openNodeSql().database), this.ports, host);
+      this.runs.set(id, run);
+      return run;
+    };
+    const asked = {
+      create: (request) => meet(this.runsFault, () => create(meant(), request)),
+      read: (request) =>
+        meet(
+          this.runsFault,
+          () => new Promise<Awaited<ReturnType<WorkflowRpc["read"]>>>((done) => read(meant(), request, done)),
+        ),
+      cancel: (request) => meet(this.runsFault, () => cancel(meant(), request)),
+    } satisfies Partial<WorkflowRpc>;
+    return asked as typeof asked & WorkflowRpc;
+  }
+
+  /** What others ask of a Directory. */
+  #directoryRpc(
+    name: TenantName,
+  ): Pick<DirectoryRpc, "tick" | "drain" | "registerTenant" | "fireEnded"> & DirectoryRpc {
     const target = this.directory(name);
     const fault = name === "_root" ? this.rootFault : null;
     const asked = {
       tick: () => meet(fault, () => tick(target)),
       drain: () => meet(fault, () => drain(target)),
       registerTenant: (request) => meet(fault, () => registerTenant(target, request)),
+      fireEnded: (request) => {
+        this.endsTold.push(...request.ends);
+        return meet(this.endsFault, () => fireEnded(target, request));
+      },
     } satisfies Partial<DirectoryRpc>;
     return asked as typeof asked & DirectoryRpc;
   }

@@ -4,9 +4,11 @@ import type { ShardRpc, SubmitAnswer } from "../../../core/schema/rpc.ts";
 import { configure } from "../../../durable-objects/queue-shard/configure.ts";
 import { bulk, countBulk } from "../../../durable-objects/queue-shard/dead/bulk.ts";
 import { firstSeq } from "../../../durable-objects/queue-shard/reads/first-seq.ts";
+import { read } from "../../../durable-objects/queue-shard/reads/read.ts";
 import { summarize } from "../../../durable-objects/queue-shard/reads/summarize.ts";
 import type { Shard } from "../../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../../durable-objects/queue-shard/submit/submit.ts";
+import { cancel } from "../../../durable-objects/queue-shard/waiting/cancel.ts";
 
 /** What a call to an object meets. `lose`: it is done, its answer is not told. */
 export type Fault = "throw" | "lose" | "hang" | Refusal;
@@ -28,14 +30,14 @@ export function shardForDirectory(
     advance: unasked,
     close: unasked,
     firstSeq: (request) => call("firstSeq", () => firstSeq(target, request)),
-    read: unasked,
+    read: (request) => call("read", () => read(target, request)),
     wait: unasked,
     watch: unasked,
     batch: unasked,
     explain: unasked,
     trySubmit: unasked,
     next: unasked,
-    cancel: unasked,
+    cancel: (request) => call("cancel", () => cancel(target, request)),
     purge: unasked,
     listDead: unasked,
     groupDead: unasked,

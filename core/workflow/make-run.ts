@@ -1,0 +1,111 @@
+/**
+ * From a workflow as it was sent to the run that its object keeps. Pure: who asks knows the types and queues (`resolve`),
+ * a door that of a POST, a Directory that of the moment of a fire. Faults are collected, with their places in the body.
+ */
+import { utf8Bytes } from "../bytes.ts";
+import type { FieldError } from "../errors.ts";
+import { MAX_ERRORS } from "../explain-issues.ts";
+import type { RunId } from "../ids.ts";
+import { type Fault, under } from "../make-task.ts";
+import { MAX_RUN_BYTES, type StepTask, type SubmittedWorkflow } from "../schema/workflow.ts";
+import type { FinishTask, NodeDefinition, NodeTask, RunDefinition } from "../schema/workflow-rpc.ts";
+import { makeNodeTask, type ResolvedStep } from "./make-node-task.ts";
+import { type PlannedNode, planRun } from "./plan-run.ts";
+
+/** How long a run is kept that says nothing of it: as long as history keeps tasks. */
+const KEEP_S = 30 * 86_400;
+
+/** What a step's type is and its queue, or why there is none such; pointers from the step. */
+export type Resolve = (type: string, queue: string | undefined) => ResolvedStep | Fault;
+export type MadeRun =
+  | { readonly definition: RunDefinition }
+  | { readonly faults: readonly FieldError[] }
+  /** More bytes of payloads than a run has. */
+  | { readonly tooLarge: number };
+
+/**
+ * The tasks that a workflow asks for, so that their types and queues can be asked about before it is made; none where it
+ * is at fault in itself.
+ * @param body accepted by its schema
+ */
+export function stepsOf(body: SubmittedWorkflow): StepTask[] {
+  const planned = planRun(body);
+  if ("faults" in planned) return [];
+  const { nodes, onFinish } = planned.plan;
+  const steps = nodes.flatMap(({ step }): StepTask[] => {
+    if (step.kind === "map") return [step.told.map.task];
+    if (step.kind !== "task") return [];
+    const { compensate, ...told } = step.told;
+    return compensate ? [told, compensate] : [told];
+  });
+  return onFinish ? [...steps, onFinish] : steps;
+}
+
+/**
+ * @param body accepted by its schema
+ * @param run decides the shards of tasks without a limitKey
+ * @param now Unix ms
+ */
+export function makeRun(body: SubmittedWorkflow, resolve: Resolve, run: RunId, now: number): MadeRun {
+  const planned = planRun(body);
+  if ("faults" in planned) return planned;
+  const { nodes, onFinish } = planned.plan;
+  const making = new Making(resolve, run, now);
+  const made = nodes.flatMap((node) => making.node(node) ?? []);
+  const finish = onFinish && making.task(onFinish, "/onFinish");
+  if (making.faults.length > 0) return { faults: making.faults.slice(0, MAX_ERRORS) };
+  const bytes = made.reduce((sum, node) => sum + bytesOf(node), 0);
+  if (bytes > MAX_RUN_BYTES) return { tooLarge: bytes };
+  const told: FinishTask | null = finish ? { task: finish, on: onFinish?.on ?? null } : null;
+  const keepMs = (body.keepSeconds ?? KEEP_S) * 1_000;
+  return { definition: { name: body.name ?? null, nodes: made, onFinish: told, keepMs } };
+}
+
+function bytesOf(node: NodeDefinition): number {
+  return node.kind === "task" || node.kind === "map" ? utf8Bytes(node.task.payload) : 0;
+}
+
+class Making {
+  readonly faults: FieldError[] = [];
+  readonly #resolve: Resolve;
+  readonly #run: RunId;
+  readonly #now: number;
+
+  constructor(resolve: Resolve, run: RunId, now: number) {
+    this.#resolve = resolve;
+    this.#run = run;
+    this.#now = now;
+  }
+
+  /** null: it has faults. */
+  node({ step, key, parents, onParentFailure, pointer }: PlannedNode): NodeDefinition | null {
+    const base = { key, parents, onParentFailure };
+    switch (step.kind) {
+      case "task": {
+        const { compensate, ...told } = step.told;
+        const task = this.task(told, pointer);
+        const undo = compensate && this.task(compensate, `${pointer}/compensate`);
+        return task && { ...base, kind: "task", task, ...(undo && { compensate: undo }) };
+      }
+      case "map": {
+        const task = this.task(step.told.map.task, `${pointer}/map/task`);
+        return task && { ...base, kind: "map", over: JSON.stringify(step.told.map.over), task };
+      }
+      case "signal": {
+        const { waitFor, timeoutSeconds } = step.told;
+        const timeoutMs = timeoutSeconds === undefined ? null : Math.round(timeoutSeconds * 1_000);
+        return { ...base, kind: "signal", signal: waitFor, timeoutMs };
+      }
+      default:
+        return { ...base, kind: "join", of: step.of };
+    }
+  }
+
+  task(told: StepTask, pointer: string): NodeTask | null {
+    const resolved = this.#resolve(told.type, told.queue);
+    const made = "code" in resolved ? resolved : makeNodeTask(told, resolved, this.#run, this.#now);
+    if (!("code" in made)) return made;
+    this.faults.push(...under(pointer, made).errors);
+    return null;
+  }
+}
