@@ -84,10 +84,14 @@ export function fireKey(fire: FireName): string {
   return `sched:${fire.schedule}:${fire.fireAt}`;
 }
 
-/** Inside a transaction. `tries` 1: it is sent now. 0: the next alarm sends it, where it need not wait. */
-export function addPending(state: DirectoryState, fire: PendingFire, now: number): void {
+/**
+ * Inside a transaction. `tries` 1: it is sent now. 0: the next alarm sends it, where it need not wait.
+ * @param isAsked shards are asked now how those before it stand
+ */
+export function addPending(state: DirectoryState, fire: PendingFire, now: number, isAsked = false): void {
   const { schedule, fireAt, queue, shard, tries, until } = fire;
-  state.sql.run(INSERT, schedule, fireAt, queue, shard, tries, tries === 0 ? now : nextTry(fire, now), until);
+  const unsent = isAsked ? now + ASK_AGAIN_MS : now;
+  state.sql.run(INSERT, schedule, fireAt, queue, shard, tries, tries === 0 ? unsent : nextTry(fire, now), until);
 }
 
 /** Those to be tried now, the longest due first; none is marked yet. */

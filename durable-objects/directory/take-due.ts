@@ -165,9 +165,8 @@ function fireAll(
   for (const fireAt of go) {
     const fire: PendingFire = { schedule: row.id, fireAt, ...target, tries: 1, until };
     if (row.overlap !== null && mustAsk(state, row, fire)) {
-      addPending(state, { ...fire, tries: 0 }, now);
+      addPending(state, { ...fire, tries: 0 }, now, true);
       fires.overlaps.push(fire);
-      markAsked(state, fire, now);
     } else addPending(state, fires.add(row, fire) ? fire : { ...fire, tries: 0 }, now);
   }
   if (waits === null) return;
