@@ -21,6 +21,7 @@ import { execute } from "./scenarios/execute.ts";
 import { latency } from "./scenarios/latency.ts";
 import { quickBehindLong } from "./scenarios/quick-behind-long.ts";
 import { rows } from "./scenarios/rows.ts";
+import { schedules } from "./scenarios/schedules.ts";
 import { status } from "./scenarios/status.ts";
 import { submit } from "./scenarios/submit.ts";
 import { workflows } from "./scenarios/workflows.ts";
@@ -36,6 +37,7 @@ const SCENARIOS: readonly Scenario[] = [
   drain,
   depth,
   workflows,
+  schedules,
   rows,
 ];
 

@@ -42,6 +42,16 @@ export class Api {
     return batch;
   }
 
+  async putSchedule(id: string, schedule: object): Promise<void> {
+    await this.#ask("PUT", `/schedules/${id}`, schedule);
+  }
+
+  /** What a schedule has fired, the latest first. */
+  async fires(id: string): Promise<readonly { readonly firedAt?: string }[]> {
+    const { fires } = await this.#ask<{ fires: { firedAt?: string }[] }>("GET", `/schedules/${id}/fires`);
+    return fires;
+  }
+
   /** A task when it has ended. */
   async ended(id: string): Promise<EndedTask> {
     return await this.#ask<EndedTask>("GET", `/tasks/submissions/${id}?wait=60`);
