@@ -53,7 +53,7 @@ async function cancel(state: DirectoryState, { made }: OpenFire): Promise<"told"
       workflowOf(ports, state.name as TenantName, run).cancel({ v: 1 }),
     );
     if (answer.ok) return answer.run.status === "RUNNING" ? "told" : "over";
-    return answer.code === "workflow-unknown" ? "over" : "unheard";
+    return answer.code === "workflow-unknown" || answer.code === "workflow-finished" ? "over" : "unheard";
   }
   const at = parseTaskId(made);
   if (at === null) return "over";

@@ -42,6 +42,9 @@ const GO = `UPDATE pending SET waits = 0, tries = 0, try_at = ?3, last_refusal =
   WHERE schedule = ?1 AND fire_at = ?2`;
 const IS_THERE = "SELECT 1 AS one FROM pending WHERE schedule = ? AND fire_at = ?";
 const EARLIER = `SELECT 1 AS one FROM pending WHERE schedule = ?1 AND fire_at < ?2 AND waits = 0 LIMIT 1`;
+// What is made up for one by one is refused for each of them by itself.
+const IS_OVERTAKEN = `SELECT 1 AS one FROM schedule AS s JOIN pending AS p ON p.schedule = s.id
+  WHERE s.id = ?1 AND p.fire_at > ?2 AND s.overlap IS NOT NULL AND s.missed <> 'all' LIMIT 1`;
 const WAITS = "SELECT fire_at AS fireAt FROM pending WHERE schedule = ? AND waits = 1 ORDER BY fire_at";
 const IS_CANCELLING = "SELECT 1 AS one FROM schedule WHERE id = ? AND overlap = 'cancel-running'";
 const QUEUE_OF = `SELECT iif(is_workflow, NULL, coalesce(s.queue, r.queue, 'default')) AS queue
@@ -188,7 +191,9 @@ export function settleFired(state: DirectoryState, fire: FireName, made: TaskId 
 
 /** The shard refused it: it stays, unless it is past or would be refused for ever. Inside a transaction. */
 export function settleRefused(state: DirectoryState, fire: PendingFire, refusal: string, isFinal: boolean): void {
-  if (isFinal || fire.until <= state.ports.now()) miss(state, { ...fire, lastRefusal: refusal });
+  // So it does not run, and was tried for so long only because it might.
+  const isOvertaken = state.sql.all(IS_OVERTAKEN, fire.schedule, fire.fireAt).length > 0;
+  if (isFinal || isOvertaken || fire.until <= state.ports.now()) miss(state, { ...fire, lastRefusal: refusal });
   else state.sql.run(REFUSED, fire.schedule, fire.fireAt, refusal);
 }
 

@@ -7,7 +7,10 @@ import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
 import { putRoute } from "../../durable-objects/directory/put-route.ts";
 import { listFires } from "../../durable-objects/directory/read-schedules.ts";
 import { runSchedule } from "../../durable-objects/directory/run-schedule.ts";
+import { armNext } from "../../durable-objects/workflow-run/arm.ts";
 import { cancel } from "../../durable-objects/workflow-run/cancel.ts";
+import { forgetPast } from "../../durable-objects/workflow-run/erase.ts";
+import { resumeNodes } from "../../durable-objects/workflow-run/resume.ts";
 import { tellFire } from "../../durable-objects/workflow-run/tell-fire.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, every, see } from "../support/node/schedules.ts";
@@ -128,6 +131,41 @@ describe("343 a schedule of workflows", () => {
     expect(runsOf(world).map((run) => run.memory?.head.isCancelled)).toEqual([true, false]);
     const [run] = runsOf(world);
     expect(run && cancel(run, { v: 1 })).toMatchObject({ ok: true });
+  });
+
+  it("336 337 a run that ended and did not tell is written down as it ended", async () => {
+    const world = worldOf();
+    await add(world, "a", workflow(one, { overlap: "cancel-running" }));
+    await pass(world, 10_000);
+    const [run] = runsOf(world);
+    if (!run?.memory) throw new Error("there is a run");
+    run.memory.head.status = "FAILED";
+    run.memory.head.endedAt = world.now;
+    await pass(world, 10_000);
+    await pass(world, 1_000);
+    expect(await statuses(world)).toEqual(["FAILED", "FIRED"]);
+  });
+
+  it("343 a run is not forgotten before its end was told; taken up again, it will tell another", async () => {
+    const world = worldOf();
+    await add(world, "a", workflow(body([{ key: "a", type: "echo", payload: { n: 1 } }], { keepSeconds: 60 })));
+    await pass(world, 10_000);
+    const [run] = runsOf(world);
+    if (!run?.memory) throw new Error("there is a run");
+    const { memory } = run;
+    memory.head.status = "FAILED";
+    memory.head.endedAt = world.now;
+    world.stand(3_600_000);
+    run.alarmAt = null;
+    armNext(run);
+    expect(run.alarmAt, "nothing to wake for but to tell it").toBeNull();
+    expect(await forgetPast(run, memory, world.now)).toBe(false);
+    await world.ask(tellFire(run, memory, world.now));
+    expect(memory.head.isFireTold).toBe(true);
+    armNext(run);
+    expect(run.alarmAt).toBe(world.now);
+    run.transact(() => resumeNodes(run, memory, new Set()));
+    expect(memory.head).toMatchObject({ isFireTold: false, status: "RUNNING" });
   });
 
   it("343 run-now is a run more, one for a key", async () => {
