@@ -1,6 +1,6 @@
 /** A run, its nodes and its graph as users see them: times as RFC 3339, parents by key. Pure. */
 import type { NodeDetail, NodeRecord, RunRecord } from "../schema/workflow-rpc.ts";
-import { iso } from "../task.ts";
+import { iso, type TaskRecord, toAttemptView } from "../task.ts";
 
 export function runView(run: RunRecord) {
   const { id, name, status, createdAt, endedAt, counts, total, failed, compensation, finishTask } = run;
@@ -48,12 +48,18 @@ export function nodeView(node: NodeRecord, nodes: readonly NodeRecord[]) {
   };
 }
 
-/** As {@link nodeView}, with what was sent and what it gave. */
-export function nodeDetailView({ nodes, index, task, over, result }: NodeDetail) {
+/**
+ * As {@link nodeView}, with what was sent and what it gave.
+ * @param live its task; null: it has none, or it can't be read now
+ */
+export function nodeDetailView({ nodes, index, task, over, result }: NodeDetail, live: TaskRecord | null) {
   const node = nodes[index];
   if (!node) throw new Error(`there is no node ${index} among ${nodes.length}`);
   return {
     ...nodeView(node, nodes),
+    ...(live && node.endedAt === null && { status: live.status }),
+    ...(live && { attempts: live.attempts.map(toAttemptView) }),
+    ...(live?.status === "RUNNING" && live.progress !== null && { progress: parsed(live.progress) }),
     ...(task && { type: task.type, queue: task.queue, priority: task.priority, payload: parsed(task.payload) }),
     ...(over !== null && { over: parsed(over) }),
     ...(result !== null && { result: parsed(result) }),

@@ -2,16 +2,17 @@
 import { z } from "zod";
 import { Problem } from "../../core/errors.ts";
 import { explainIssues } from "../../core/explain-issues.ts";
-import { parseRunId, type RunId, runId } from "../../core/ids.ts";
+import { parseRunId, type RunId, runId, type TaskId } from "../../core/ids.ts";
 import { checkPayload, declaredType, under } from "../../core/make-task.ts";
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { RetryRunSchema, SignalNameSchema, WorkflowSchema } from "../../core/schema/workflow.ts";
 import type { RunAnswer, RunStatus, WorkflowRpc } from "../../core/schema/workflow-rpc.ts";
-import { iso } from "../../core/task.ts";
+import { iso, type TaskRecord } from "../../core/task.ts";
 import { graphView, mermaidText, nodeDetailView, nodeView, runView } from "../../core/workflow/show-run.ts";
 import { workflowOf } from "../../durable-objects/stubs.ts";
 import { listRuns, type RunPlace } from "../../history/list-runs.ts";
 import { answered, ask, PATIENCE_MS, type Question } from "../../reads/ask.ts";
+import { findTask } from "../../reads/find-tasks.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem } from "../middleware/problems.ts";
@@ -96,10 +97,22 @@ export async function getGraph(door: Door, c: Ctx): Promise<Response> {
   return new Response(mermaidText(nodes ?? []), { headers: { "content-type": "text/plain; charset=utf-8" } });
 }
 
-/** One node, with what it was sent with and what it gave. */
+/** One node, with what it was sent with, how its task stands, and what it gave. */
 export async function getNode(door: Door, c: Ctx): Promise<Response> {
   const key = c.req.param("key") ?? "";
-  return json(nodeDetailView(await askRun(door, c, idOf(c), (run) => run.readNode({ v: 1, key }))));
+  const detail = await askRun(door, c, idOf(c), (run) => run.readNode({ v: 1, key }));
+  const task = detail.nodes[detail.index]?.task ?? null;
+  return json(nodeDetailView(detail, task === null ? null : await readTask(door, c, task)));
+}
+
+/** null: nowhere, any more or now. The run's word counts without it. */
+async function readTask(door: Door, c: Ctx, id: TaskId): Promise<TaskRecord | null> {
+  try {
+    return (await findTask(door, c.env.tenant, id, {})).record;
+  } catch (error) {
+    if (error instanceof Problem) return null;
+    throw error;
+  }
 }
 
 export async function cancelWorkflow(door: Door, c: Ctx): Promise<Response> {

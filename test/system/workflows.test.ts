@@ -158,6 +158,7 @@ it("314 a cancel reaches what runs, what waits and what is to come", async () =>
     ],
   });
   await waitFor(() => effects.holding === 1, { what: "the first node runs" });
+  expect(await readNode(client, id, "runs")).toMatchObject({ status: "RUNNING", attempts: [{ attempt: 1 }] });
   await client.expect(202, "POST", `/workflows/${id}/cancel`);
   const run = await runEnded(client, id);
   expect(run).toMatchObject({ status: "CANCELLED", cancelRequested: true });
