@@ -17,10 +17,11 @@ import { write } from "./perform.ts";
 import { outstanding, oweSettings, sendSettings } from "./push-settings.ts";
 import { findQueue, saveQueue } from "./queue-entry.ts";
 import { type DirectoryState, done, refuse } from "./state.ts";
+import { removeWebhooksOf } from "./webhook-row.ts";
+import { dropRequestKeys } from "./write-once.ts";
 
 const ROUTED = "SELECT type AS name FROM route WHERE queue = ? ORDER BY type LIMIT 3";
 const SCHEDULED = "SELECT id AS name FROM schedule WHERE queue = ? ORDER BY id LIMIT 3";
-const NO_WEBHOOKS = "DELETE FROM webhook WHERE queue = ?";
 
 /** Refused: `queue-unknown`, `queue-in-use`, `queue-not-empty`; `unavailable` where a shard does not answer. */
 export async function deleteQueue(
@@ -45,7 +46,8 @@ export async function deleteQueue(
     if (!force && entry.settings.version !== found.entry.settings.version) return stillTakes(queue);
     const { settings, createdAt } = entry;
     const left = saveQueue(state, queue, { ...settings, deleted: true, version: settings.version + 1 }, createdAt);
-    state.sql.run(NO_WEBHOOKS, queue);
+    for (const id of removeWebhooksOf(state, queue)) dropRequestKeys(state, `webhook:${id}`);
+    dropRequestKeys(state, `queue:${queue}`);
     noteGone(state, entry);
     noteEvent(state, "queue-deleted", force ? `${queue}, with what it held` : queue, queue);
     return done({ pushes: oweSettings(state, left) });

@@ -4,6 +4,7 @@ import { forgetFires } from "./pending-fire.ts";
 import { write } from "./perform.ts";
 import { unknownSchedule } from "./save-schedule.ts";
 import { type DirectoryState, done } from "./state.ts";
+import { dropRequestKeys } from "./write-once.ts";
 
 const DELETE = "DELETE FROM schedule WHERE id = ? RETURNING id";
 const DELETE_PAYLOAD = "DELETE FROM schedule_payload WHERE schedule = ?";
@@ -13,6 +14,7 @@ export async function deleteSchedule(state: DirectoryState, request: { readonly 
     if (state.sql.all(DELETE, request.id).length === 0) return unknownSchedule(request.id);
     state.sql.run(DELETE_PAYLOAD, request.id);
     forgetFires(state, request.id);
+    dropRequestKeys(state, `schedule:${request.id}`);
     return done({});
   });
 }

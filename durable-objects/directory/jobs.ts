@@ -18,7 +18,7 @@ export async function startJob(
   request: Keyed & { readonly definition: JobDefinition },
 ): Promise<Answer<{ readonly job: Job } & Replayed>> {
   const { definition } = request;
-  return writeOnce(state, request, () => {
+  return writeOnce(state, request, `queue:${definition.queue}`, () => {
     const entry = findQueue(state, definition.queue);
     if (!entry) return refuse("queue-unknown", noSuchQueue(definition.queue), { pointer: "/queue" });
     if (countActiveJobs(state) >= MOST_ACTIVE)

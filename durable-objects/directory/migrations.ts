@@ -226,4 +226,12 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       "ALTER TABLE schedule ADD COLUMN stopped TEXT",
     ],
   },
+  {
+    // What a key goes with (write-once.ts); NULL: with its time alone.
+    id: "330-key-owners",
+    statements: [
+      "ALTER TABLE request_key ADD COLUMN owner TEXT",
+      "CREATE INDEX request_key_owner ON request_key (owner) WHERE owner IS NOT NULL",
+    ],
+  },
 ];

@@ -38,7 +38,8 @@ export async function runSchedule(
     const dedup =
       key === undefined
         ? { key: `sched:${id}:run:${state.ports.uuid()}`, ttlMs: DEDUP_TTL_MS }
-        : { key: `sched:${id}:key:${key}`, ttlMs: IDEMPOTENCY_TTL_MS };
+        : // With when it was made: one that is made anew under the id is another schedule.
+          { key: `sched:${id}:${row.created_at}:key:${key}`, ttlMs: IDEMPOTENCY_TTL_MS };
     const fire = { dedupKey: dedup.key, fireAt: null };
     return done({ ...target, task: { ...taskOf(row, payloadOf(state, id), fire, state.ports.now()), dedup } });
   });

@@ -28,7 +28,7 @@ export async function createSchedule(
   request: Keyed & { readonly id: string | null; readonly definition: ScheduleDefinition; readonly paused: boolean },
 ): Promise<Answer<{ readonly schedule: ScheduleRecord } & Replayed>> {
   const id = request.id ?? state.ports.uuid();
-  return writeOnce(state, request, () => {
+  return writeOnce(state, request, `schedule:${id}`, () => {
     if (findSchedule(state, id))
       return refuse("schedule-exists", `There is a schedule ${id} already; PUT replaces it.`);
     return make(state, id, request.definition, request.paused);

@@ -28,7 +28,7 @@ import {
   removeWebhook,
   saveWebhook,
 } from "./webhook-row.ts";
-import { writeOnce } from "./write-once.ts";
+import { dropRequestKeys, writeOnce } from "./write-once.ts";
 
 /** They travel with the queue's settings, and each end is a delivery to each. */
 const MAX_OF_QUEUE = 10;
@@ -43,7 +43,7 @@ export async function createWebhook(
   const id = `wh_${state.ports.uuid()}`;
   const times = { createdAt: now, updatedAt: now };
   const webhook = { id, queue, url, events, description, disabled, disabledReason: null, ...times };
-  const changed = writeOnce(state, request, () => {
+  const changed = writeOnce(state, request, `webhook:${id}`, () => {
     if (!findOrMakeQueue(state, queue)) return refuse("queue-unknown", noSuchQueue(queue), { pointer: "/queue" });
     if (countWebhooks(state, queue) >= MAX_OF_QUEUE)
       return refuse("invalid-request", `${queue} has ${MAX_OF_QUEUE} webhooks, which is the most`, {
@@ -92,6 +92,7 @@ export async function deleteWebhook(state: DirectoryState, { id }: { readonly id
     const found = findWebhook(state, id);
     if (!found) return unknownWebhook(id);
     removeWebhook(state, id);
+    dropRequestKeys(state, `webhook:${id}`);
     noteEvent(state, "webhook-changed", `${id} of ${found.webhook.queue}: deleted`, found.webhook.queue);
     return done({ pushes: renew(state, [found.webhook.queue]) });
   });
@@ -126,7 +127,7 @@ export async function webhookSecrets(
   const { id, rotate } = request;
   const now = state.ports.now();
   const rotated = (secrets: readonly WebhookSecret[]) => rotateSecrets(secrets, state.ports.uuid, now);
-  const changed = writeOnce(state, request, () => {
+  const changed = writeOnce(state, request, id === null ? null : `webhook:${id}`, () => {
     if (id === null) {
       const isNew = ensureSigning(state);
       const known = signingSecrets(state);

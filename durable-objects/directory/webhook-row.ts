@@ -11,6 +11,7 @@ const COUNT = "SELECT count(*) AS count FROM webhook WHERE queue = ?";
 const FIND_TO = "SELECT id FROM webhook WHERE queue = ? AND url = ? AND id <> ? LIMIT 1";
 const SAVE = `INSERT OR REPLACE INTO webhook (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 const DELETE = "DELETE FROM webhook WHERE id = ?";
+const DELETE_OF = "DELETE FROM webhook WHERE queue = ? RETURNING id";
 
 interface WebhookRow {
   readonly id: string;
@@ -65,6 +66,11 @@ export function saveWebhook(state: DirectoryState, { webhook, secrets }: KeptWeb
 /** Inside a transaction. */
 export function removeWebhook(state: DirectoryState, id: string): void {
   state.sql.run(DELETE, id);
+}
+
+/** Inside a transaction. @returns their ids */
+export function removeWebhooksOf(state: DirectoryState, queue: QueueName): string[] {
+  return state.sql.all<{ id: string }>(DELETE_OF, queue).map(({ id }) => id);
 }
 
 function toKept(row: WebhookRow): KeptWebhook {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
+import { deleteSchedule } from "../../durable-objects/directory/delete-schedule.ts";
 import { runSchedule } from "../../durable-objects/directory/run-schedule.ts";
 import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
@@ -53,6 +54,18 @@ describe("run-now", () => {
     expect(anew).not.toHaveProperty("replayed");
     expect(anew.ok && anew.taskId).not.toBe(taskId);
     expect(times(world)).toHaveLength(5);
+  });
+
+  it("176 a key is of the schedule that there was: one that is made anew under its id runs", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(600));
+    await runNow(world, "a", "k");
+    await deleteSchedule(world.directory(), { id: "a" });
+    world.stand(1);
+    await add(world, "a", every(600));
+    expect(await runNow(world, "a", "k")).not.toHaveProperty("replayed");
+    expect(await runNow(world, "a", "k")).toMatchObject({ replayed: true });
+    expect(times(world)).toEqual([0, 1]);
   });
 
   it("176 204 under a key a lost answer is asked for again; where that is lost too, to ask once more is safe", async () => {
