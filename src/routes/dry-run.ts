@@ -6,7 +6,7 @@ import { Problem, publicCode } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import type { Idempotency, Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import type { TriedTask } from "../../core/schema/explain-rpc.ts";
+import type { TriedTask, TryAnswer } from "../../core/schema/explain-rpc.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
 import { iso } from "../../core/task.ts";
 import { deadlineOf, problemOf } from "../../reads/ask.ts";
@@ -71,19 +71,30 @@ export async function tryEach(door: Door, c: Ctx, raws: readonly unknown[], idem
     results[index] = { accepted: false, problem: problemView(fault.code, fault.detail, fault) };
   let accepted = 0;
   const { tenant } = c.env;
-  await Promise.all(
+  const told = await Promise.all(
     Array.from(byPlace(read, idempotency?.key).values(), async ({ entry, members }) => {
       const tasks = members.map(({ task }) => task);
       const tried = await tryTasks(door, { tenant, entry, tasks, atomic: false, idempotency, deadline });
-      const told = resultsOf(entry, tried, tasks, (i) => members[i]?.index ?? i);
+      const views = resultsOf(entry, tried, tasks, (i) => members[i]?.index ?? i);
       for (const [i, { index }] of members.entries()) {
-        const result = told?.[i] ?? { accepted: false, problem: problemOfAll(tried) };
+        const result = views?.[i] ?? { accepted: false, problem: problemOfAll(tried) };
         if (result.accepted) accepted++;
         results[index] = { queue: entry.queue, shard: tried.decided, ...result };
       }
+      return tried.shards.map(({ answer }) => answer);
     }),
   );
-  return json({ dryRun: true, accepted, refused: results.length - accepted, results });
+  const counts = { accepted, refused: results.length - accepted };
+  return json({ dryRun: true, ...counts, ...ofKey(told.flat()), results });
+}
+
+/** What the Idempotency-Key makes of the whole: told as it was, or refused; as `submitEach` has it. */
+function ofKey(answers: readonly TryAnswer[]) {
+  if (answers.length > 0 && answers.every((answer) => answer.ok && answer.replayed)) return { replayed: true };
+  const [reused] = answers;
+  if (!reused || reused.ok || answers.some((answer) => answer.ok || answer.code !== "idempotency-key-reused"))
+    return {};
+  return { problem: refusalView(reused, false) };
 }
 
 function answerTried(entry: QueueEntry, tried: Tried, told: object): Response {

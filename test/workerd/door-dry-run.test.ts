@@ -116,6 +116,27 @@ describe("E10 283 a dry run", () => {
     expect([again.body.id, again.headers.get("idempotency-replayed")]).toEqual([first, "true"]);
   });
 
+  it("of tasks each for itself tells what a known key makes of the whole", async () => {
+    const each = { atomic: false, tasks: [task, { ...task, priority: 2 }] };
+    const headers = { "idempotency-key": "dry-each" };
+    expect((await attempt(each, headers)).body).not.toHaveProperty("replayed");
+    const { body } = await submit(each, headers);
+    const [first, second] = [...(body.results ?? [])].map(({ id }) => id);
+    expect((await attempt(each, headers)).body).toMatchObject({
+      accepted: 2,
+      refused: 0,
+      replayed: true,
+      results: [{ duplicateOf: first }, { duplicateOf: second }],
+    });
+    const other = { atomic: false, tasks: [{ ...task, payload: "other" }] };
+    expect((await submit(other, headers)).body.code).toBe("idempotency-key-reused");
+    expect((await attempt(other, headers)).body).toMatchObject({
+      accepted: 0,
+      refused: 1,
+      problem: { code: "idempotency-key-reused", status: 422 },
+    });
+  });
+
   it("of several shards asks each that might take it, and says which would", async () => {
     const open = (await attempt({ ...task, queue: "tried-many" })).body;
     expect(open).toMatchObject({ accepted: true, shard: null });
