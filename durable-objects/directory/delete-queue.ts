@@ -11,6 +11,7 @@ import type { QueueName } from "../../core/ids.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import { summarizeShards } from "./ask-shards.ts";
+import { failJobsOf } from "./fail-jobs.ts";
 import { noteGone } from "./forget-history.ts";
 import { noteEvent } from "./note-event.ts";
 import { write } from "./perform.ts";
@@ -48,6 +49,7 @@ export async function deleteQueue(
     const left = saveQueue(state, queue, { ...settings, deleted: true, version: settings.version + 1 }, createdAt);
     for (const id of removeWebhooksOf(state, queue)) dropRequestKeys(state, `webhook:${id}`);
     dropRequestKeys(state, `queue:${queue}`);
+    failJobsOf(state, queue);
     noteGone(state, entry);
     noteEvent(state, "queue-deleted", force ? `${queue}, with what it held` : queue, queue);
     return done({ pushes: oweSettings(state, left) });

@@ -33,7 +33,7 @@ const SAVE_PART = `UPDATE job_part SET portion = ?3, after = ?4, up_to = ?5, mat
 const KEEP_LEVEL = "UPDATE job SET level = ?2 WHERE id = ?1";
 const KEEP_FAILURES = "UPDATE job SET failures = ?2 WHERE id = ?1";
 const END = "UPDATE job SET status = ?2, refusal = ?3, ended_at = ?4 WHERE id = ?1";
-const STOP_PARTS = "UPDATE job_part SET try_at = NULL WHERE job = ?";
+const STOP_PARTS = "UPDATE job_part SET try_at = NULL, refusal = NULL WHERE job = ?";
 const PAST = `SELECT id FROM job WHERE status <> 'active' AND (ended_at < ?1
   OR n NOT IN (SELECT n FROM job WHERE status <> 'active' ORDER BY n DESC LIMIT ?2))`;
 const FORGET = [

@@ -7,13 +7,14 @@
 
 import { workAt } from "../../core/bulk-work.ts";
 import { countOf } from "../../core/count-of.ts";
-import { noSuchQueue, publicCode } from "../../core/errors.ts";
+import { publicCode } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import type { Answer } from "../../core/schema/answer.ts";
 import type { BulkPortion, BulkRefusal, BulkWork, CountBulkAnswer, JobFailure } from "../../core/schema/bulk-rpc.ts";
 import type { RateSetting } from "../../core/schema/queue-settings.ts";
 import { nextTokenAt, type Rate, takeTokens, tokensIn } from "../../core/token-bucket.ts";
 import { callWithin, fanOut } from "../stubs.ts";
+import { failJob } from "./fail-jobs.ts";
 import {
   dueParts,
   endJob,
@@ -64,7 +65,7 @@ export function takeDuePortions(state: DirectoryState, now: number): DuePortion[
     jobs.set(job.id, job);
     const entry = findQueue(state, job.queue);
     if (entry?.settings.generation !== job.generation) {
-      fail(state, job, { code: "queue-unknown", detail: noSuchQueue(job.queue) });
+      failJob(state, job);
       continue;
     }
     // To count costs no token.
@@ -78,13 +79,6 @@ export function takeDuePortions(state: DirectoryState, now: number): DuePortion[
     portions.push({ job, part, work: workAt(job.work, job.ids, { queue: job.queue, shard: part.shard }), most });
   }
   return portions;
-}
-
-/** A job's failure takes its parts with it: those that were read before are not asked. */
-function fail(state: DirectoryState, job: OpenJob, refusal: BulkRefusal): void {
-  if (job.status !== "active") return;
-  endJob(state, job.id, "failed", refusal);
-  noteEvent(state, "job-ended", `${job.work.action} in ${job.queue} (${job.id}) failed: ${refusal.detail}`, job.queue);
 }
 
 /** Never rejects. */
@@ -163,11 +157,12 @@ function failuresOf({ queue }: OpenJob, shard: number, { failures }: BulkPortion
   return failures.map(({ seq, ...failure }) => ({ id: taskId({ queue, shard }, seq), ...failure }));
 }
 
-/** It is tried again after 1, 2, 4 … 10 s, unless the job was cancelled meanwhile. */
+/** It is tried again after 1, 2, 4 … 10 s, unless the job has ended meanwhile: then nothing holds it back any more. */
 function keepRefusal(state: DirectoryState, part: PartRow, refusal: BulkRefusal, now: number): void {
   const backoff = Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(part.tries, 10));
   const tryAt = part.try_at === null ? null : now + backoff;
-  savePart(state, { ...part, tries: part.tries + 1, try_at: tryAt, refusal: JSON.stringify(refusal) });
+  const held = tryAt === null ? null : JSON.stringify(refusal);
+  savePart(state, { ...part, tries: part.tries + 1, try_at: tryAt, refusal: held });
 }
 
 function refusalOf({ code, detail }: Extract<Answer<object>, { readonly ok: false }>): BulkRefusal {

@@ -209,6 +209,21 @@ describe("274 a job", () => {
     expect([world.tasks("a", 0).length, world.tasks("a", 1).length]).toEqual([3, 2]);
   });
 
+  it("fails with its queue at once and says so, also when that is made again", async () => {
+    const world = await made({ depthLimit: 30 });
+    for (let i = 0; i < 2; i++) await bury(world, 25);
+    const id = await start(world, REDRIVE);
+    await world.pass(5_000);
+    await world.ask(deleteQueue(world.directory(), { queue, force: true }));
+    const told = { status: "failed", refusal: { code: "queue-unknown" }, parts: [{ done: 30, refusal: null }] };
+    expect(await look(world, id)).toMatchObject(told);
+    await changeQueue(world.directory(), { queue, patch: {}, replace: true, create: true });
+    await world.pass(20_000);
+    const job = await look(world, id);
+    expect(job).toMatchObject(told);
+    expect(job.refusal?.detail).toBe("The job's queue a was deleted.");
+  });
+
   it("fails with its queue, is forgotten among a hundred younger ones, and there are 32 at a time", async () => {
     const world = await made();
     await fill(world, 1);
