@@ -26,10 +26,11 @@ export async function runSchedule(
   const { id, key } = request;
   const known = read(state, unknownSchedule(id), () => {
     const row = findSchedule(state, id);
-    return row ? done({ workflow: row.is_workflow === 1 ? payloadOf(state, id) : null }) : unknownSchedule(id);
+    if (!row) return unknownSchedule(id);
+    return done({ workflow: row.is_workflow === 1 ? payloadOf(state, id) : null, made: row.created_at });
   });
   if (!known.ok) return known;
-  if (known.workflow !== null) return await runWorkflow(state, known.workflow, request);
+  if (known.workflow !== null) return await runWorkflow(state, known.workflow, known.made, request);
   const planned = write(state, () => {
     const row = findSchedule(state, id);
     if (!row) return unknownSchedule(id);
@@ -61,9 +62,10 @@ export async function runSchedule(
 async function runWorkflow(
   state: DirectoryState,
   workflow: string,
+  made: number,
   { id, key }: { readonly id: string; readonly key?: string },
 ): Promise<Answer<{ readonly taskId: RunId; readonly replayed?: true }>> {
-  const name = key === undefined ? `run ${state.ports.uuid()}` : `run ${id} ${key}`;
+  const name = key === undefined ? `run ${state.ports.uuid()}` : `run ${id} ${made} ${key}`;
   const first = await startRun(state, workflow, name);
   const answer = !first.ok && first.code === "unavailable" ? await startRun(state, workflow, name) : first;
   if (answer.ok) return done({ taskId: answer.run, ...(first.ok && answer.replayed && { replayed: true as const }) });
