@@ -226,7 +226,7 @@ function untilUnanswered({ policy, newer, fireAt, isAlone, tries }: PastFire): n
 export function endWaitingFires(state: DirectoryState, schedule: string): void {
   state.sql.run(END_WAITING, schedule, state.ports.now());
   for (const fire of state.sql.all<WaitingFire>(WAITING, schedule))
-    if (!state.inFlight.has(fireKey(fire))) miss(state, fire);
+    if (!state.inFlight.has(fireKey(fire))) miss(state, fire, "the schedule was paused");
 }
 
 /** The schedule is deleted. Inside a transaction. */
@@ -248,11 +248,12 @@ function tellMissed(state: DirectoryState, schedule: string, why: string): void 
   noteEvent(state, "fire-missed", `${schedule}: ${why}`, row?.queue ?? null);
 }
 
-function miss(state: DirectoryState, fire: WaitingFire): void {
+function miss(state: DirectoryState, fire: WaitingFire, cause?: string): void {
   if (!remove(state, fire)) return;
   const { schedule, fireAt, lastRefusal, tries } = fire;
   const silent = tries === 0 ? "it was not sent in time" : "no answer came, so it may have run";
-  const reason = lastRefusal ?? silent;
+  const last = lastRefusal ?? silent;
+  const reason = cause === undefined ? last : `${cause} (${last})`;
   state.sql.run(MISSED, 1, schedule);
   noteNone(state, schedule, fireAt, { status: "MISSED", count: 1, reason });
   tellMissed(state, schedule, `the fire of ${iso(fireAt)} was given up: ${reason}`);

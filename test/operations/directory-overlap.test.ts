@@ -156,6 +156,7 @@ describe("335 overlap: queue-one", () => {
     await world.pass(60_000);
     expect(times(world)).toEqual([10]);
     expect(await told(world)).toEqual(["10 SUCCEEDED", "20 MISSED"]);
+    expect((await fires(world))[0]?.reason).toBe("the schedule was paused (waits for an earlier fire's end)");
   });
 
   it("335 under another policy what waits is decided anew", async () => {
@@ -211,15 +212,9 @@ describe("339 the end of a fire", () => {
     expect(fire).toMatchObject({ status: "PENDING" });
     await endOldest(world, "failed");
     expect((await fires(world)).map(({ status }) => status)).toEqual(["FAILED"]);
-    const [row] = await fires(world);
-    const end = {
-      schedule: "a",
-      fireAt: START + 10_000,
-      made: row?.made ?? runId(new Uint8Array(24)),
-      status: "SUCCEEDED",
-      endedAt: START + 9_000,
-      error: null,
-    } as const;
+    const made = (await fires(world))[0]?.made ?? runId(new Uint8Array(24));
+    const fired = { schedule: "a", fireAt: START + 10_000, made, error: null };
+    const end = { ...fired, status: "SUCCEEDED", endedAt: START + 9_000 } as const;
     await fireEnded(world.directory(), { v: 1, ends: [end, end] });
     expect(
       (await fires(world)).map(({ status }) => status),

@@ -27,7 +27,7 @@ function fires(id: string, what: string, isSo: (fires: readonly FireView[]) => b
 const count = (all: readonly FireView[], status: string) => all.filter((fire) => fire.status === status).length;
 
 describe("a schedule whose fires take longer than its interval", () => {
-  it("334 338 skip: one runs, the others are left out and told, and it goes on", async () => {
+  it("C1 E1 334 338 skip: one runs, the others are left out and told, and it goes on", async () => {
     await using effects = await Effects.start();
     effects.hold(1);
     await put("skips", { type: "effect", payload: { url: effects.url }, everySeconds: 1, overlap: "skip" });
@@ -97,7 +97,7 @@ describe("a schedule whose fires fail", () => {
 });
 
 describe("a schedule of workflows", () => {
-  it("343 runs one at each fire, which has its end", async () => {
+  it("C1 E1 343 runs one at each fire, which has its end", async () => {
     const workflow = {
       chain: [
         { type: "echo", payload: { n: 1 } },
@@ -122,7 +122,7 @@ describe("a schedule of workflows", () => {
 });
 
 describe("an outage of three hours", () => {
-  it("342 under skip, once and all: 0, 1 and 3 fires are made up for", async () => {
+  it("C1 E1 342 under skip, once and all: 0, 1 and 3 fires are made up for", async () => {
     for (const missed of ["skip", "once", "all"])
       await put(missed, { type: "echo", payload: missed, everySeconds: 3_600, missed });
     // For the Directory no time has passed: its clock alone stands three hours later, as after being away.
