@@ -12,6 +12,7 @@ import { cancel } from "../../durable-objects/workflow-run/cancel.ts";
 import { forgetPast } from "../../durable-objects/workflow-run/erase.ts";
 import { resumeNodes } from "../../durable-objects/workflow-run/resume.ts";
 import { tellFire } from "../../durable-objects/workflow-run/tell-fire.ts";
+import { NodeD1 } from "../support/node/d1.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, every, see } from "../support/node/schedules.ts";
 import { waitFor } from "../support/node/wait-for.ts";
@@ -156,6 +157,7 @@ describe("343 a schedule of workflows", () => {
     memory.head.status = "FAILED";
     memory.head.endedAt = world.now;
     world.stand(3_600_000);
+    world.database = new NodeD1();
     run.alarmAt = null;
     armNext(run);
     expect(run.alarmAt, "nothing to wake for but to tell it").toBeNull();
