@@ -122,6 +122,26 @@ describe("170 an alarm that was lost", () => {
   });
 });
 
+describe("170 two ticks that race", () => {
+  it("170 345 submit a fire once, of one object and of one that was made anew meanwhile", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", every(60));
+    world.loseAlarm();
+    world.stand(60_500);
+    await Promise.all([tick(world.directory()), tick(world.directory())]);
+    await world.settle();
+    expect(world.tasks()).toHaveLength(1);
+    const before = world.directory();
+    world.loseAlarm();
+    world.stand(60_000);
+    const after = await world.evict();
+    await Promise.all([tick(before), tick(after), tick(before)]);
+    await world.pass(5_000);
+    expect(world.tasks()).toHaveLength(2);
+    expect(await see(world, "a")).toMatchObject({ fires: 2, missedCount: 0 });
+  });
+});
+
 describe("178 a schedule that can't be worked out", () => {
   it("is paused and told, and holds no other back", async () => {
     const world = new DirectoryWorld();
