@@ -100,6 +100,20 @@ describe("302 what is wrong is told with its place, and makes no run", () => {
     expect(faultsOf(reply)).toEqual(faults);
   });
 
+  it("319 a map that would make too many nodes ends, and with it the run; one that just fits runs", async () => {
+    const over = (items: number) => ({
+      group: [
+        { map: { over: Array.from({ length: items }, (_, i) => i), task: { type: "echo", payload: { $item: "" } } } },
+      ],
+    });
+    const end = async (items: number) =>
+      (await call("GET", `/workflows/${String((await create(over(items))).body.id)}?wait=30&nodes=true`)).body;
+    const tooMany = await end(1_000);
+    expect(tooMany).toMatchObject({ status: "FAILED", failed: ["1"], progress: { nodes: 1 } });
+    expect(listOf(tooMany.nodes)[0]?.error?.code).toBe("workflow-too-large");
+    expect(await end(999)).toMatchObject({ status: "SUCCEEDED", progress: { nodes: 1_000 } });
+  });
+
   it("319 more nodes than a run may have, those within included", async () => {
     const group = Array.from({ length: 501 }, () => echo);
     const within = { workflow: { group } };
