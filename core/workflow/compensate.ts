@@ -15,6 +15,11 @@ export interface Compensation {
   readonly node: Extract<NodeDefinition, { kind: "task" }>;
 }
 
+/** No caller's key has a colon. */
+export function compensationKey(key: string): string {
+  return `compensate:${key}`;
+}
+
 /**
  * The nodes that undo what succeeded, to be appended to the run's. Each waits for the one before it, and runs whether
  * that succeeded or not.
@@ -29,7 +34,7 @@ export function compensationsOf(nodes: readonly Compensable[]): Compensation[] {
     compensates: key,
     node: {
       kind: "task",
-      key: `compensate:${key}`,
+      key: compensationKey(key),
       parents: place === 0 ? [] : [nodes.length + place - 1],
       onParentFailure: "continue",
       task: compensate,

@@ -18,8 +18,10 @@ export interface NodeHead {
   readonly state: NodeState;
   /** CANCELLED, because it was not to run. */
   readonly isSkipped: boolean;
-  /** It undoes another: how it ends is no part of how the run does. */
+  /** It undoes another, or was spawned by what does: how it ends is no part of how the run does. */
   readonly isCompensation: boolean;
+  /** It undoes another by itself: when those before it have, however they ended. */
+  readonly isUndo?: boolean;
 }
 
 export interface NodeVerdict {
@@ -43,8 +45,11 @@ export function decide(nodes: readonly NodeHead[], isCancelled: boolean): Decisi
   // Most parents stand before their children, so one walk sees nearly all; a map's or a spawner's stand behind.
   for (let before = -1; before < decisions.length; ) {
     before = decisions.length;
+    let isUndoing = false;
     for (const [index, node] of now.entries()) {
-      if (node.state !== "waiting") continue;
+      const isLater = node.isUndo && isUndoing;
+      if (node.isUndo && !isEnded(node.state)) isUndoing = true;
+      if (node.state !== "waiting" || isLater) continue;
       const parents = node.parents.map((parent) => now[parent] ?? MISSING);
       const verdict = judge(node, parents, isCancelled);
       if (verdict === "wait") continue;

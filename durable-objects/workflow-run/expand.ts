@@ -87,7 +87,7 @@ async function expandSpawned(run: Run, memory: RunMemory, node: RunNode): Promis
   }
   run.change(memory, () => {
     const added = problem === null ? children.map((_, index) => first + index) : [];
-    if (problem === null) append(run, memory, children);
+    if (problem === null) append(run, memory, children, node.compensates);
     // Whoever waits for it waits for what it spawned too; nobody of them has begun, because it had not ended for them.
     for (const other of memory.nodes.slice(0, first)) {
       if (other.state !== "waiting" || !other.parents.includes(node.i)) continue;
@@ -134,9 +134,14 @@ async function taskOf(
 }
 
 /** Inside a transaction. */
-function append(run: Run, memory: RunMemory, definitions: readonly NodeDefinition[]): void {
+function append(
+  run: Run,
+  memory: RunMemory,
+  definitions: readonly NodeDefinition[],
+  compensates: string | null = null,
+): void {
   for (const definition of definitions) {
-    const node = insertNode(run.sql, memory.nodes.length, definition);
+    const node = insertNode(run.sql, memory.nodes.length, definition, compensates);
     memory.nodes.push(node);
     memory.byKey.set(node.key, node.i);
   }

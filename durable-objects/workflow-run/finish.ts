@@ -9,7 +9,7 @@ import { compensationsOf } from "../../core/workflow/compensate.ts";
 import { endOf } from "../../core/workflow/decide.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
 import { insertNode, specOf } from "./node-rows.ts";
-import { plainTask, submit } from "./place.ts";
+import { isFinal, plainTask, queueOf, submit } from "./place.ts";
 import { attempt, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
 
@@ -78,12 +78,14 @@ async function tell(run: Run, memory: RunMemory, end: RunEnd): Promise<void> {
     const answer = await submit(
       run,
       at,
+      await queueOf(run, at),
       [plainTask(run, { ...task, payload }, null)],
       `run ${run.id} finish ${head.retries}`,
     );
     const refused = answer.ok ? answer.refused[0] : answer;
     const seq = answer.ok ? (answer.seqs[0] ?? null) : null;
-    if (seq === null) throw new Error(`${refused?.code}: ${refused?.detail}`);
+    const why = `${refused?.code}: ${refused?.detail}`;
+    if (seq === null) throw isFinal(refused?.code ?? "") ? new Unfillable(why) : new Error(why);
     id = taskId(at, seq);
   } catch (error) {
     if (!(error instanceof Unfillable)) throw error;

@@ -58,4 +58,9 @@ export const RUN_MIGRATIONS: readonly Migration[] = [
       "CREATE TABLE signal (name TEXT PRIMARY KEY, payload TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
     ],
   },
+  {
+    // Of the queue when the portion was sent first; NULL: it was not.
+    id: "302-portion-generation",
+    statements: ["ALTER TABLE portion ADD COLUMN generation INTEGER"],
+  },
 ];

@@ -2,6 +2,7 @@
 import type { EndCode } from "../../core/errors.ts";
 import type { QueueName, Seq, TaskId } from "../../core/ids.ts";
 import type { NodeDefinition, NodeKind, ParentPolicy } from "../../core/schema/workflow-rpc.ts";
+import { compensationKey } from "../../core/workflow/compensate.ts";
 import type { NodeHead, NodeState } from "../../core/workflow/decide.ts";
 import type { Sql } from "../sql/sql.ts";
 
@@ -18,6 +19,7 @@ export interface RunNode extends NodeHead {
   state: NodeState;
   isSkipped: boolean;
   readonly compensates: string | null;
+  readonly isUndo: boolean;
   readonly hasCompensation: boolean;
   /** Where its task is, or will be; null: it has none. */
   readonly at: { readonly queue: QueueName; readonly shard: number } | null;
@@ -118,6 +120,7 @@ function nodeOf(row: NodeRow): RunNode {
     isSkipped: row.skipped === 1,
     isCompensation: row.compensates !== null,
     compensates: row.compensates,
+    isUndo: isUndo(row.key, row.compensates),
     hasCompensation: row.has_compensation === 1,
     at: row.queue === null || row.shard === null ? null : { queue: row.queue, shard: row.shard },
     isMap: row.was_map === 1,
@@ -140,6 +143,11 @@ function nodeOf(row: NodeRow): RunNode {
   };
 }
 
+/** Whether it is the one that undoes a node, and not what that one spawned. */
+function isUndo(key: string, compensates: string | null): boolean {
+  return compensates !== null && key === compensationKey(compensates);
+}
+
 /** Inside a transaction. @returns how it is in memory */
 export function insertNode(sql: Sql, i: number, node: NodeDefinition, compensates: string | null = null): RunNode {
   const { key, parents, onParentFailure, ...spec } = node;
@@ -157,6 +165,7 @@ export function insertNode(sql: Sql, i: number, node: NodeDefinition, compensate
     isSkipped: false,
     isCompensation: compensates !== null,
     compensates,
+    isUndo: isUndo(key, compensates),
     hasCompensation: node.kind === "task" && node.compensate !== undefined,
     at,
     isMap: false,

@@ -7,6 +7,8 @@
 import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
 import { ERRORS } from "../../core/errors.ts";
 import { packTasks } from "../../core/pack-tasks.ts";
+import type { Refusal } from "../../core/schema/answer.ts";
+import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { NewTask, RefusedTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import type { NodeTask, PartOf } from "../../core/schema/workflow-rpc.ts";
 import { isEnded } from "../../core/workflow/decide.ts";
@@ -15,15 +17,16 @@ import { callWithin, FAN_OUT } from "../stubs.ts";
 import { endNode } from "./end-node.ts";
 import { type RunNode, saveNode, specOf } from "./node-rows.ts";
 import { attempt, callerName, isFree } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
+import { type Run, type RunMemory, refuse } from "./run.ts";
 
 const MOST_IN_PORTION = 200;
 export const ANSWER_WITHIN_MS = 5_000;
 /** A portion is sent again until it is answered; a queue may be full, or away, for long. */
 const KEY_TTL_MS = 30 * 86_400_000;
 
-const OPEN = "SELECT n, members FROM portion ORDER BY n";
+const OPEN = "SELECT n, members, generation FROM portion ORDER BY n";
 const KEEP = "INSERT INTO portion (n, members) VALUES (?, ?)";
+const SENT_TO = "UPDATE portion SET generation = ? WHERE n = ?";
 const FORGET = "DELETE FROM portion WHERE n = ?";
 
 /** A node, whether it was sent as one that may run, and whether tasks that are placed waited for it. */
@@ -32,6 +35,8 @@ interface Portion {
   readonly n: number;
   /** The same, in the same order, however often it is sent. */
   readonly members: readonly Member[];
+  /** Of the queue that it was sent to first; null: it was not sent. */
+  readonly generation: number | null;
 }
 
 /** @returns whether anything changed */
@@ -46,8 +51,8 @@ export async function place(run: Run, memory: RunMemory, now: number): Promise<b
 }
 
 function openPortions({ sql }: Run): Portion[] {
-  const rows = sql.all<{ n: number; members: string }>(OPEN);
-  return rows.map(({ n, members }) => ({ n, members: JSON.parse(members) as Member[] }));
+  const rows = sql.all<Omit<Portion, "members"> & { readonly members: string }>(OPEN);
+  return rows.map((row) => ({ ...row, members: JSON.parse(row.members) as Member[] }));
 }
 
 /** New portions, written down before they are sent. */
@@ -109,14 +114,43 @@ async function send(run: Run, memory: RunMemory, portion: Portion): Promise<bool
   const { at } = first;
   let isNews = false;
   await attempt(run, callerName(first), async () => {
+    const entry = await queueOf(run, at);
+    if ("settings" in entry && sendsAnew(run, memory, portion, entry.settings.generation)) {
+      isNews = true;
+      return;
+    }
     const tasks = portion.members.map((member) => newTask(run, memory, member));
-    const answer = await submit(run, at, tasks, `run ${run.id} ${portion.n}`);
+    const answer = await submit(run, at, entry, tasks, `run ${run.id} ${portion.n}`);
     if (!answer.ok && !isFinal(answer.code)) throw new Error(`${answer.code}: ${answer.detail}`);
     const again = run.change(memory, () => takeAnswer(run, memory, portion, answer));
     isNews = true;
     if (again !== null) throw new Error(again);
   });
   return isNews;
+}
+
+/**
+ * Notes which making of the queue a portion goes to. Where it went to one that is deleted, what was taken there is gone,
+ * and what was not goes under another portion: the key of this one is not known any more.
+ * @returns whether it did
+ */
+function sendsAnew(run: Run, memory: RunMemory, { n, members, generation }: Portion, now: number): boolean {
+  if (generation === now) return false;
+  run.change(memory, () => {
+    if (generation === null) {
+      run.sql.run(SENT_TO, now, n);
+      return;
+    }
+    for (const [i] of members) {
+      const node = memory.nodes[i];
+      if (node?.portion !== n) continue;
+      node.portion = null;
+      node.toEnd = false;
+      saveNode(run.sql, node);
+    }
+    run.sql.run(FORGET, n);
+  });
+  return generation !== null;
 }
 
 /** Inside a transaction. @returns why the portion is to be sent again */
@@ -161,7 +195,7 @@ function refusalOf(answer: SubmitAnswer, index: number): Refused {
 }
 
 /** Whether the same task would be refused for ever. */
-function isFinal(code: string): boolean {
+export function isFinal(code: string): boolean {
   return Object.hasOwn(ERRORS, code) && !ERRORS[code as keyof typeof ERRORS].retryable;
 }
 
@@ -197,23 +231,32 @@ export function timesOf({ delayMs, runAt, ttlMs }: NodeTask, now: number): Pick<
   return { runAt: at, ...(ttlMs !== null && { expiresAt: (at ?? now) + ttlMs }) };
 }
 
+/** The queue of a node, or why none can be there. */
+export async function queueOf(run: Run, { queue, shard }: NonNullable<RunNode["at"]>): Promise<QueueEntry | Refusal> {
+  const entry = await run.known.queue(queue, true, run.ports.now() + ANSWER_WITHIN_MS);
+  if (!entry) return refuse("queue-unknown", `there is no queue ${queue}`);
+  const { settings, shardsEver } = entry;
+  return shard < Math.max(shardsEver, settings.shards, settings.keyShards)
+    ? entry
+    : refuse("queue-unknown", `${queue} was made again, with fewer shards`);
+}
+
 /** To one shard, with settings where it asks for them. @param key makes the same again the same */
 export async function submit(
   run: Run,
   at: NonNullable<RunNode["at"]>,
+  entry: QueueEntry | Refusal,
   tasks: readonly NewTask[],
   key: string,
 ): Promise<SubmitAnswer> {
+  if (!("settings" in entry)) return entry;
   const { ports, tenant } = run;
-  const entry = await run.known.queue(at.queue, true, ports.now() + ANSWER_WITHIN_MS);
-  if (!entry) return { v: 1, ok: false, code: "queue-unknown", detail: `there is no queue ${at.queue}` };
-  const { settings, shardsEver } = entry;
-  if (at.shard >= Math.max(shardsEver, settings.shards, settings.keyShards))
-    return { v: 1, ok: false, code: "queue-unknown", detail: `${at.queue} was made again, with fewer shards` };
+  const { settings } = entry;
   const idempotency = { key, fingerprint: "run", ttlMs: KEY_TTL_MS };
   const request = {
     v: 1,
     settingsVersion: settings.version,
+    generation: settings.generation,
     atomic: false,
     tasks: packTasks(tasks),
     idempotency,
@@ -224,5 +267,8 @@ export async function submit(
       ports.shard(address).submit(withSettings ? { ...request, settings } : request),
     );
   const answer = await send(false);
-  return !answer.ok && answer.code === "settings-needed" ? await send(true) : answer;
+  if (answer.ok) return answer;
+  // What is remembered of the queue is of one that was deleted.
+  if (answer.code === "settings-stale") run.known.forgetQueue(at.queue);
+  return answer.code === "settings-needed" ? await send(true) : answer;
 }

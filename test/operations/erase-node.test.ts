@@ -2,7 +2,8 @@
 import { expect, it } from "vitest";
 import { taskId } from "../../core/ids.ts";
 import { definition, hasEnded, idOf, node, taskOf } from "../simulation/workflows/definitions.ts";
-import { NO_FAULTS, WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
+import { NO_FAULTS } from "../simulation/workflows/faults.ts";
+import { WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
 
 const ID = idOf(1);
 const MINUTE = 60_000;

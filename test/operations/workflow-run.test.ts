@@ -2,7 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { NodeDefinition } from "../../core/schema/workflow-rpc.ts";
 import { definition, hasEnded, idOf, node, statesOf, taskOf } from "../simulation/workflows/definitions.ts";
-import { NO_FAULTS, WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
+import { NO_FAULTS } from "../simulation/workflows/faults.ts";
+import { WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
 
 const ID = idOf(1);
 const MINUTE = 60_000;
@@ -31,7 +32,7 @@ describe("308 a run", () => {
     ]);
     expect(await ended(world)).toBe("SUCCEEDED");
     expect(statesOf(world, ID)).toEqual(["a SUCCEEDED", "b SUCCEEDED", "c SUCCEEDED", "d SUCCEEDED"]);
-    expect(world.logged).toHaveLength(4);
+    expect(world.worker.runs).toHaveLength(4);
     expect(
       world
         .head(ID)
@@ -204,8 +205,8 @@ describe("308 a run", () => {
     expect((nodes[3]?.endedNo ?? 0) < (nodes[4]?.endedNo ?? 0)).toBe(true);
     expect(head?.compensation).toBe("done");
     expect(head?.finishTask).toMatch(/^a\.0\./);
-    await world.until(() => world.logged.length === 6, MINUTE);
-    expect(world.logged).toHaveLength(6);
+    await world.until(() => world.worker.runs.length === 6, MINUTE);
+    expect(world.worker.runs).toHaveLength(6);
   });
 
   it("311 a retry of what failed takes along what ended because of it, and the run goes on", async () => {
@@ -220,7 +221,7 @@ describe("308 a run", () => {
       run: { status: "RUNNING", retries: 1 },
     });
     expect(await ended(world)).toBe("FAILED");
-    expect(world.logged).toHaveLength(3);
+    expect(world.worker.runs).toHaveLength(3);
     expect(world.head(ID)?.nodes[1]?.retried).toHaveLength(1);
     expect(world.head(ID)?.nodes[0]?.retried).toHaveLength(0);
   });
@@ -231,7 +232,7 @@ describe("308 a run", () => {
       node("b", [0]),
       node("c", [], taskOf({}, { delayMs: 3_600_000 })),
     ]);
-    await world.until(() => world.logged.length === 1, MINUTE);
+    await world.until(() => world.worker.runs.length === 1, MINUTE);
     expect(await world.ask(world.run(ID).cancel({ v: 1 }))).toMatchObject({ ok: true, run: { cancelRequested: true } });
     expect(await ended(world)).toBe("CANCELLED");
     expect(statesOf(world, ID)).toEqual(["a CANCELLED cancelled", "b CANCELLED cancelled", "c CANCELLED cancelled"]);

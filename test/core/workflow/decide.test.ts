@@ -78,6 +78,16 @@ describe("306 who waits for whom", () => {
   });
 });
 
+it("310 what undoes waits for all that undo before it, also where one between was cancelled", () => {
+  const undo = (state: NodeState, parents: number[] = []) =>
+    node(state, parents, { isCompensation: true, isUndo: true, onParentFailure: "continue" });
+  const cancelled = [undo("ready"), undo("CANCELLED", [0]), undo("waiting", [1])];
+  expect(decide(cancelled, false)).toEqual([]);
+  expect(decide([undo("FAILED"), undo("CANCELLED", [0]), undo("waiting", [1])], false)).toEqual([
+    { index: 2, to: "ready" },
+  ]);
+});
+
 describe("307 how a run ends", () => {
   it("307 not before all of its nodes have", () => {
     expect(endOf([node("FAILED"), node("ready")], false)).toBeNull();

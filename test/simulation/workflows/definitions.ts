@@ -2,7 +2,8 @@
 import { type QueueName, type RunId, runId } from "../../../core/ids.ts";
 import type { NodeDefinition, NodeTask, ParentPolicy, RunDefinition } from "../../../core/schema/workflow-rpc.ts";
 import type { RunNode } from "../../../durable-objects/workflow-run/node-rows.ts";
-import type { Script, WorkflowWorld } from "./workflow-world.ts";
+import type { Script } from "./worker.ts";
+import type { WorkflowWorld } from "./workflow-world.ts";
 
 export function idOf(n: number): RunId {
   return runId(new TextEncoder().encode(`run ${n}`.padEnd(24, "x")));

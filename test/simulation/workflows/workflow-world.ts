@@ -2,20 +2,11 @@
  * A world in which runs of workflows live: two queues of two shards each, D1, and a worker that runs whatever is handed out
  * as each task's payload says. Calls between objects are late, lost, and their answers lost; objects die at their gates.
  */
-import {
-  DEFAULT_TENANT,
-  parseShardName,
-  type QueueName,
-  type RunId,
-  type ShardAddress,
-  shardName,
-  type TaskId,
-} from "../../../core/ids.ts";
+import { DEFAULT_TENANT, type QueueName, type RunId, type ShardAddress, shardName } from "../../../core/ids.ts";
 import type { Ports } from "../../../core/ports.ts";
 import type { DirectoryRpc } from "../../../core/schema/directory-rpc.ts";
 import { DEFAULT_SETTINGS, type QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type { ShardRpc } from "../../../core/schema/rpc.ts";
-import type { ClaimedTask, Outcome, Ticket } from "../../../core/schema/session-rpc.ts";
 import type { CreateRunRequest, RunRecord, WorkflowRpc } from "../../../core/schema/workflow-rpc.ts";
 import { onAlarm } from "../../../durable-objects/queue-shard/alarm.ts";
 import { failure, Shard } from "../../../durable-objects/queue-shard/shard.ts";
@@ -34,37 +25,10 @@ import { NodeD1 } from "../../support/node/d1.ts";
 import { type AnswerOf, type Method, operationOf, type RequestOf } from "../operations.ts";
 import { Random } from "../random.ts";
 import { Life, Timeline } from "../timeline.ts";
+import type { WorkflowFaults } from "./faults.ts";
 import { Hosted } from "./objects.ts";
-
-/** Chances a time, 0 to 1. */
-export interface WorkflowFaults {
-  readonly crash: number;
-  readonly evict: number;
-  readonly lostRequest: number;
-  readonly lostAnswer: number;
-  readonly doubled: number;
-  /** What a shard was to tell is gone when it dies. */
-  readonly lostNotice: number;
-  /** A worker that takes a task and is never heard of again. */
-  readonly mute: number;
-}
-export const NO_FAULTS: WorkflowFaults = {
-  crash: 0,
-  evict: 0,
-  lostRequest: 0,
-  lostAnswer: 0,
-  doubled: 0,
-  lostNotice: 0,
-  mute: 0,
-};
-
-/** What a task of this world does, as its payload says. */
-export interface Script {
-  readonly ends: "succeeded" | "failed";
-  readonly ms: number;
-  readonly result?: unknown;
-  readonly spawned?: string;
-}
+import { LOST, type Release, Wire } from "./wire.ts";
+import { Worker } from "./worker.ts";
 
 /** 2026-01-01 in the timeline's time. */
 export const START = Date.UTC(2026, 0, 1);
@@ -72,7 +36,6 @@ const QUEUES = ["a", "b"] as const;
 const SHARDS = 2;
 const MOST_STEPS = 500_000;
 const SILENT = "nobody answered";
-const LOST = "simulated: no connection";
 
 export class WorkflowWorld {
   readonly timeline = new Timeline();
@@ -83,18 +46,22 @@ export class WorkflowWorld {
   readonly runs = new Map<RunId, Hosted<Run>>();
   /** Virtual ms until which D1 is away. */
   historyAwayUntil = 0;
-  readonly settings: QueueSettings;
-  /** Everything that was run, in order: `key` of what. */
-  readonly logged: string[] = [];
+  readonly #settings = new Map<string, QueueSettings>();
+  readonly worker: Worker;
   readonly #users = new Life("users");
-  readonly #worker = new Life("worker");
+  readonly #wire: Wire;
   #uuids = 0;
 
   constructor(seed: number, faults: WorkflowFaults, settings: Partial<QueueSettings> = {}) {
     this.timeline.now = START;
     this.random = new Random(seed, "workflows");
     this.faults = faults;
-    this.settings = { ...DEFAULT_SETTINGS, version: 1, shards: SHARDS, keyShards: SHARDS, ...settings };
+    this.#wire = new Wire(this.timeline, this.random, faults);
+    this.worker = new Worker(this.timeline, this.random, faults, (address) =>
+      this.#shardRpc(address, this.worker.life),
+    );
+    const told = { ...DEFAULT_SETTINGS, version: 1, shards: SHARDS, keyShards: SHARDS, ...settings };
+    for (const queue of QUEUES) this.#settings.set(queue, told);
     this.history.fault = () => {
       if (this.timeline.now < this.historyAwayUntil) throw new Error("D1_ERROR: simulated: away");
     };
@@ -175,6 +142,23 @@ export class WorkflowWorld {
     return this.runs.get(id)?.instance.memory ?? null;
   }
 
+  /** A shard, as users ask it. */
+  shard(address: ShardAddress): ShardRpc {
+    return this.#shardRpc(address, null);
+  }
+
+  /** A queue is deleted with all that is in it, and made again; its shards may hear of it late. */
+  remake(queue: QueueName): void {
+    const before = this.#settings.get(queue) ?? DEFAULT_SETTINGS;
+    const settings = { ...before, version: before.version + 1, generation: before.generation + 1 };
+    this.#settings.set(queue, settings);
+    for (const { instance } of this.shards.values())
+      if (instance.address.queue === queue)
+        void this.shard(instance.address)
+          .configure({ v: 1, settings })
+          .catch(() => {});
+  }
+
   /** Something happens at random moments, as long as the world goes on. */
   each(low: number, high: number, what: string, act: () => void): void {
     this.timeline.after(this.random.between(low, high), this.#users, what, () => {
@@ -215,43 +199,8 @@ export class WorkflowWorld {
     this.shards.set(host.name, host);
   }
 
-  #redeem({ object, ticket, solo }: Ticket): void {
-    const address = parseShardName(object);
-    const rpc = this.#shardRpc(address, this.#worker);
-    const types = { step: 1 };
-    const worker = { name: "w", kind: "consumer", types, boot: null } as const;
-    void rpc.open({ v: 1, ticket, solo, worker, want: 6 }).then(
-      (opened) => {
-        if (!opened.ok || opened.session === null) return;
-        const { session } = opened;
-        const outcomes = opened.handout.tasks.map((task) => this.#outcomeOf(task, address));
-        const ms = Math.max(0, ...outcomes.map(({ endedAt, startedAt }) => endedAt - startedAt));
-        if (this.random.chance(this.faults.mute)) return;
-        this.timeline.after(ms, this.#worker, "the worker is done", () => {
-          void rpc.close({ v: 1, session, turn: 1, outcomes }).catch(() => {});
-        });
-      },
-      () => {},
-    );
-  }
-
-  #outcomeOf({ seq, attempt, payload }: ClaimedTask, { queue, shard }: ShardAddress): Outcome {
-    const { ends, ms, result = null, spawned } = JSON.parse(payload) as Script;
-    const times = { seq, attempt, startedAt: this.now, endedAt: this.now + ms };
-    this.logged.push(`${queue}.${shard}.${seq}`);
-    if (ends === "failed")
-      return {
-        ...times,
-        kind: "failed",
-        retryable: false,
-        error: { code: "handler-error", message: "no", class: "Error" },
-      };
-    return { ...times, kind: "succeeded", result: JSON.stringify(result), ...(spawned !== undefined && { spawned }) };
-  }
-
-  #ports(life: Life, release: (message: () => void) => void): Ports {
-    const { timeline } = this;
-    const world = this;
+  #ports(life: Life, release: Release): Ports {
+    const { timeline, worker } = this;
     const notHere = () => {
       throw new Error("not in this world");
     };
@@ -268,10 +217,7 @@ export class WorkflowWorld {
       workflow: (_tenant, id) => this.#runRpc(id, life, release),
       async sendTickets(_queue, tickets) {
         await held();
-        for (const ticket of tickets) {
-          if (world.random.chance(world.faults.lostRequest)) continue;
-          timeline.after(world.random.between(1, 30), world.#worker, "a ticket", () => world.#redeem(ticket));
-        }
+        for (const ticket of tickets) worker.send(ticket);
       },
       ticketBacklog: async () => 0,
       sendDeadLetters: () => held(),
@@ -296,8 +242,8 @@ export class WorkflowWorld {
         if (method !== "lookup") throw new Error(`nobody asks the Directory for ${String(method)}`);
         return async ({ queue, type }: Parameters<DirectoryRpc["lookup"]>[0]) => {
           const name = queue ?? QUEUES[0];
-          const isKnown = QUEUES.some((known) => known === name);
-          const entry = isKnown ? { queue: name, settings: this.settings, shardsEver: SHARDS, createdAt: START } : null;
+          const settings = this.#settings.get(name);
+          const entry = settings ? { queue: name, settings, shardsEver: SHARDS, createdAt: START } : null;
           return { v: 1, ok: true, route: type === null ? null : QUEUES[0], entry, declared: true };
         };
       },
@@ -310,7 +256,7 @@ export class WorkflowWorld {
         if (method === "then") return undefined;
         const name = method as Method;
         return (request: RequestOf<typeof name>) =>
-          this.#call(life, release, () => {
+          this.#wire.call(life ?? this.#users, release, () => {
             const host = this.shards.get(shardName(address));
             if (!host) throw new Error(`there is no shard ${shardName(address)}`);
             const shard = host.instance;
@@ -329,7 +275,7 @@ export class WorkflowWorld {
 
   #runRpc(id: RunId, life: Life | null, release = letOut): WorkflowRpc {
     const ask = <T>(operation: (run: Run) => T | Promise<T>): Promise<T> =>
-      this.#call(life, release, async () => {
+      this.#wire.call(life ?? this.#users, release, async () => {
         const host = this.#hostOf(id);
         try {
           const answer = await operation(host.instance);
@@ -380,34 +326,7 @@ export class WorkflowWorld {
     this.runs.set(id, host);
     return host;
   }
-
-  /** Over the wire: later, perhaps lost, perhaps twice; and the answer perhaps lost. */
-  #call<T>(life: Life | null, release: (message: () => void) => void, receive: () => Promise<T>): Promise<T> {
-    const { timeline, random, faults } = this;
-    const caller = life ?? this.#users;
-    return new Promise((resolve, reject) => {
-      const fail = () => timeline.after(random.between(1, 200), caller, "lost", () => reject(new Error(LOST)));
-      release(() => {
-        if (random.chance(faults.lostRequest)) return void fail();
-        const arrive = (isCopy: boolean) =>
-          timeline.after(random.between(0, 3), NETWORK, "call", () => {
-            receive().then(
-              (answer) => {
-                if (isCopy) return;
-                if (random.chance(faults.lostAnswer)) return void fail();
-                timeline.after(random.between(0, 3), caller, "answer", () => resolve(structuredClone(answer)));
-              },
-              () => void fail(),
-            );
-          });
-        arrive(false);
-        if (random.chance(faults.doubled)) arrive(true);
-      });
-    });
-  }
 }
-
-const NETWORK = new Life("network");
 
 function letOut(message: () => void): void {
   message();
@@ -417,5 +336,3 @@ function letOut(message: () => void): void {
 export function drained(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
-
-export type { TaskId };
