@@ -16,6 +16,7 @@ import { readSettings, type ServeSettings } from "./serve/read-settings.ts";
 import { readWorkerOptions } from "./serve/read-worker-options.ts";
 import { takeSignals } from "./serve/stop.ts";
 import { waitUntilReady } from "./serve/wait-until-ready.ts";
+import { watchDeaths } from "./serve/watch-deaths.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const WRANGLER_TOML = join(ROOT, "wrangler.toml");
@@ -28,7 +29,8 @@ async function dev(): Promise<void> {
   const told = readSettings(process.argv.slice(2), process.env, ROOT);
   const settings = { ...told, port: await checkPort(told.port) };
   const claim = claimState(settings.state);
-  await migrateAlone(settings.state, await readWorkerOptions(WRANGLER_TOML, process.env));
+  const say = (sentence: string) => void process.stderr.write(`${sentence}\n`);
+  await migrateAlone(settings.state, await readWorkerOptions(WRANGLER_TOML, process.env), say, watchDeaths());
   claim.tell({ port: settings.port });
 
   const wrangler = startWrangler(settings);

@@ -1,7 +1,7 @@
 /** Several start-ups at once on one state folder: one serves, the others say why they do not. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
@@ -48,6 +48,44 @@ it("C3 196 six start at once on one state folder: one serves, the others end wit
   } finally {
     for (const { process } of starts)
       if (process.exitCode === null && process.kill("SIGTERM")) await once(process, "exit");
+    rmSync(state, { recursive: true, force: true });
+  }
+});
+
+it("198 a first start whose runtimes are killed comes through: the tables are there before anyone is served, and no stack is told", async () => {
+  const state = mkdtempSync(join(tmpdir(), "sluice-killed-"));
+  const started = start(state);
+  const runtime = (): number | null => {
+    try {
+      return (
+        Number(Reflect.get(Object(JSON.parse(readFileSync(join(state, "service.json"), "utf8"))), "runtime")) || null
+      );
+    } catch {
+      return null;
+    }
+  };
+  const killed = new Set<number>();
+  const kill = async () => {
+    const pid = await waitFor(() => (killed.has(runtime() ?? 0) ? null : runtime()), { what: "another runtime" });
+    process.kill(pid, "SIGKILL");
+    killed.add(pid);
+  };
+  try {
+    // While the databases are migrated; while the service starts.
+    for (let i = 0; i < 3; i++) await kill();
+    const ready = () => /^Sluice is ready on http:\/\/localhost:(\d+)$/m.exec(started.out)?.[1];
+    const port = await waitFor(ready, { what: "it serves all the same", timeoutMs: 60_000 });
+    await kill();
+    const url = `http://127.0.0.1:${port}`;
+    const back = async () => (await fetch(`${url}/health/ready`)).ok;
+    await waitFor(() => back().catch(() => false), { what: "it is back", timeoutMs: 30_000 });
+    const client = new Client(url);
+    expect(await client.ended(await client.submit({ type: "echo", payload: 1 }))).toMatchObject({
+      status: "SUCCEEDED",
+    });
+    expect([started.process.exitCode, started.err]).toEqual([null, expect.not.stringMatching(/^\s+at |fetch failed/m)]);
+  } finally {
+    if (started.process.exitCode === null && started.process.kill("SIGTERM")) await once(started.process, "exit");
     rmSync(state, { recursive: true, force: true });
   }
 });

@@ -9,7 +9,12 @@ import type { Death } from "./guard-runtime.ts";
 
 /** Between two tries: 0.5, 1, 2, 4 and 8 s. */
 const FIRST_PAUSE_MS = 500;
-const MOST_TRIES = 6;
+export const MOST_TRIES = 6;
+
+/** Between a try, 1 and up, and the next one (ms). */
+export function pauseAfter(tries: number): number {
+  return FIRST_PAUSE_MS * 2 ** (tries - 1);
+}
 
 export interface ComingRuntime {
   /** Resolves when the one that Miniflare starts listens. */
@@ -23,6 +28,8 @@ export interface ComingRuntime {
 export interface ComeBack {
   /** A runtime has died. */
   died(death: Death): void;
+  /** Resolves once no return is under way. */
+  settled(): Promise<void>;
   /** The service ends: what dies from now on is not replaced. */
   stop(): void;
 }
@@ -38,7 +45,7 @@ export function comeBackFrom(
   wait: (ms: number) => Promise<unknown> = pause,
 ): ComeBack {
   let deaths = 0;
-  let isComing = false;
+  let coming: Promise<void> | null = null;
   let isStopped = false;
   const comeBack = async () => {
     const since = performance.now();
@@ -54,7 +61,7 @@ export function comeBackFrom(
         giveUp(`The runtime could not be started again in ${tries} tries. ${why} ${REMEDY}`);
         return;
       }
-      await wait(FIRST_PAUSE_MS * 2 ** (tries - 1));
+      await wait(pauseAfter(tries));
       if (isStopped) return;
       // One that listened and died is being replaced by Miniflare.
       start = fault === null ? () => runtime.ready() : () => runtime.again();
@@ -66,11 +73,12 @@ export function comeBackFrom(
       deaths++;
       if (isStopped) return;
       say(`The runtime (process ${pid}) died of ${by}; another one is being started.`);
-      if (isComing) return;
-      isComing = true;
-      void comeBack().finally(() => {
-        isComing = false;
+      coming ??= comeBack().finally(() => {
+        coming = null;
       });
+    },
+    async settled() {
+      await coming;
     },
     stop() {
       isStopped = true;
@@ -78,7 +86,8 @@ export function comeBackFrom(
   };
 }
 
-const REMEDY = "Nothing that was accepted is lost: see to what ends it (npm run doctor looks), then npm start again.";
+export const REMEDY =
+  "Nothing that was accepted is lost: see to what ends it (npm run doctor looks), then npm start again.";
 
 async function faultOf(start: () => Promise<unknown>): Promise<unknown> {
   try {

@@ -18,8 +18,10 @@ import { eachMinute, fireCron, TICK } from "./poke-cron.ts";
 import { readSettings } from "./read-settings.ts";
 import { readWorkerOptions } from "./read-worker-options.ts";
 import { relayLogs } from "./relay-logs.ts";
+import { startOver } from "./start-over.ts";
 import { onStopSignal, stopGently } from "./stop.ts";
 import { waitUntilReady } from "./wait-until-ready.ts";
+import { type Deaths, watchDeaths } from "./watch-deaths.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const WRANGLER_TOML = join(ROOT, "wrangler.toml");
@@ -43,21 +45,39 @@ async function serve(): Promise<void> {
   if (options.cpuFault !== null) say(`CPU_MS ${options.cpuFault}`);
   const scriptOf = bundle(settings.entry ?? options.main);
   scriptOf.catch(() => {});
-  const { startRuntime } = await import("./start-runtime.ts");
+  const [{ startRuntime }, { migrateAlone }] = await Promise.all([
+    import("./start-runtime.ts"),
+    import("./migrate-alone.ts"),
+  ]);
 
   const folder = mkdtempSync(join(tmpdir(), "sluice-"));
   const logs = relayLogs(folder);
+  const deaths = watchDeaths();
   let back: ComeBack | undefined;
   const guard = guardRuntime(folder, logs.pipe, {
     onStart: (pid) => claim.tell({ runtime: pid }),
-    onDeath: (death) => back?.died(death),
+    onDeath: (death) => {
+      deaths.note(death);
+      back?.died(death);
+    },
   });
   const words = holdBack();
   const up = async () => {
-    const { runtime, port, again } = await startRuntime(settings, options.worker, await scriptOf, words.say);
+    // Nobody is served before the tables are there.
+    await startOver(() => migrateAlone(settings.state, options, words.say, deaths), say);
+    const script = await scriptOf;
+    const started = await startOver(async () => {
+      const before = deaths.count();
+      const begun = await startRuntime(settings, options.worker, script, words.say, deaths);
+      return { ...begun, before };
+    }, say);
+    const { runtime, port, again } = started;
     const wake = () => fireCron(runtime, TICK, TICK_PATIENCE_MS);
     const comeBack = comeBackFrom({ ready: () => runtime.ready, again, wake }, say, end);
     back = comeBack;
+    // One that died between its first word and here: Miniflare starts another.
+    const [early] = deaths.since(started.before);
+    if (early) comeBack.died(early);
     claim.tell({ port });
     const tick = () => void wake();
     const stopTicking = eachMinute(tick);
@@ -70,8 +90,10 @@ async function serve(): Promise<void> {
       claim.release();
     });
     const url = `http://localhost:${port}`;
-    await migrate(runtime, options.databases);
-    await waitUntilReady(url);
+    await overDeaths(comeBack, deaths, async () => {
+      await migrate(runtime, options.databases);
+      await waitUntilReady(url);
+    });
     words.letGo();
     tick();
     logs.say(`Sluice is ready on ${url}`);
@@ -82,6 +104,21 @@ async function serve(): Promise<void> {
     await logs.close();
     throw words.addTo(error);
   });
+}
+
+/** Does something that a death may cut off, and once more when another runtime is there. */
+async function overDeaths(back: ComeBack, deaths: Deaths, work: () => Promise<void>): Promise<void> {
+  for (;;) {
+    const before = deaths.count();
+    try {
+      await work();
+      await back.settled();
+      if (deaths.count() === before) return;
+    } catch (error) {
+      if (error instanceof CannotStart || (await deaths.killedSince(before)) === null) throw error;
+      await back.settled();
+    }
+  }
 }
 
 /** What workerd says is kept until the service is ready: a start that fails says one sentence, not workerd's many. */
