@@ -39,7 +39,8 @@ export type LookupAnswer = Answer<{
 
 export interface TypeRoute {
   readonly type: string;
-  readonly queue: QueueName;
+  /** null: nowhere, so `default`. */
+  readonly queue: QueueName | null;
   /** null: as its handler says. */
   readonly cacheTtlSeconds: number | null;
 }
@@ -53,8 +54,8 @@ export interface PutRouteRequest extends Versioned {
 
 export interface PatchRouteRequest extends Versioned {
   readonly type: string;
-  /** Absent: as it is, `default` where there is no route yet. */
-  readonly queue?: QueueName;
+  /** Absent: as it is. null: nowhere. */
+  readonly queue?: QueueName | null;
   /** Absent: as it is. null: as its handler says. */
   readonly cacheTtlSeconds?: number | null;
   /** Whether the caller has a handler of it: then it need not have been PUT. */

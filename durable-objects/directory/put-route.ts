@@ -2,7 +2,6 @@
  * Routes a type to a queue, which need not exist: its first submission makes it. Tasks that wait stay where they are.
  * What is told of the type beside that (cacheTtlSeconds) goes with the route.
  */
-import { DEFAULT_QUEUE } from "../../core/ids.ts";
 import type { Answer } from "../../core/schema/answer.ts";
 import type { PatchRouteRequest, PutRouteRequest, TypeRoute } from "../../core/schema/directory-rpc.ts";
 import { findRoute } from "./find-route.ts";
@@ -11,6 +10,8 @@ import { type DirectoryState, done, refuse } from "./state.ts";
 
 const PUT = `INSERT INTO route (type, queue, cache_ttl_s) VALUES (?1, ?2, ?3)
   ON CONFLICT (type) DO UPDATE SET queue = ?2, cache_ttl_s = ?3 WHERE queue <> ?2 OR cache_ttl_s IS NOT ?3`;
+/** As find-route.ts reads it. */
+const NOWHERE = "";
 
 export async function putRoute(
   state: DirectoryState,
@@ -31,13 +32,13 @@ export async function patchRoute(
     const found = findRoute(state, type);
     if (!found && !handled)
       return refuse("not-found", `There is no task type ${type}. PUT /types/${type} makes one known.`);
-    const before = found ?? { type, queue: DEFAULT_QUEUE, cacheTtlSeconds: null };
+    const before = found ?? { type, queue: null, cacheTtlSeconds: null };
     const route = {
       type,
-      queue: queue ?? before.queue,
+      queue: queue === undefined ? before.queue : queue,
       cacheTtlSeconds: cacheTtlSeconds === undefined ? before.cacheTtlSeconds : cacheTtlSeconds,
     };
-    state.sql.run(PUT, type, route.queue, route.cacheTtlSeconds);
+    state.sql.run(PUT, type, route.queue ?? NOWHERE, route.cacheTtlSeconds);
     return done({ route });
   });
 }

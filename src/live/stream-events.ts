@@ -3,7 +3,7 @@
  * kept between two looks but the last move that was told and the task's mark, so a stream is begun anew anywhere. It
  * ends by itself after five minutes, and wherever nobody answers: the client comes again and goes on.
  */
-import { Problem } from "../../core/errors.ts";
+import { ERRORS, Problem } from "../../core/errors.ts";
 import { type TenantName, taskId } from "../../core/ids.ts";
 import { markOfRecord } from "../../core/mark.ts";
 import { movesAfter, nameMoves } from "../../core/move-ids.ts";
@@ -11,7 +11,7 @@ import { isFinished } from "../../core/status.ts";
 import { type TaskRecord, toTask } from "../../core/task.ts";
 import { timelineOf, toMoveView } from "../../core/timeline.ts";
 import { ask, PATIENCE_MS } from "../../reads/ask.ts";
-import { type Found, findTask } from "../../reads/find-tasks.ts";
+import { type Found, findTask, type Missing } from "../../reads/find-tasks.ts";
 import type { Reader } from "../../reads/reader.ts";
 import { eventText, HEARTBEAT, retryText } from "./write-event.ts";
 
@@ -24,6 +24,8 @@ const STREAM_MS = 300_000;
 const MOST_LOOKS = 500;
 /** Between two looks: what changes faster is told at once. */
 const PAUSE_MS = 200;
+/** Answers after which there is nothing to come for. */
+const DEFINITE: ReadonlySet<number> = new Set([404, 410]);
 
 /** @param lastId of the last move that the client has seen; null: none */
 export function streamEvents(
@@ -57,13 +59,18 @@ async function* textsOf(
   const { ports } = reader;
   const until = ports.now() + STREAM_MS;
   const told: Told = { id: lastId, progress: null };
-  let record: TaskRecord | null = first;
+  let record = first;
   let text = retryText(RETRY_MS);
-  for (let looks = 0; record !== null; looks++) {
+  for (let looks = 0; ; looks++) {
     text += newsOf({ at, record }, told);
     if (text !== "") yield text;
     if (isFinished(record.status) || looks >= MOST_LOOKS || ports.now() >= until) return;
     const looked = await look(reader, tenant, { at, record });
+    if (looked === null) return;
+    if ("code" in looked) {
+      yield eventText({ event: "gone", data: looked });
+      return;
+    }
     text = looked === record ? HEARTBEAT : "";
     record = looked;
   }
@@ -90,8 +97,11 @@ function newsOf({ at, record }: Found, told: Told): string {
   return text;
 }
 
-/** The task when it stands otherwise; as it was, after a heartbeat's time; null where nobody can tell, or we are to go. */
-async function look(reader: Reader, tenant: TenantName, { at, record }: Found): Promise<TaskRecord | null> {
+/**
+ * The task when it stands otherwise; as it was, after a heartbeat's time; why it is not there any more; null where nobody
+ * can tell, or we are to go.
+ */
+async function look(reader: Reader, tenant: TenantName, { at, record }: Found): Promise<TaskRecord | Missing | null> {
   const { ports, log } = reader;
   const question = {
     whom: `Shard ${at.shard} of ${at.queue}`,
@@ -109,11 +119,16 @@ async function look(reader: Reader, tenant: TenantName, { at, record }: Found): 
 }
 
 /** It has left its shard: history has it by then. */
-async function findEnded(reader: Reader, tenant: TenantName, { at, record }: Found): Promise<TaskRecord | null> {
+async function findEnded(
+  reader: Reader,
+  tenant: TenantName,
+  { at, record }: Found,
+): Promise<TaskRecord | Missing | null> {
   try {
     return (await findTask(reader, tenant, taskId(at, record.seq), {})).record;
   } catch (thrown) {
-    if (thrown instanceof Problem) return null;
-    throw thrown;
+    if (!(thrown instanceof Problem)) throw thrown;
+    const { code, detail } = thrown;
+    return DEFINITE.has(ERRORS[code].status) ? { code, detail } : null;
   }
 }

@@ -17,9 +17,13 @@ const RouteSchema = z.strictObject({
   cacheTtlSeconds: z.int().min(0).max(MAX_CACHE_TTL_S).nullable().optional(),
 });
 
-const RoutePatchSchema = RouteSchema.refine((told) => Object.keys(told).length > 0, {
-  error: "names nothing to change: queue, cacheTtlSeconds",
-});
+/** `queue` null: nowhere, so `default`. */
+const RoutePatchSchema = RouteSchema.extend({ queue: QueueNameSchema.nullable().optional() }).refine(
+  (told) => Object.keys(told).length > 0,
+  {
+    error: "names nothing to change: queue, cacheTtlSeconds",
+  },
+);
 
 /** A type as it is shown. */
 interface TypeView {
@@ -76,7 +80,7 @@ export async function patchType(door: Door, c: Ctx): Promise<Response> {
   const type = typeOf(c);
   const body = checkBody(RoutePatchSchema, await readJson(c.req.raw, door.env.bodyLimit));
   const told = {
-    ...(body.queue !== undefined && { queue: body.queue as QueueName }),
+    ...(body.queue !== undefined && { queue: body.queue as QueueName | null }),
     ...(body.cacheTtlSeconds !== undefined && { cacheTtlSeconds: body.cacheTtlSeconds }),
   };
   const handled = door.handlers.has(type);

@@ -62,6 +62,16 @@ describe("288 the events of a task", () => {
     expect(text).toMatch(/^retry: 2000\n\nid: .+\nevent: move\ndata: .+\n\n$/);
   });
 
+  it("say that the task is gone where its queue is deleted meanwhile, and close", async () => {
+    await call("PUT", "/queues/watched-gone", {});
+    const id = await submitted({ type: "echo", payload: 1, delaySeconds: 6_000, queue: "watched-gone" });
+    const stream = await events(id);
+    const text = stream.text();
+    expect((await call("DELETE", "/queues/watched-gone?force=true")).status).toBe(204);
+    expect(await text).toMatch(/event: gone\ndata: \{"code":"task-unknown","detail":".+"\}\n\n$/);
+    expect((await events(id)).status).toBe(404);
+  });
+
   it("are a comment each 10 s while nothing happens, and end after five minutes", async () => {
     const id = await submitted({ type: "echo", payload: 1, delaySeconds: 6_000 });
     const waits: number[] = [];

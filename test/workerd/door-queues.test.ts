@@ -236,7 +236,15 @@ describe("types", () => {
     expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("elsewhere");
     await call("DELETE", "/types/sleep");
     const first = await call("PATCH", "/types/sleep", { cacheTtlSeconds: 0 });
-    expect(first.body).toMatchObject({ queue: "default", cacheTtlSeconds: 0 });
+    expect(first.body).toMatchObject({ queue: null, cacheTtlSeconds: 0 });
+    expect((await call("GET", "/types/sleep")).body).toMatchObject({ queue: null, cacheTtlSeconds: 0 });
+    expect((await submit({ type: "sleep", payload: { ms: 0 } })).body.queue).toBe("default");
+    await call("PATCH", "/types/sleep", { queue: "patched" });
+    expect((await call("PATCH", "/types/sleep", { queue: null })).body).toMatchObject({
+      queue: null,
+      cacheTtlSeconds: 0,
+    });
+    expect((await call("PUT", "/types/sleep", { queue: null })).status).toBe(422);
     await call("DELETE", "/types/sleep");
     expect((await call("PATCH", "/types/slep", { queue: "a" })).status).toBe(404);
     for (const json of [{}, { qeue: "a" }, { queue: "o o" }])

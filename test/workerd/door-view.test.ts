@@ -65,6 +65,9 @@ describe("159 a task shows", () => {
     await inHistory();
     const kept = await call("GET", `${path}?payload=true`);
     expect(kept.body).toMatchObject({ status: "CANCELLED", payload: [null] });
+    // 222: how far a task is changes between two revisions.
+    const none = { headers: { "if-none-match": `"${kept.body.rev}"` } };
+    expect((await call("GET", `/tasks/submissions/${kept.body.id}`, undefined, none)).status).toBe(200);
     expect(kept.headers.get("etag")).toBe(`"${kept.body.rev}"`);
     expect(await call("GET", `${path}?payload=yes`)).toMatchObject({
       status: 422,
