@@ -12,7 +12,8 @@ const REASONS = `SELECT
   (SELECT min(try_at) FROM push) AS push,
   (SELECT min(look_at) FROM scaling) AS look,
   (SELECT min(try_at) FROM job_part WHERE try_at IS NOT NULL) AS job,
-  (SELECT min(try_at) FROM gone) AS gone,
+  (SELECT min(try_at) FROM gone WHERE stage = 'due') AS gone,
+  (SELECT min(try_at) FROM walk) AS walk,
   (SELECT register_at FROM directory) AS register`;
 
 /** An alarm this overdue is taken for lost: the platform forgets one that failed six times. */
@@ -21,9 +22,9 @@ const LOST_AFTER_MS = 5_000;
 /** Unix ms; null: nothing to wake for. */
 export function nextAlarm(state: DirectoryState): number | null {
   const reasons = state.sql.all<Record<string, number | null>>(REASONS)[0] ?? {};
-  const { fire, retry, cancel, push, look, job, gone, register } = reasons;
+  const { fire, retry, cancel, push, look, job, gone, walk, register } = reasons;
   let next: number | null = null;
-  for (const at of [fire, retry, cancel, push, look, job, gone, state.isRoot ? null : register])
+  for (const at of [fire, retry, cancel, push, look, job, gone, walk, state.isRoot ? null : register])
     if (typeof at === "number" && (next === null || at < next)) next = at;
   return next;
 }

@@ -234,4 +234,13 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       "CREATE INDEX request_key_owner ON request_key (owner) WHERE owner IS NOT NULL",
     ],
   },
+  {
+    // Deleted queues share a walk of history (gone-rows.ts). `cursor` of a walk NULL: from the oldest; that of `gone` is
+    // not read any more.
+    id: "331-shared-walks",
+    statements: [
+      "ALTER TABLE gone ADD COLUMN stage TEXT NOT NULL DEFAULT 'due' CHECK (stage IN ('due', 'waits', 'walks'))",
+      "CREATE TABLE walk (history INTEGER PRIMARY KEY, cursor TEXT, try_at INTEGER NOT NULL) STRICT",
+    ],
+  },
 ];

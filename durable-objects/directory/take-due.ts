@@ -19,7 +19,7 @@ import { takeDueCancels } from "./cancel-fires.ts";
 import { stopSchedule } from "./end-fires.ts";
 import { findRoute } from "./find-route.ts";
 import { markToCancel, type OpenFire } from "./fires.ts";
-import { takeDueGone } from "./forget-history.ts";
+import { type DueForgetting, takeDueGone } from "./forget-history.ts";
 import {
   addPending,
   countMissed,
@@ -67,7 +67,7 @@ export interface DueWork {
   /** Of jobs. */
   readonly portions: readonly DuePortion[];
   /** Deleted queues of which history is to forget more. */
-  readonly gone: ReturnType<typeof takeDueGone>;
+  readonly gone: DueForgetting;
   readonly register: boolean;
 }
 

@@ -26,7 +26,12 @@ async function forget(marks: readonly number[]): Promise<number[]> {
   const deleted: number[] = [];
   let cursor: RetentionCursor | null = null;
   do {
-    const portion = await forgetPortion(d1, { tenant: DEFAULT_TENANT, queue, marks }, cursor, clock);
+    const portion = await forgetPortion(
+      d1,
+      { tenant: DEFAULT_TENANT, marks: new Map([[queue, marks]]) },
+      cursor,
+      clock,
+    );
     deleted.push(portion.deleted);
     cursor = portion.cursor;
   } while (cursor !== null);

@@ -84,6 +84,29 @@ describe("258 the history of a deleted queue", () => {
     expect([kept(d1), fresh > silent]).toEqual([[fresh], true]);
   });
 
+  it("is walked for once for all that are deleted meanwhile, and once more in an hour", async () => {
+    const { world, d1 } = await made();
+    const names = Array.from({ length: 40 }, (_, i) => `b${i}` as QueueName);
+    for (const name of names) {
+      await changeQueue(world.directory(), { queue: name, patch: {}, replace: true, create: true });
+      await world.ask(submitTo(world.directory(), name, 0, [TASK], 1_000));
+    }
+    const stays = await ended(world, d1, 0);
+    for (const name of names) {
+      const row = rowOfRecord(finished(1, { seq: world.shard(name).memory.lastSeq as Seq }), START + 30 * DAY_MS);
+      await writeHistory(d1, { tenant: DEFAULT_TENANT, queue: name, shard: 0 }, packBodies([row]), world.ports);
+    }
+    d1.calls.length = 0;
+    for (const name of names) await world.ask(deleteQueue(world.directory(), { queue: name, force: true }));
+    const walks = () => d1.calls.flat().filter((sql) => sql.startsWith("DELETE FROM history")).length;
+    await world.pass(20_000);
+    expect([kept(d1), walks() <= 3]).toEqual([[stays], true]);
+    await world.evict();
+    await world.pass(HOUR_MS + 20_000);
+    expect([kept(d1), left(world), walks() <= 6]).toEqual([[stays], 0, true]);
+    expect(world.rows("default", "SELECT * FROM walk")).toEqual([]);
+  });
+
   it("is known by a mark, which a shard that has not heard of the new queue does not have", async () => {
     const { world, d1 } = await made();
     const old = await ended(world, d1, 0);
