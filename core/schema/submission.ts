@@ -66,6 +66,29 @@ export const TaskKeySchema = z.string().regex(TASK_KEY, { error: "must be 1 to 1
 /** Seconds from its submission by which a task must have begun. */
 export const TtlSchema = z.number().positive().max(MAX_DELAY_S);
 
+/** Where a task goes and how it stands among others: the same for a submission, a node of a workflow and a fire. */
+export const placeFields = {
+  queue: QueueNameSchema.optional(),
+  priority: PrioritySchema.optional(),
+  limitKey: TaskKeySchema.optional(),
+  fairnessKey: TaskKeySchema.optional(),
+  ttlSeconds: TtlSchema.optional(),
+};
+
+/** When it runs, where later than at once. */
+export const timeFields = {
+  delaySeconds: z.number().min(0).max(MAX_DELAY_S).optional(),
+  runAt: TimeSchema.optional(),
+};
+export function tellsOneTime(task: { readonly delaySeconds?: unknown; readonly runAt?: unknown }): boolean {
+  return task.delaySeconds === undefined || task.runAt === undefined;
+}
+export const ONE_TIME = {
+  path: ["delaySeconds"],
+  error: "cannot stand beside runAt: say one of them",
+  when: isObject,
+};
+
 /** What a task may be told beyond type, payload and place: the same for a submission and for each fire of a schedule. */
 export const taskOptionFields = {
   timeoutMs: z.int().min(1).max(MAX_TIMEOUT_MS).optional(),
@@ -120,25 +143,16 @@ export const SubmittedTaskSchema = z
   .strictObject({
     type: TypeNameSchema,
     payload: PayloadSchema,
-    queue: QueueNameSchema.optional(),
-    priority: PrioritySchema.optional(),
-    delaySeconds: z.number().min(0).max(MAX_DELAY_S).optional(),
-    runAt: TimeSchema.optional(),
-    limitKey: TaskKeySchema.optional(),
-    fairnessKey: TaskKeySchema.optional(),
+    ...placeFields,
+    ...timeFields,
     unique: UniqueSchema.optional(),
     debounceSeconds: z.int().min(1).max(MAX_DEBOUNCE_S).optional(),
     throttleSeconds: z.int().min(1).max(MAX_WINDOW_S).optional(),
-    ttlSeconds: TtlSchema.optional(),
     expiresAt: TimeSchema.optional(),
     cache: z.enum(CACHE_MODES).optional(),
     ...taskOptionFields,
   })
-  .refine((task) => task.delaySeconds === undefined || task.runAt === undefined, {
-    path: ["delaySeconds"],
-    error: "cannot stand beside runAt: say one of them",
-    when: isObject,
-  })
+  .refine(tellsOneTime, ONE_TIME)
   .refine((task) => task.debounceSeconds === undefined || task.throttleSeconds === undefined, {
     path: ["throttleSeconds"],
     error: "cannot stand beside debounceSeconds: say one of them",
@@ -173,15 +187,10 @@ export type SubmittedTask = z.infer<typeof SubmittedTaskSchema>;
 export const TaskEditSchema = z
   .strictObject({
     priority: PrioritySchema.optional(),
-    delaySeconds: z.number().min(0).max(MAX_DELAY_S).optional(),
-    runAt: TimeSchema.optional(),
+    ...timeFields,
     payload: z.unknown().optional(),
   })
-  .refine((patch) => patch.delaySeconds === undefined || patch.runAt === undefined, {
-    path: ["delaySeconds"],
-    error: "cannot stand beside runAt: say one of them",
-    when: isObject,
-  });
+  .refine(tellsOneTime, ONE_TIME);
 export type TaskEdit = z.infer<typeof TaskEditSchema>;
 
 export const TaskPatchSchema = TaskEditSchema.refine((patch) => Object.keys(patch).length > 0, {

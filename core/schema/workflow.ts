@@ -6,15 +6,13 @@
 import { z } from "zod";
 import { FINISHED } from "../status.ts";
 import {
-  MAX_DELAY_S,
+  ONE_TIME,
   PayloadSchema,
-  PrioritySchema,
-  QueueNameSchema,
-  TaskKeySchema,
-  TimeSchema,
-  TtlSchema,
+  placeFields,
   TypeNameSchema,
   taskOptionFields,
+  tellsOneTime,
+  timeFields,
 } from "./submission.ts";
 
 export const MAX_NODES = 1_000;
@@ -37,16 +35,11 @@ export const SignalNameSchema = z
 const taskFields = {
   type: TypeNameSchema,
   payload: PayloadSchema,
-  queue: QueueNameSchema.optional(),
-  priority: PrioritySchema.optional(),
-  delaySeconds: z.number().min(0).max(MAX_DELAY_S).optional(),
-  runAt: TimeSchema.optional(),
-  limitKey: TaskKeySchema.optional(),
-  fairnessKey: TaskKeySchema.optional(),
-  ttlSeconds: TtlSchema.optional(),
+  ...placeFields,
+  ...timeFields,
   ...taskOptionFields,
 };
-export const StepTaskSchema = z.strictObject(taskFields).refine(saysOneTime, ONE_TIME());
+export const StepTaskSchema = z.strictObject(taskFields).refine(tellsOneTime, ONE_TIME);
 
 const nodeFields = {
   key: NodeKeySchema.optional(),
@@ -55,7 +48,7 @@ const nodeFields = {
 };
 const TaskNodeSchema = z
   .strictObject({ ...nodeFields, ...taskFields, compensate: StepTaskSchema.optional() })
-  .refine(saysOneTime, ONE_TIME());
+  .refine(tellsOneTime, ONE_TIME);
 const SignalNodeSchema = z.strictObject({
   ...nodeFields,
   waitFor: SignalNameSchema,
@@ -104,7 +97,7 @@ export const FinishSchema = z
       .max(FINISHED.length)
       .optional(),
   })
-  .refine(saysOneTime, ONE_TIME());
+  .refine(tellsOneTime, ONE_TIME);
 
 export const WorkflowSchema = z
   .strictObject({
@@ -128,12 +121,6 @@ export type SubmittedWorkflow = z.infer<typeof WorkflowSchema>;
 
 export const RetryRunSchema = z.strictObject({ nodes: z.array(z.string().min(1)).min(1).max(MAX_NODES).optional() });
 
-function saysOneTime(task: { readonly delaySeconds?: unknown; readonly runAt?: unknown }): boolean {
-  return task.delaySeconds === undefined || task.runAt === undefined;
-}
-function ONE_TIME() {
-  return { path: ["delaySeconds"], error: "cannot stand beside runAt: say one of them" };
-}
 function hasOneShape(told: Partial<Record<(typeof SHAPES)[number], unknown>>): boolean {
   return SHAPES.filter((shape) => told[shape] !== undefined).length === 1;
 }
