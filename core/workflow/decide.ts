@@ -20,6 +20,8 @@ export interface NodeHead {
   readonly isSkipped: boolean;
   /** It undoes another, or was spawned by what does: how it ends is no part of how the run does. */
   readonly isCompensation: boolean;
+  /** A map whose tasks are there: it joins them, and what it says of its parents was of others. */
+  readonly isMap?: boolean;
   /** It undoes another by itself: when those before it have, however they ended. */
   readonly isUndo?: boolean;
 }
@@ -74,13 +76,17 @@ function judge(node: NodeHead, parents: readonly Parent[], isCancelled: boolean)
   const bad = parents.filter(({ state }) => isEnded(state) && state !== "SUCCEEDED");
   // A join stands for all of its parents: it ends when they have, not when the first one failed.
   if (node.kind === "join" && !areAllEnded) return "wait";
-  if (bad.length > 0 && node.onParentFailure !== "continue") return endBy(node, bad);
+  if (bad.length > 0 && policyOf(node) !== "continue") return endBy(node, bad);
   if (!areAllEnded) return "wait";
   return node.kind === "join" ? { status: "SUCCEEDED", code: null } : "ready";
 }
 
-function endBy({ onParentFailure }: NodeHead, bad: readonly Parent[]): NodeVerdict {
-  if (onParentFailure === "skip" || bad.every(({ isSkipped }) => isSkipped))
+function policyOf({ isMap, onParentFailure }: NodeHead): ParentPolicy {
+  return isMap ? "fail" : onParentFailure;
+}
+
+function endBy(node: NodeHead, bad: readonly Parent[]): NodeVerdict {
+  if (policyOf(node) === "skip" || bad.every(({ isSkipped }) => isSkipped))
     return { status: "CANCELLED", code: "skipped" };
   const hasFailed = bad.some(({ state }) => state === "FAILED" || state === "EXPIRED");
   return hasFailed ? { status: "FAILED", code: "parent-failed" } : { status: "CANCELLED", code: "parent-cancelled" };
@@ -100,7 +106,7 @@ export function unhandled(nodes: readonly NodeHead[]): number[] {
   const isHandled = (index: number): boolean =>
     (children[index] ?? []).some((child) => {
       const node = nodes[child];
-      return node?.onParentFailure === "continue" || (node?.kind === "join" && isHandled(child));
+      return (node && policyOf(node) === "continue") || (node?.kind === "join" && isHandled(child));
     });
   return nodes.flatMap(({ state, isSkipped, isCompensation }, index) =>
     isEnded(state) && state !== "SUCCEEDED" && !isSkipped && !isCompensation && !isHandled(index) ? [index] : [],

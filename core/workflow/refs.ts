@@ -35,20 +35,21 @@ export function findRefs(value: unknown, pointer = ""): Ref[] {
 
 /** The same value with each reference as `fill` has it; what is literal loses its wrapping. @throws what `fill` throws */
 export function fillRefs(value: unknown, fill: (ref: Omit<Ref, "pointer">) => unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => fillRefs(item, fill));
-  const ref = refOf(value);
-  if (ref) return ref.kind === "$literal" ? ref.told : fill(ref);
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, fillRefs(part, fill)]));
+  return replaceRefs(value, (ref) => (ref.kind === "$literal" ? ref.told : fill(ref)));
 }
 
 /** The same value with some references told otherwise; what is literal stays wrapped. */
 export function mapRefs(value: unknown, change: (ref: Omit<Ref, "pointer">) => unknown): unknown {
+  return replaceRefs(value, (ref) => ({ [ref.kind]: ref.kind === "$literal" ? ref.told : change(ref) }));
+}
+
+/** The same value with each reference replaced as told, what is literal too. */
+export function replaceRefs(value: unknown, replace: (ref: Omit<Ref, "pointer">) => unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => mapRefs(item, change));
+  if (Array.isArray(value)) return value.map((item) => replaceRefs(item, replace));
   const ref = refOf(value);
-  if (ref) return { [ref.kind]: ref.kind === "$literal" ? ref.told : change(ref) };
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, mapRefs(part, change)]));
+  if (ref) return replace(ref);
+  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, replaceRefs(part, replace)]));
 }
 
 export interface NodeName {

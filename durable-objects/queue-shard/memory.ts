@@ -105,15 +105,16 @@ export interface Memory {
   consumerTypes: Readonly<Record<string, number>> | null;
 }
 
-/** Rows of a sink, when they are to be sent (Unix ms), and how often that failed in a row. */
+/** Rows of a sink, and when some of them are to be sent (Unix ms). */
 export interface NoticePace {
   count: number;
   at: number | null;
-  failures: number;
+  /** Receivers that did not take what was theirs: how often in a row, and when they are asked again (Unix ms). */
+  readonly held: Map<string | null, { readonly failures: number; readonly at: number }>;
 }
 
 function noPace(): NoticePace {
-  return { count: 0, at: null, failures: 0 };
+  return { count: 0, at: null, held: new Map() };
 }
 
 export function emptyMemory(): Memory {

@@ -2,6 +2,7 @@
 import type { Versioned } from "../../core/schema/answer.ts";
 import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
 import { arm } from "./arm.ts";
+import { CANCELLED, endNode } from "./end-node.ts";
 import { saveNode } from "./node-rows.ts";
 import { toRunRecord } from "./read.ts";
 import { type Run, refuse, withRun } from "./run.ts";
@@ -12,16 +13,22 @@ export function cancel(run: Run, _request: Versioned): RunAnswer {
     if (head.status === "SUCCEEDED" || head.status === "FAILED")
       return refuse("workflow-finished", `The run is ${head.status}.`);
     if (head.status === "RUNNING" && !head.isCancelled) {
+      const now = run.ports.now();
       run.transact(() => {
         head.isCancelled = true;
         for (const node of nodes) {
           if (node.state !== "ready" || node.isCompensation || !node.at) continue;
+          if (node.placed === "no" && node.portion === null) {
+            // Nobody has heard of it.
+            endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message: CANCELLED, at: now });
+            continue;
+          }
           node.toEnd = true;
           saveNode(run.sql, node);
         }
         run.saveHead();
       });
-      arm(run, run.ports.now());
+      arm(run, now);
     }
     return { v: 1, ok: true, run: toRunRecord(run, memory) };
   });

@@ -7,6 +7,8 @@ import { isEnded } from "../../core/workflow/decide.ts";
 import { type RunNode, saveNode } from "./node-rows.ts";
 import type { Run, RunMemory } from "./run.ts";
 
+export const CANCELLED = "the run was cancelled";
+
 export interface NodeEnding {
   readonly status: FinishedStatus;
   /** null: SUCCEEDED. */

@@ -31,6 +31,7 @@ async function forget(run: Run, memory: RunMemory): Promise<void> {
   // A row on its way would come after its end.
   await run.listing;
   await unlistRun(run, memory);
+  if (run.memory !== memory || memory.head.status === "RUNNING") throw new Error("the run was taken up again");
   await run.host.deleteAll();
   run.forget();
 }

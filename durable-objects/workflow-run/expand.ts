@@ -1,8 +1,9 @@
 /** Nodes that come to be while a run runs: a map's, one for each item, and what handlers spawned. */
+import { utf8Bytes } from "../../core/bytes.ts";
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import { optionsText, priorityOf } from "../../core/make-task.ts";
 import { placementKey, placeTask } from "../../core/placement.ts";
-import { MAX_EDGES, MAX_NODES } from "../../core/schema/workflow.ts";
+import { MAX_EDGES, MAX_NODES, MAX_RUN_BYTES } from "../../core/schema/workflow.ts";
 import type { NodeDefinition, NodeTask, SpawnedTask } from "../../core/schema/workflow-rpc.ts";
 import { findRefs } from "../../core/workflow/refs.ts";
 import { deadlineOf } from "../../reads/ask.ts";
@@ -41,6 +42,15 @@ async function expandMap(run: Run, memory: RunMemory, node: RunNode): Promise<vo
       return { key: `${node.key}.${index}`, kind: "task", parents, onParentFailure, task } as const;
     });
     const first = memory.nodes.length;
+    const bytes = children.reduce((sum, { task }) => sum + utf8Bytes(task.payload), 0);
+    if (memory.bytes + bytes > MAX_RUN_BYTES)
+      return end(
+        run,
+        memory,
+        node,
+        "workflow-too-large",
+        `its tasks are ${bytes} bytes, and a run has ${MAX_RUN_BYTES}`,
+      );
     if (first + children.length > MAX_NODES)
       return end(
         run,
@@ -143,6 +153,7 @@ function append(
   for (const definition of definitions) {
     const node = insertNode(run.sql, memory.nodes.length, definition, compensates);
     memory.nodes.push(node);
+    memory.bytes += node.chars;
     memory.byKey.set(node.key, node.i);
   }
 }

@@ -7,12 +7,23 @@ import type { ErrorCode } from "../../core/errors.ts";
 import { Problem } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
 import { checkPayload } from "../../core/make-task.ts";
-import type { NodeTask, RunEnd } from "../../core/schema/workflow-rpc.ts";
+import type { JoinResult, NodeTask, RunEnd } from "../../core/schema/workflow-rpc.ts";
 import { endOf, failedOf } from "../../core/workflow/decide.ts";
-import { fillRefs, findRefs, parseNodeName, type Ref, valueAt } from "../../core/workflow/refs.ts";
+import {
+  fillRefs,
+  findRefs,
+  type NodeName,
+  parseNodeName,
+  type Ref,
+  replaceRefs,
+  valueAt,
+} from "../../core/workflow/refs.ts";
 import { findTask } from "../../reads/find-tasks.ts";
 import { keptResult, type RunNode, specOf } from "./node-rows.ts";
 import type { Run, RunMemory } from "./run.ts";
+
+/** What is joined may be read whole up to so many bytes: four times what a payload may be. */
+const MAX_JOINED_BYTES = 4 * MAX_PAYLOAD_BYTES;
 
 /** It can never be filled in, or does not fit then. */
 export class Unfillable extends Error {
@@ -49,17 +60,20 @@ export async function fillValue(run: Run, memory: RunMemory, value: unknown, end
   const results = new Map<string, unknown>();
   for (const ref of findRefs(value)) {
     const name = ref.kind === "$result" ? parseNodeName(ref.told) : null;
-    if (name && !results.has(name.key)) results.set(name.key, await resultOf(run, memory, nodeOf(memory, name.key)));
+    if (!name || results.has(String(ref.told))) continue;
+    results.set(String(ref.told), await partOf(run, memory, nodeOf(memory, name.key), name));
   }
   return fillRefs(value, (ref) => fillOne(ref, run, memory, results, end));
 }
 
 /** The same with a map's item filled in, and all else as it stands. @throws Unfillable */
 export function fillItem(value: unknown, { item, index }: MapItem): unknown {
-  return fillRefs(value, (ref) => {
+  return replaceRefs(value, (ref) => {
     if (ref.kind === "$index") return index;
     if (ref.kind !== "$item") return { [ref.kind]: ref.told };
-    return present(valueAt(item, String(ref.told)), `$item ${String(ref.told)}`);
+    const found = present(valueAt(item, String(ref.told)), `$item ${String(ref.told)}`);
+    // An item is data, whatever it looks like.
+    return findRefs(found).length === 0 ? found : { $literal: found };
   });
 }
 
@@ -78,11 +92,9 @@ function fillOne(
     return node.code === null
       ? null
       : present(valueAt({ code: node.code, message: node.message }, name.pointer), String(told));
-  const result = results.get(name.key);
+  const result = results.get(String(told));
   // What did not succeed gives nothing, whatever part of it is asked for.
-  return node.state !== "SUCCEEDED" && node.kind !== "join"
-    ? null
-    : present(valueAt(result, name.pointer), String(told));
+  return node.state !== "SUCCEEDED" && node.kind !== "join" ? null : present(result, String(told));
 }
 
 function runField(run: Run, { head, nodes }: RunMemory, told: unknown, end: RunEnd | null): unknown {
@@ -100,6 +112,30 @@ function nodeOf({ nodes, byKey }: RunMemory, key: string): RunNode {
   const node = nodes[byKey.get(key) ?? -1];
   if (!node) throw new Unfillable(`there is no node ${key}`);
   return node;
+}
+
+/**
+ * The part of a node's result that is named; undefined: there is none. Of what is joined only that is read which is meant:
+ * a run may hold far more than an object.
+ */
+async function partOf(run: Run, memory: RunMemory, node: RunNode, { pointer }: NodeName): Promise<unknown> {
+  // What did not succeed gives nothing, whatever part of it is asked for.
+  if (node.kind !== "join" && node.state !== "SUCCEEDED") return null;
+  const [, first, ...rest] = pointer.split("/");
+  if (node.kind !== "join" || first === undefined) return valueAt(await resultOf(run, memory, node), pointer);
+  const parents = node.parents.flatMap((i) => memory.nodes[i] ?? []);
+  const spec = specOf(run.sql, node);
+  const of = spec.kind === "join" ? spec.of : "list";
+  const named = of === "only" ? parents[0] : parents.find((parent, i) => nameOf(parent, of, i) === first);
+  if (!named) return undefined;
+  const below = of === "only" ? pointer : rest.map((segment) => `/${segment}`).join("");
+  return await partOf(run, memory, named, { key: named.key, pointer: below });
+}
+
+/** What a parent is called in the result that joins it, as a JSON Pointer has it. */
+function nameOf({ key }: RunNode, of: JoinResult, index: number): string {
+  // Within the node that it stands for: by the key that it has there.
+  return of === "object" ? key.slice(key.lastIndexOf(".") + 1) : String(index);
 }
 
 /** null: it did not succeed. @throws as {@link fillPayload} */
@@ -129,9 +165,15 @@ async function joinedResult(run: Run, memory: RunMemory, node: RunNode): Promise
   const spec = specOf(run.sql, node);
   const parents = node.parents.flatMap((i) => memory.nodes[i] ?? []);
   const results: unknown[] = [];
-  for (const parent of parents) results.push(await resultOf(run, memory, parent));
+  let bytes = 0;
+  for (const parent of parents) {
+    const result = await resultOf(run, memory, parent);
+    bytes += JSON.stringify(result).length;
+    if (bytes > MAX_JOINED_BYTES)
+      throw new Unfillable(`the results of ${node.key} are over ${MAX_JOINED_BYTES} bytes together: name one of them`);
+    results.push(result);
+  }
   if (spec.kind !== "join" || spec.of === "list") return results;
   if (spec.of === "only") return results[0] ?? null;
-  // Within the node that it stands for: by the keys that they have there.
-  return Object.fromEntries(parents.map(({ key }, i) => [key.slice(key.lastIndexOf(".") + 1), results[i]]));
+  return Object.fromEntries(parents.map((parent, i) => [nameOf(parent, "object", i), results[i]]));
 }

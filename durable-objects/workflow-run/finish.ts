@@ -17,18 +17,18 @@ const FINISH = "finish";
 
 /** @returns whether anything changed */
 export async function finish(run: Run, memory: RunMemory, now: number): Promise<boolean> {
-  const { head, nodes } = memory;
+  const { head } = memory;
+  const { retries } = head;
   if (head.status !== "RUNNING") return false;
-  const end = endOf(
-    nodes.map((node) => (node.hasSpawned ? { ...node, state: "ready" } : node)),
-    head.isCancelled,
-  );
-  if (end === null || nodes.some(({ toEnd, portion }) => toEnd || portion !== null)) return false;
+  const end = currentEnd(memory);
+  if (end === null) return false;
   if (end !== "SUCCEEDED" && head.compensation === "none" && compensate(run, memory)) return true;
   const { onFinish } = head;
   const isTold = onFinish === null || head.finishTask !== null || (onFinish.on !== null && !onFinish.on.includes(end));
   if (!isTold && !(isFree(run, FINISH, now) && (await attempt(run, FINISH, () => tell(run, memory, end)))))
     return false;
+  // Somebody may have taken it up again, or cancelled it, while that was told.
+  if (head.retries !== retries || currentEnd(memory) !== end) return true;
   run.change(memory, () => {
     head.status = end;
     head.endedAt = run.ports.now();
@@ -37,6 +37,12 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
   });
   for (const tellWaiter of [...run.waiters]) tellWaiter();
   return true;
+}
+
+/** How it ends as things stand; null: something of it is under way. */
+function currentEnd({ head, nodes }: RunMemory): RunEnd | null {
+  if (nodes.some(({ toEnd, portion, hasSpawned }) => toEnd || portion !== null || hasSpawned)) return null;
+  return endOf(nodes, head.isCancelled);
 }
 
 /** @returns whether there is something to undo */
@@ -70,6 +76,7 @@ function wereAllUndone({ nodes }: RunMemory): boolean {
 async function tell(run: Run, memory: RunMemory, end: RunEnd): Promise<void> {
   const { head } = memory;
   if (!head.onFinish) return;
+  const { retries } = head;
   const { task } = head.onFinish;
   const at = { queue: task.queue as QueueName, shard: task.shard };
   let id: TaskId | null = null;
@@ -91,6 +98,7 @@ async function tell(run: Run, memory: RunMemory, end: RunEnd): Promise<void> {
     if (!(error instanceof Unfillable)) throw error;
     run.log("error", "workflow-finish-failed", { run: run.id, detail: error.message });
   }
+  if (head.retries !== retries) return;
   run.change(memory, () => {
     head.finishTask = id ?? "";
     run.saveHead();

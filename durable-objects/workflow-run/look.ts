@@ -52,6 +52,12 @@ function take(run: Run, memory: RunMemory, node: RunNode, found: Found | Missing
   }
   const { status, error, endedAt } = found.record;
   if (!isFinished(status)) return false;
-  const end = { task: taskId(node.at, node.seq), status, endedAt: endedAt ?? run.ports.now(), result: null };
+  // What it spawned is told by its notice alone: that has until the next look.
+  const task = taskId(node.at, node.seq);
+  if (!run.seenEnded.has(task)) {
+    run.seenEnded.add(task);
+    return false;
+  }
+  const end = { task, status, endedAt: endedAt ?? run.ports.now(), result: null };
   return record(run, memory, { ...end, node: node.key, error: error && { code: error.code, message: error.message } });
 }

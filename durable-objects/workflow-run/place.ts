@@ -6,6 +6,7 @@
  */
 import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
 import { ERRORS } from "../../core/errors.ts";
+import { taskId } from "../../core/ids.ts";
 import { packTasks } from "../../core/pack-tasks.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
@@ -14,7 +15,7 @@ import type { NodeTask, PartOf } from "../../core/schema/workflow-rpc.ts";
 import { isEnded } from "../../core/workflow/decide.ts";
 import { ancestorsOf } from "../../core/workflow/graph.ts";
 import { callWithin, FAN_OUT } from "../stubs.ts";
-import { endNode } from "./end-node.ts";
+import { CANCELLED, endNode } from "./end-node.ts";
 import { type RunNode, saveNode, specOf } from "./node-rows.ts";
 import { attempt, callerName, isFree } from "./reach.ts";
 import { type Run, type RunMemory, refuse } from "./run.ts";
@@ -59,7 +60,13 @@ function openPortions({ sql }: Run): Portion[] {
 function writeDown(run: Run, memory: RunMemory, now: number): void {
   const isPlaceable = placeable(memory);
   const wanted = memory.nodes.filter(
-    (node) => node.at && node.placed === "no" && node.portion === null && !isEnded(node.state) && isPlaceable(node),
+    (node) =>
+      node.at &&
+      node.placed === "no" &&
+      node.portion === null &&
+      !node.toEnd &&
+      !isEnded(node.state) &&
+      isPlaceable(node),
   );
   const free = wanted.filter((node) => isFree(run, callerName(node), now));
   if (free.length === 0) return;
@@ -98,8 +105,8 @@ function placeable({ nodes }: RunMemory): (node: RunNode) => boolean {
     const node = nodes[i];
     if (!node || isEnded(node.state)) return true;
     if (node.at) return node.placed !== "no";
-    // What a map is made of is not known before it is.
-    if (node.kind === "map") return false;
+    // What a map is made of is not known before it is, and a signal is somebody's to give: nothing takes room for it.
+    if (node.kind === "map" || node.kind === "signal") return false;
     const answer = known.get(i) ?? node.parents.every(isThere);
     known.set(i, answer);
     return answer;
@@ -119,9 +126,11 @@ async function send(run: Run, memory: RunMemory, portion: Portion): Promise<bool
       isNews = true;
       return;
     }
-    const tasks = portion.members.map((member) => newTask(run, memory, member));
+    const tasks = portion.members.map((member) => newTask(run, memory, portion.n, member));
     const answer = await submit(run, at, entry, tasks, `run ${run.id} ${portion.n}`);
-    if (!answer.ok && !isFinal(answer.code)) throw new Error(`${answer.code}: ${answer.detail}`);
+    if (!answer.ok && !isFinal(answer.code) && !isNoRoom(answer.code))
+      throw new Error(`${answer.code}: ${answer.detail}`);
+    await endStrays(run, memory, portion, at, answer);
     const again = run.change(memory, () => takeAnswer(run, memory, portion, answer));
     isNews = true;
     if (again !== null) throw new Error(again);
@@ -161,7 +170,12 @@ function takeAnswer(run: Run, memory: RunMemory, { n, members }: Portion, answer
     // Known from an answer before, or its end has told which task it is.
     if (node?.portion !== n) continue;
     const seq = answer.ok ? (answer.seqs[index] ?? null) : null;
-    if (seq !== null) {
+    if (seq === null && !isWanted(memory, node, n)) {
+      // Refused, so it was not taken, and now it is not to be.
+      node.portion = null;
+      node.toEnd = false;
+      if (!isEnded(node.state)) endCancelled(run, memory, node);
+    } else if (seq !== null) {
       node.portion = null;
       node.seq = seq;
       node.placed = isReady ? "released" : "blocked";
@@ -182,6 +196,49 @@ function takeAnswer(run: Run, memory: RunMemory, { n, members }: Portion, answer
   return again;
 }
 
+/** Whether a member of a portion is still to have its task by it. */
+function isWanted({ head }: RunMemory, node: RunNode, n: number): boolean {
+  if (node.portion !== n || isEnded(node.state) || node.toEnd) return false;
+  return !head.isCancelled || node.isCompensation;
+}
+
+/** Its queue has no room for it now: nothing was taken. */
+function isNoRoom(code: string): boolean {
+  return code === "queue-full" || code === "draining";
+}
+
+/**
+ * Tasks that a portion made of nodes which have another by now (a dead letter was redriven meanwhile) are ended, before
+ * the portion is forgotten. @throws where the shard does not answer
+ */
+async function endStrays(
+  run: Run,
+  { nodes }: RunMemory,
+  { n, members }: Portion,
+  at: NonNullable<RunNode["at"]>,
+  answer: SubmitAnswer,
+): Promise<void> {
+  if (!answer.ok) return;
+  const strays = members.flatMap(([i], index) => {
+    const node = nodes[i];
+    const seq = answer.seqs[index] ?? null;
+    if (!node || seq === null || node.portion === n || node.seq === seq) return [];
+    return node.retried.includes(taskId(at, seq)) ? [] : [seq];
+  });
+  if (strays.length === 0) return;
+  const message = "the run has another task for the node";
+  const told = strays.map((seq) => ({ seq, status: "CANCELLED" as const, code: "cancelled" as const, message }));
+  const address = { tenant: run.tenant, ...at };
+  const ended = await callWithin(run.ports, ANSWER_WITHIN_MS, () =>
+    run.ports.shard(address).endNodes({ v: 1, nodes: told }),
+  );
+  if (!ended.ok) throw new Error(`${ended.code}: ${ended.detail}`);
+}
+
+function endCancelled(run: Run, memory: RunMemory, node: RunNode): void {
+  endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message: CANCELLED, at: run.ports.now() });
+}
+
 function endRefused(run: Run, memory: RunMemory, node: RunNode, { code, detail }: Refused): void {
   const message = `it could not be submitted (${code}): ${detail}`;
   endNode(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
@@ -199,13 +256,18 @@ export function isFinal(code: string): boolean {
   return Object.hasOwn(ERRORS, code) && !ERRORS[code as keyof typeof ERRORS].retryable;
 }
 
-function newTask(run: Run, { nodes }: RunMemory, [i, isReady, isAwaited]: Member): NewTask {
-  const node = nodes[i];
+function newTask(run: Run, memory: RunMemory, n: number, [i, isReady, isAwaited]: Member): NewTask {
+  const node = memory.nodes[i];
   const spec = node && specOf(run.sql, node);
   if (!node || spec?.kind !== "task") throw new Error(`node ${i} has no task`);
   const plain = plainTask(run, spec.task, { run: run.id, node: node.key });
   const task = isAwaited ? { ...plain, isAwaited } : plain;
-  return isReady ? task : { ...task, runAt: null, blocked: true };
+  // It keeps its place in the list, and is refused by the shard: its time is over.
+  if (!isWanted(memory, node, n)) return { ...task, runAt: null, expiresAt: 1 };
+  if (isReady) return task;
+  // Its time to begin counts from its release.
+  const { expiresAt: _, ...blocked } = task;
+  return { ...blocked, runAt: null, blocked: true };
 }
 
 /** A node's task as it is submitted; times count from now. */

@@ -8,6 +8,8 @@ import type { Run } from "./run.ts";
 
 const BACKOFF = { maxAttempts: 100, backoff: "exponential", baseMs: 1_000, capMs: 60_000, jitter: "none" } as const;
 
+const CROWDED = { ...BACKOFF, capMs: 2_000 } as const;
+
 /** What a run waits for when a node of it can't go on: its shard, or, by itself, what it refers to. */
 export function callerName({ at, i }: Pick<RunNode, "at" | "i">): string {
   return at ? `${at.queue}:${at.shard}` : `node:${i}`;
@@ -26,7 +28,9 @@ export function isFree(run: Run, name: string, now: number): boolean {
 
 export function hold(run: Run, name: string, why: string): void {
   const failures = (run.held.get(name)?.failures ?? 0) + 1;
-  run.held.set(name, { failures, at: run.ports.now() + retryDelay(BACKOFF, failures, 0), why });
+  // Others ask a full queue again and again, and a place in it is whose question comes first.
+  const policy = why.startsWith("queue-full") ? CROWDED : BACKOFF;
+  run.held.set(name, { failures, at: run.ports.now() + retryDelay(policy, failures, 0), why });
 }
 
 /** Runs what may throw; a throw holds whoever was asked. @returns whether it went well */

@@ -1,6 +1,7 @@
 /** Somebody's word, which nodes wait for; it may come before they do. */
 import type { Versioned } from "../../core/schema/answer.ts";
 import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
+import { isEnded } from "../../core/workflow/decide.ts";
 import { arm } from "./arm.ts";
 import { toRunRecord } from "./read.ts";
 import { type Run, refuse, withRun } from "./run.ts";
@@ -17,8 +18,8 @@ export function signal(
     if (known === payload) return { v: 1, ok: true, run: toRunRecord(run, memory) };
     if (known !== null) return refuse("signal-taken", `The signal ${name} came before, with another payload.`);
     if (memory.head.status !== "RUNNING") return refuse("workflow-finished", `The run is ${memory.head.status}.`);
-    if (!memory.nodes.some((node) => node.signal === name))
-      return refuse("signal-unknown", `No node of the run waits for the signal ${name}.`);
+    if (!memory.nodes.some((node) => node.signal === name && !isEnded(node.state)))
+      return refuse("signal-unknown", `No node of the run waits for the signal ${name}, or none any more.`);
     const now = run.ports.now();
     run.transact(() => run.sql.run(INSERT, name, payload, now));
     arm(run, now);

@@ -138,7 +138,8 @@ describe("308 ends are told", () => {
     const hand = new WorkerHand(world);
     hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)) });
     expect(await told()).toEqual([`${other} b SUCCEEDED`]);
-    expect(world.shard.memory.notices.sinks.run).toMatchObject({ count: 1, failures: 1 });
+    expect(world.shard.memory.notices.sinks.run).toMatchObject({ count: 1 });
+    expect(world.shard.memory.notices.sinks.run.held.get(RUN)).toMatchObject({ failures: 1 });
     isAway = false;
     world.evict();
     world.passTo(world.now + 60_000);

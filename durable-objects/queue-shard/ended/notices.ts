@@ -12,6 +12,7 @@ import { isFinished } from "../../../core/status.ts";
 import type { TaskRecord } from "../../../core/task.ts";
 import { callWithin } from "../../stubs.ts";
 import { armAlarm } from "../arm-alarm.ts";
+import type { NoticePace } from "../memory.ts";
 import type { NoticeSink, Shard } from "../shard.ts";
 import { backoffOf, FLUSH_DELAY_MS } from "./outbox.ts";
 
@@ -69,8 +70,9 @@ function append({ memory, sql }: Shard, sink: NoticeSink, receiver: string | nul
   const pace = notices.sinks[sink];
   sql.run(APPEND, ++notices.last, sink, receiver, body);
   pace.count++;
-  // Never before a backoff is over.
-  if (pace.failures === 0) pace.at = Math.min(pace.at ?? at, at);
+  // Never before its receiver's backoff is over, which is nobody else's.
+  const due = Math.max(at, pace.held.get(receiver)?.at ?? at);
+  pace.at = Math.min(pace.at ?? due, due);
 }
 
 /** Those that are to start now; marked as under way, so that the alarm is not armed for them again. */
@@ -91,42 +93,58 @@ const SINKS = ["dead-letters", "run", "directory"] as const satisfies readonly N
 export async function flushNotices(shard: Shard, sink: NoticeSink): Promise<void> {
   shard.memory.notices.sinks[sink].at = null;
   try {
-    const hasFailed = await sendAll(shard, sink);
+    await sendAll(shard, sink);
     // What came during the flush has gone with it.
     const pace = shard.memory.notices.sinks[sink];
-    pace.failures = hasFailed ? pace.failures + 1 : 0;
-    pace.at = hasFailed ? shard.ports.now() + backoffOf(pace.failures) : null;
+    pace.at = pace.count === 0 ? null : nextOf(pace);
   } catch {
-    const pace = shard.memory.notices.sinks[sink];
-    pace.at = shard.ports.now() + backoffOf(++pace.failures);
+    shard.memory.notices.sinks[sink].at = shard.ports.now() + backoffOf(1);
   } finally {
     shard.flushing.delete(sink);
     armAlarm(shard, shard.ports.now());
   }
 }
 
-/** Walks over all rows of a sink, those that come meanwhile included. @returns whether some were not taken */
-async function sendAll(shard: Shard, sink: NoticeSink): Promise<boolean> {
+function nextOf({ held }: NoticePace): number | null {
+  let next: number | null = null;
+  for (const { at } of held.values()) next = Math.min(next ?? at, at);
+  return next;
+}
+
+/** Walks over all rows of a sink, those that come meanwhile included; a receiver that is held is passed over. */
+async function sendAll(shard: Shard, sink: NoticeSink): Promise<void> {
   let after = 0;
   const failed = new Set<string | null>();
   for (;;) {
     const { forgotten } = shard;
     const rows = shard.sql.all<NoticeRow>(NEXT, sink, after);
     const last = rows.at(-1);
-    if (!last) return failed.size > 0;
+    if (!last) return;
     after = last.n;
-    const groups = Array.from(Map.groupBy(rows, ({ receiver }) => receiver)).filter(
-      ([receiver]) => !failed.has(receiver),
-    );
+    const now = shard.ports.now();
+    const { held } = shard.memory.notices.sinks[sink];
+    const isFree = (receiver: string | null) => !failed.has(receiver) && (held.get(receiver)?.at ?? now) <= now;
+    const groups = Array.from(Map.groupBy(rows, ({ receiver }) => receiver)).filter(([receiver]) => isFree(receiver));
     for (let from = 0; from < groups.length; from += MOST_AT_ONCE)
       await Promise.all(
         groups.slice(from, from + MOST_AT_ONCE).map(async ([receiver, group]) => {
-          if (!(await send(shard, sink, receiver, group))) failed.add(receiver);
-          else if (shard.forgotten === forgotten) forget(shard, sink, group);
+          const isTaken = await send(shard, sink, receiver, group);
+          if (shard.forgotten !== forgotten) return;
+          if (isTaken) forget(shard, sink, group);
+          else failed.add(receiver);
+          note(shard, sink, receiver, isTaken);
         }),
       );
-    if (shard.forgotten !== forgotten) return false;
+    if (shard.forgotten !== forgotten) return;
   }
+}
+
+/** How it went with a receiver, for when it is asked again. */
+function note({ memory, ports }: Shard, sink: NoticeSink, receiver: string | null, isTaken: boolean): void {
+  const { held } = memory.notices.sinks[sink];
+  const failures = (held.get(receiver)?.failures ?? 0) + 1;
+  if (isTaken) held.delete(receiver);
+  else held.set(receiver, { failures, at: ports.now() + backoffOf(failures) });
 }
 
 function forget(shard: Shard, sink: NoticeSink, rows: readonly NoticeRow[]): void {

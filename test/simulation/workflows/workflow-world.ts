@@ -147,16 +147,21 @@ export class WorkflowWorld {
     return this.#shardRpc(address, null);
   }
 
-  /** A queue is deleted with all that is in it, and made again; its shards may hear of it late. */
-  remake(queue: QueueName): void {
+  /** A queue's settings change, and its shards hear of it. */
+  change(queue: QueueName, changes: Partial<QueueSettings>): void {
     const before = this.#settings.get(queue) ?? DEFAULT_SETTINGS;
-    const settings = { ...before, version: before.version + 1, generation: before.generation + 1 };
+    const settings = { ...before, ...changes, version: before.version + 1 };
     this.#settings.set(queue, settings);
     for (const { instance } of this.shards.values())
       if (instance.address.queue === queue)
         void this.shard(instance.address)
           .configure({ v: 1, settings })
           .catch(() => {});
+  }
+
+  /** A queue is deleted with all that is in it, and made again; its shards may hear of it late. */
+  remake(queue: QueueName): void {
+    this.change(queue, { generation: (this.#settings.get(queue) ?? DEFAULT_SETTINGS).generation + 1 });
   }
 
   /** Something happens at random moments, as long as the world goes on. */
