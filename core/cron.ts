@@ -56,7 +56,7 @@ export function cronProblem(expression: string): string | null {
  */
 export function nextCron(rule: CronRule, after: number): number | null {
   const next = nextPlain(rule, after);
-  if (rule.dst !== "both" || !isSetBackNear(rule.timezone, after)) return next;
+  if (!mayComeTwice(rule) || !isSetBackNear(rule.timezone, after)) return next;
   for (let at = nextPlain(rule, after - LONGEST_SHIFT_MS); at !== null && at <= after; at = nextPlain(rule, at)) {
     const again = secondPass(rule.timezone, at);
     if (again !== null && again > after) return next === null ? again : Math.min(next, again);
@@ -68,9 +68,17 @@ export function nextCron(rule: CronRule, after: number): number | null {
 export function latestCron(rule: CronRule, until: number, count: number): number[] {
   const runs = parse(rule.cron, rule.timezone).previousRuns(count, new Date(until + 1));
   const plain = runs.map((run) => run.getTime()).reverse();
-  if (rule.dst !== "both") return plain;
+  if (!mayComeTwice(rule)) return plain;
   const again = plain.flatMap((at) => secondPass(rule.timezone, at) ?? []).filter((at) => at <= until);
   return [...new Set([...plain, ...again])].sort((a, b) => a - b).slice(-count);
+}
+
+/** Whether a time of day is to fire at both of two. An interval counts in real time: it does so by itself. */
+function mayComeTwice({ cron, dst }: CronRule): boolean {
+  if (dst !== "both") return false;
+  const fields = cron.trim().split(/\s+/);
+  const times = fields.slice(0, fields.length === 6 ? 3 : 2);
+  return !times.some((field) => /[*?/]/.test(field));
 }
 
 function nextPlain({ cron, timezone }: CronRule, after: number): number | null {

@@ -22,14 +22,14 @@ const ANSWER_WITHIN_MS = 1_500;
 /** The same for every try of a fire, whatever it is made of by then. */
 const FINGERPRINT = "fire";
 
-export type WorkflowFire = PendingFire & { readonly workflow: string };
+export type WorkflowFire = PendingFire & { readonly workflow: string; readonly dedupKey: string };
 
 /** Never rejects. */
 export async function submitRuns(state: DirectoryState, fires: readonly WorkflowFire[]): Promise<void> {
   await fanOut(fires, async (fire) => {
     state.inFlight.add(fireKey(fire));
     const { schedule, fireAt } = fire;
-    const answer = await startRun(state, fire.workflow, `fire ${schedule} ${fireAt}`, { schedule, fireAt });
+    const answer = await startRun(state, fire.workflow, `fire ${fire.dedupKey}`, { schedule, fireAt });
     state.inFlight.delete(fireKey(fire));
     write(state, () => {
       if (answer.ok) settleFired(state, fire, answer.run);

@@ -14,9 +14,10 @@ const MADE = `INSERT INTO fire (schedule, fire_at, made, fired_at) VALUES (?1, ?
   ON CONFLICT (schedule, fire_at) DO UPDATE SET fired_at = ?4 WHERE fired_at IS NULL`;
 const NONE = `INSERT INTO fire (schedule, fire_at, made, status, count, reason) VALUES (?1, ?2, '', ?3, ?4, ?5)
   ON CONFLICT (schedule, fire_at) DO NOTHING`;
-// Told twice, or late, an end changes nothing that is newer; what was heard goes before what was only supposed.
+// Of a schedule that was deleted, and made again under its id, it is told for nothing. Told twice, or late, an end changes nothing that is newer; what was heard goes before what was only supposed.
 const ENDED = `INSERT INTO fire (schedule, fire_at, made, status, ended_at, code)
-  SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM schedule WHERE id = ?1)
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM schedule WHERE id = ?1 AND created_at <= ?2)
+    OR EXISTS (SELECT 1 FROM fire WHERE schedule = ?1 AND fire_at = ?2 AND made = ?3)
   ON CONFLICT (schedule, fire_at) DO UPDATE
     SET made = ?3, status = ?4, ended_at = ?5, code = ?6, count = 1, reason = NULL, cancel_at = NULL
     WHERE ended_at IS NULL OR status = 'UNKNOWN' OR ended_at < ?5`;

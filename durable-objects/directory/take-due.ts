@@ -53,7 +53,8 @@ export const MAX_FIRES = 100;
 const MAX_SCHEDULES = 100;
 
 /** Its task, or the workflow that its run is made of (JSON text). */
-export type OutgoingFire = PendingFire & ({ readonly task: NewTask } | { readonly workflow: string });
+export type OutgoingFire = PendingFire &
+  ({ readonly task: NewTask } | { readonly workflow: string; readonly dedupKey: string });
 
 export interface DueWork {
   readonly fires: readonly OutgoingFire[];
@@ -231,10 +232,12 @@ class Outgoing {
     if (this.isFull) return false;
     const payload = this.#payload(row.id);
     this.#bytes += utf8Bytes(payload);
-    const named = { dedupKey: fireKey(fire), fireAt: fire.fireAt };
+    // One that was deleted, and made again under the same id, has fires of its own.
+    const dedupKey = `${fireKey(fire)}:${row.created_at}`;
+    const named = { dedupKey, fireAt: fire.fireAt };
     this.list.push(
       row.is_workflow === 1
-        ? { ...fire, workflow: payload }
+        ? { ...fire, workflow: payload, dedupKey }
         : { ...fire, task: taskOf(row, payload, named, this.#state.ports.now()) },
     );
     return true;

@@ -102,3 +102,18 @@ describe("171 cron where clocks change by half an hour", () => {
     ]);
   });
 });
+
+it("331 an interval is the same by either rule: it fires in both passes by itself, each second of them", () => {
+  const from = Date.parse("2027-11-07T05:59:58Z");
+  const of = (dst: "once" | "both", cron: string): (number | null)[] => {
+    const found: (number | null)[] = [];
+    for (let at: number | null = from; at !== null && found.length < 5; ) {
+      at = nextCron({ cron, timezone: "America/New_York", dst }, at);
+      found.push(at);
+    }
+    return found;
+  };
+  for (const cron of ["* * * * * *", "*/5 * * * * *", "* * * * *", "0,30 * * * *"])
+    expect(of("both", cron)).toEqual(of("once", cron));
+  expect(of("both", "* * * * * *")).toEqual([1, 2, 3, 4, 5].map((s) => from + s * 1_000));
+});

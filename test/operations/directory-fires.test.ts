@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
-import type { QueueName } from "../../core/ids.ts";
+import type { QueueName, TaskId } from "../../core/ids.ts";
 import { placeTask } from "../../core/placement.ts";
 import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
+import { deleteSchedule } from "../../durable-objects/directory/delete-schedule.ts";
+import { fireEnded } from "../../durable-objects/directory/end-fires.ts";
 import { putRoute } from "../../durable-objects/directory/put-route.ts";
 import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
@@ -28,10 +30,29 @@ describe("a fire becomes a task", () => {
       "default:default:0",
       "SELECT * FROM dedup ORDER BY key",
     );
-    expect(row).toMatchObject({ key: `sched:a:${START + 10_000}`, expires_at: START + 10_000 + 7 * 86_400_000 });
+    expect(row).toMatchObject({
+      key: `sched:a:${START + 10_000}:${START}`,
+      expires_at: START + 10_000 + 7 * 86_400_000,
+    });
     const seen = await see(world, "a");
     expect(seen).toMatchObject({ fires: 3, missedCount: 0, lastFireAt: START + 30_000, nextAt: START + 40_000 });
     expect(seen.lastTaskId).toMatch(/^default\.0\.[0-9a-v]{11}$/);
+  });
+
+  it("170 of its own, where the schedule was deleted and made again for the same moment; the old one's end is nobody's", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", at(START + 1_000, { payload: '"first"' }));
+    await world.pass(1_500);
+    const first = (await see(world, "a")).lastTaskId;
+    await deleteSchedule(world.directory(), { id: "a" });
+    await add(world, "a", at(START + 1_000, { payload: '"second"' }));
+    await world.pass(1_000);
+    expect(world.tasks().map(({ payload }) => payload)).toEqual(['"first"', '"second"']);
+    await deleteSchedule(world.directory(), { id: "a" });
+    await add(world, "a", every(60));
+    const end = { schedule: "a", fireAt: START + 1_000, made: first ?? ("" as TaskId), endedAt: world.now } as const;
+    await fireEnded(world.directory(), { v: 1, ends: [{ ...end, status: "FAILED", error: null }] });
+    expect(await see(world, "a")).toMatchObject({ lastStatus: null, failuresInRow: 0 });
   });
 
   it("219 with a time to begin in, which counts from the submission of each: also of one that came late", async () => {
