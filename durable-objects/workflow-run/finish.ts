@@ -9,9 +9,9 @@ import { compensationsOf } from "../../core/workflow/compensate.ts";
 import { endOf } from "../../core/workflow/decide.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
 import { insertNode, specOf } from "./node-rows.ts";
-import { isFinal, plainTask, queueOf, submit } from "./place.ts";
 import { attempt, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
+import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
 
 const FINISH = "finish";
 

@@ -20,6 +20,7 @@ const LOST: ReadonlySet<ErrorCode> = new Set([
   "queue-unknown",
 ]);
 const MOST = 100;
+const NOTICE_MS = 300_000;
 
 /** @returns whether anything changed */
 export async function look(run: Run, memory: RunMemory, now: number): Promise<boolean> {
@@ -52,12 +53,9 @@ function take(run: Run, memory: RunMemory, node: RunNode, found: Found | Missing
   }
   const { status, error, endedAt } = found.record;
   if (!isFinished(status)) return false;
-  // What it spawned is told by its notice alone: that has until the next look.
   const task = taskId(node.at, node.seq);
-  if (!run.seenEnded.has(task)) {
-    run.seenEnded.add(task);
-    return false;
-  }
+  // What it spawned is told by its notice alone, which is given time to come.
+  if (status === "SUCCEEDED" && (endedAt ?? 0) + NOTICE_MS > run.ports.now()) return false;
   const end = { task, status, endedAt: endedAt ?? run.ports.now(), result: null };
   return record(run, memory, { ...end, node: node.key, error: error && { code: error.code, message: error.message } });
 }

@@ -59,7 +59,7 @@ export const RUN_MIGRATIONS: readonly Migration[] = [
     ],
   },
   {
-    // Of the queue when the portion was sent first; NULL: it was not.
+    // Of the queue that the portion was written down for.
     id: "302-portion-generation",
     statements: ["ALTER TABLE portion ADD COLUMN generation INTEGER"],
   },

@@ -5,29 +5,21 @@
  * come to its end, and full queues cannot block one another.
  */
 import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
-import { ERRORS } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
-import { packTasks } from "../../core/pack-tasks.ts";
-import type { Refusal } from "../../core/schema/answer.ts";
-import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
 import type { NewTask, RefusedTask, SubmitAnswer } from "../../core/schema/rpc.ts";
-import type { NodeTask, PartOf } from "../../core/schema/workflow-rpc.ts";
 import { isEnded } from "../../core/workflow/decide.ts";
 import { ancestorsOf } from "../../core/workflow/graph.ts";
 import { callWithin, FAN_OUT } from "../stubs.ts";
 import { CANCELLED, endNode } from "./end-node.ts";
 import { type RunNode, saveNode, specOf } from "./node-rows.ts";
 import { attempt, callerName, isFree } from "./reach.ts";
-import { type Run, type RunMemory, refuse } from "./run.ts";
+import type { Run, RunMemory } from "./run.ts";
+import { ANSWER_WITHIN_MS, isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
 
 const MOST_IN_PORTION = 200;
-export const ANSWER_WITHIN_MS = 5_000;
-/** A portion is sent again until it is answered; a queue may be full, or away, for long. */
-const KEY_TTL_MS = 30 * 86_400_000;
 
 const OPEN = "SELECT n, members, generation FROM portion ORDER BY n";
-const KEEP = "INSERT INTO portion (n, members) VALUES (?, ?)";
-const SENT_TO = "UPDATE portion SET generation = ? WHERE n = ?";
+const KEEP = "INSERT INTO portion (n, members, generation) VALUES (?, ?, ?)";
 const FORGET = "DELETE FROM portion WHERE n = ?";
 
 /** A node, whether it was sent as one that may run, and whether tasks that are placed waited for it. */
@@ -36,13 +28,13 @@ interface Portion {
   readonly n: number;
   /** The same, in the same order, however often it is sent. */
   readonly members: readonly Member[];
-  /** Of the queue that it was sent to first; null: it was not sent. */
-  readonly generation: number | null;
+  /** Of the queue that it was written down for. */
+  readonly generation: number;
 }
 
 /** @returns whether anything changed */
 export async function place(run: Run, memory: RunMemory, now: number): Promise<boolean> {
-  writeDown(run, memory, now);
+  await writeDown(run, memory, now);
   const free = openPortions(run).filter(({ members: [first] }) => {
     const node = memory.nodes[first?.[0] ?? -1];
     return node && isFree(run, callerName(node), now);
@@ -56,34 +48,52 @@ function openPortions({ sql }: Run): Portion[] {
   return rows.map((row) => ({ ...row, members: JSON.parse(row.members) as Member[] }));
 }
 
-/** New portions, written down before they are sent. */
-function writeDown(run: Run, memory: RunMemory, now: number): void {
-  const isPlaceable = placeable(memory);
-  const wanted = memory.nodes.filter(
-    (node) =>
-      node.at &&
-      node.placed === "no" &&
-      node.portion === null &&
-      !node.toEnd &&
-      !isEnded(node.state) &&
-      isPlaceable(node),
-  );
-  const free = wanted.filter((node) => isFree(run, callerName(node), now));
-  if (free.length === 0) return;
+/** New portions, written down before they are sent, with the making of the queue that they go to. */
+async function writeDown(run: Run, memory: RunMemory, now: number): Promise<void> {
+  const generations = new Map<string, number>();
+  for (const { at } of unsent(run, memory, now)) {
+    if (!at || generations.has(at.queue)) continue;
+    await attempt(run, `queue:${at.queue}`, async () => {
+      const entry = await queueOf(run, at);
+      generations.set(at.queue, "settings" in entry ? entry.settings.generation : NO_QUEUE);
+    });
+  }
+  if (generations.size === 0) return;
   const awaited = awaitedBy(memory);
-  run.transact(() => {
-    for (const members of Map.groupBy(free, callerName).values()) {
+  run.change(memory, () => {
+    for (const members of Map.groupBy(unsent(run, memory, now), callerName).values()) {
       const [nodes = []] = cutByBytes(members.slice(0, MOST_IN_PORTION), ({ chars }) => chars, MAX_ANSWER_BYTES);
+      const generation = generations.get(nodes[0]?.at?.queue ?? "");
+      if (generation === undefined) continue;
       const n = ++memory.head.portions;
       for (const node of nodes) {
         node.portion = n;
         saveNode(run.sql, node);
       }
       const list = nodes.map((node): Member => [node.i, node.state === "ready" && !node.refers, awaited.has(node.i)]);
-      run.sql.run(KEEP, n, JSON.stringify(list));
+      run.sql.run(KEEP, n, JSON.stringify(list), generation);
     }
     run.saveHead();
   });
+}
+
+/** Of a queue that there is not: its nodes are told so, or go anew where there is one by then. */
+const NO_QUEUE = 0;
+
+/** Nodes that may be placed, and were not sent. */
+function unsent(run: Run, memory: RunMemory, now: number): RunNode[] {
+  const isPlaceable = placeable(memory);
+  return memory.nodes.filter(
+    (node) =>
+      node.at &&
+      node.placed === "no" &&
+      node.portion === null &&
+      !node.toEnd &&
+      !isEnded(node.state) &&
+      isFree(run, callerName(node), now) &&
+      isFree(run, `queue:${node.at.queue}`, now) &&
+      isPlaceable(node),
+  );
 }
 
 /**
@@ -122,7 +132,7 @@ async function send(run: Run, memory: RunMemory, portion: Portion): Promise<bool
   let isNews = false;
   await attempt(run, callerName(first), async () => {
     const entry = await queueOf(run, at);
-    if ("settings" in entry && sendsAnew(run, memory, portion, entry.settings.generation)) {
+    if ("settings" in entry && giveUp(run, memory, portion, entry.settings.generation)) {
       isNews = true;
       return;
     }
@@ -139,17 +149,13 @@ async function send(run: Run, memory: RunMemory, portion: Portion): Promise<bool
 }
 
 /**
- * Notes which making of the queue a portion goes to. Where it went to one that is deleted, what was taken there is gone,
- * and what was not goes under another portion: the key of this one is not known any more.
+ * Gives a portion up that went to a making of its queue which is deleted: what was taken there is gone, and what was not
+ * goes under another portion, because the key of this one is not known any more.
  * @returns whether it did
  */
-function sendsAnew(run: Run, memory: RunMemory, { n, members, generation }: Portion, now: number): boolean {
+function giveUp(run: Run, memory: RunMemory, { n, members, generation }: Portion, now: number): boolean {
   if (generation === now) return false;
   run.change(memory, () => {
-    if (generation === null) {
-      run.sql.run(SENT_TO, now, n);
-      return;
-    }
     for (const [i] of members) {
       const node = memory.nodes[i];
       if (node?.portion !== n) continue;
@@ -159,7 +165,7 @@ function sendsAnew(run: Run, memory: RunMemory, { n, members, generation }: Port
     }
     run.sql.run(FORGET, n);
   });
-  return generation !== null;
+  return true;
 }
 
 /** Inside a transaction. @returns why the portion is to be sent again */
@@ -251,11 +257,6 @@ function refusalOf(answer: SubmitAnswer, index: number): Refused {
   return answer.refused.find((one) => one.index === index) ?? { code: "internal", detail: "the shard gave no reason" };
 }
 
-/** Whether the same task would be refused for ever. */
-export function isFinal(code: string): boolean {
-  return Object.hasOwn(ERRORS, code) && !ERRORS[code as keyof typeof ERRORS].retryable;
-}
-
 function newTask(run: Run, memory: RunMemory, n: number, [i, isReady, isAwaited]: Member): NewTask {
   const node = memory.nodes[i];
   const spec = node && specOf(run.sql, node);
@@ -268,69 +269,4 @@ function newTask(run: Run, memory: RunMemory, n: number, [i, isReady, isAwaited]
   // Its time to begin counts from its release.
   const { expiresAt: _, ...blocked } = task;
   return { ...blocked, runAt: null, blocked: true };
-}
-
-/** A node's task as it is submitted; times count from now. */
-export function plainTask(run: Run, task: NodeTask, partOf: PartOf | null): NewTask {
-  const { type, version, priority, payload, options, limitKey, fairnessKey } = task;
-  const told = options === null ? {} : (JSON.parse(options) as object);
-  return {
-    type,
-    version,
-    priority,
-    payload,
-    ...timesOf(task, run.ports.now()),
-    options: partOf ? JSON.stringify({ ...told, partOf }) : options,
-    ...(limitKey !== undefined && { limitKey }),
-    ...(fairnessKey !== undefined && { fairnessKey }),
-  };
-}
-
-/** From when and until when it may begin (Unix ms), released at `now`. */
-export function timesOf({ delayMs, runAt, ttlMs }: NodeTask, now: number): Pick<NewTask, "runAt" | "expiresAt"> {
-  const later = Math.max(delayMs === null ? 0 : now + delayMs, runAt ?? 0);
-  const at = later > now ? later : null;
-  return { runAt: at, ...(ttlMs !== null && { expiresAt: (at ?? now) + ttlMs }) };
-}
-
-/** The queue of a node, or why none can be there. */
-export async function queueOf(run: Run, { queue, shard }: NonNullable<RunNode["at"]>): Promise<QueueEntry | Refusal> {
-  const entry = await run.known.queue(queue, true, run.ports.now() + ANSWER_WITHIN_MS);
-  if (!entry) return refuse("queue-unknown", `there is no queue ${queue}`);
-  const { settings, shardsEver } = entry;
-  return shard < Math.max(shardsEver, settings.shards, settings.keyShards)
-    ? entry
-    : refuse("queue-unknown", `${queue} was made again, with fewer shards`);
-}
-
-/** To one shard, with settings where it asks for them. @param key makes the same again the same */
-export async function submit(
-  run: Run,
-  at: NonNullable<RunNode["at"]>,
-  entry: QueueEntry | Refusal,
-  tasks: readonly NewTask[],
-  key: string,
-): Promise<SubmitAnswer> {
-  if (!("settings" in entry)) return entry;
-  const { ports, tenant } = run;
-  const { settings } = entry;
-  const idempotency = { key, fingerprint: "run", ttlMs: KEY_TTL_MS };
-  const request = {
-    v: 1,
-    settingsVersion: settings.version,
-    generation: settings.generation,
-    atomic: false,
-    tasks: packTasks(tasks),
-    idempotency,
-  } as const;
-  const address = { tenant, ...at };
-  const send = (withSettings: boolean) =>
-    callWithin<SubmitAnswer>(ports, ANSWER_WITHIN_MS, () =>
-      ports.shard(address).submit(withSettings ? { ...request, settings } : request),
-    );
-  const answer = await send(false);
-  if (answer.ok) return answer;
-  // What is remembered of the queue is of one that was deleted.
-  if (answer.code === "settings-stale") run.known.forgetQueue(at.queue);
-  return answer.code === "settings-needed" ? await send(true) : answer;
 }

@@ -6,9 +6,9 @@ import { callWithin, FAN_OUT } from "../stubs.ts";
 import { endUnrun } from "./end-node.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
 import { type RunNode, saveNode, specOf } from "./node-rows.ts";
-import { ANSWER_WITHIN_MS, timesOf } from "./place.ts";
 import { attempt, callerName, fillName, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
+import { ANSWER_WITHIN_MS, timesOf } from "./submit-tasks.ts";
 
 /** Payloads of so many fit one call. */
 const MOST = 32;

@@ -106,8 +106,6 @@ export class Run implements Reader {
   hasNews = false;
   /** When the shards were asked last for the run's tasks (Unix ms); 0: not since this object has its memory. */
   lookedAt = 0;
-  /** Tasks that had ended at a look, and whose ends were not told by then. */
-  readonly seenEnded = new Set<string>();
   /** When the platform will wake us (Unix ms); null: unknown or never. */
   alarmAt: number | null = null;
   #memory: RunMemory | null = null;

@@ -3,9 +3,9 @@ import type { EndNodesRequest } from "../../core/schema/workflow-rpc.ts";
 import { isEnded } from "../../core/workflow/decide.ts";
 import { callWithin, FAN_OUT } from "../stubs.ts";
 import { type RunNode, saveNode } from "./node-rows.ts";
-import { ANSWER_WITHIN_MS } from "./place.ts";
 import { attempt, callerName, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
+import { ANSWER_WITHIN_MS } from "./submit-tasks.ts";
 
 const MOST = 200;
 

@@ -1,8 +1,8 @@
 /** A run that is a schedule's fire: the Directory hears how it ended. */
 import { callWithin } from "../stubs.ts";
-import { ANSWER_WITHIN_MS } from "./place.ts";
 import { attempt, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
+import { ANSWER_WITHIN_MS } from "./submit-tasks.ts";
 
 const FIRE = "fire";
 
