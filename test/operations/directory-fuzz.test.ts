@@ -87,9 +87,9 @@ function checkTasks(world: DirectoryWorld, told: Told): void {
   expect(world.tasks().length, "a task for each key").toBe(keys.length);
   expect(keys.length, "tasks are at least the fires that are counted").toBeGreaterThanOrEqual(told.fires);
   for (const { key } of keys) {
-    const [, id, moment] = key.split(":");
+    const [, id, moment, madeAt] = key.split(":");
     const plan = PLANS.find((one) => one.id === id);
-    expect(key).toBe(`sched:${plan?.id}:${Number(moment)}`);
+    expect(key).toBe(`sched:${plan?.id}:${Number(moment)}:${Number(madeAt)}`);
     expect((Number(moment) - START) % ((plan?.seconds ?? 0) * 1_000), key).toBe(0);
   }
 }

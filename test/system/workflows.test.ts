@@ -91,22 +91,29 @@ it("312 317 a signal lets go what waits for it, and explain tells so; one that d
     tasks: [
       { key: "approval", waitFor: "approved", timeoutSeconds: 3_600 },
       { key: "pay", ...echo({ $result: "approval/by" }), dependsOn: ["approval"] },
+      { key: "slow", type: "sleep", payload: { ms: 3_000 } },
+      { key: "after", ...echo("after"), dependsOn: ["slow"] },
       { key: "late", waitFor: "never", timeoutSeconds: 0.05 },
       { key: "else", ...echo({ $error: "late/code" }), dependsOn: ["late"], onParentFailure: "continue" },
     ],
   });
-  const pay = await waitFor(async () => (await readNode(client, id, "pay")).task, { what: "pay has a task" });
-  const told = await client.expect<WaitingExplanation>(200, "GET", `/tasks/submissions/${pay}/explain`);
+  const after = await waitFor(async () => (await readNode(client, id, "after")).task, { what: "after has a task" });
+  const told = await client.expect<WaitingExplanation>(200, "GET", `/tasks/submissions/${after}/explain`);
   expect(told).toMatchObject({
     status: "BLOCKED",
     decidedBy: "parents",
-    reasons: [{ workflow: id, node: "pay", parents: [{ node: "approval", signal: "approved" }] }],
+    reasons: [{ workflow: id, node: "after", parents: [{ node: "slow" }] }],
   });
+  // Nothing takes room behind a signal that has not come.
+  expect(await readNode(client, id, "pay")).toMatchObject({ status: "BLOCKED", waitsFor: ["approval"] });
+  expect((await readNode(client, id, "pay")).task).toBeUndefined();
   await client.expect(202, "POST", `/workflows/${id}/signals/approved`, { by: "me" });
   const run = await runEnded(client, id);
   expect(nodeStates(run)).toEqual([
     "approval SUCCEEDED",
     "pay SUCCEEDED",
+    "slow SUCCEEDED",
+    "after SUCCEEDED",
     "late FAILED signal-timeout",
     "else SUCCEEDED",
   ]);
