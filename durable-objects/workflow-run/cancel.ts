@@ -2,7 +2,7 @@
 import type { Versioned } from "../../core/schema/answer.ts";
 import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
 import { arm } from "./arm.ts";
-import { CANCELLED, endNode } from "./end-node.ts";
+import { endCancelled } from "./end-node.ts";
 import { saveNode } from "./node-rows.ts";
 import { toRunRecord } from "./read.ts";
 import { type Run, refuse, withRun } from "./run.ts";
@@ -20,7 +20,7 @@ export function cancel(run: Run, _request: Versioned): RunAnswer {
           if (node.state !== "ready" || node.isCompensation || !node.at) continue;
           if (node.placed === "no" && node.portion === null) {
             // Nobody has heard of it.
-            endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message: CANCELLED, at: now });
+            endCancelled(run, memory, node);
             continue;
           }
           node.toEnd = true;

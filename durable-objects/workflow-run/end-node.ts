@@ -40,6 +40,11 @@ export function endNode(run: Run, memory: RunMemory, node: RunNode, ending: Node
   saveNode(run.sql, node, { told: { result: isKept ? result : null, spawned } });
 }
 
+/** It ends because its run was cancelled; no task of it is to hear of that. */
+export function endCancelled(run: Run, memory: RunMemory, node: RunNode): void {
+  endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message: CANCELLED, at: run.ports.now() });
+}
+
 /** It ends without having run; where it has a task, or may have, that is to hear of it. */
 export function endUnrun(run: Run, memory: RunMemory, node: RunNode, ending: NodeEnding): void {
   if (node.placed !== "no" || node.portion !== null) node.toEnd = true;

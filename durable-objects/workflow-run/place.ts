@@ -9,12 +9,13 @@ import { taskId } from "../../core/ids.ts";
 import type { NewTask, RefusedTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { isEnded } from "../../core/workflow/decide.ts";
 import { ancestorsOf } from "../../core/workflow/graph.ts";
-import { callWithin, FAN_OUT } from "../stubs.ts";
-import { CANCELLED, endNode } from "./end-node.ts";
+import { FAN_OUT } from "../stubs.ts";
+import { endCancelled, endNode } from "./end-node.ts";
 import { type RunNode, saveNode, specOf } from "./node-rows.ts";
 import { attempt, callerName, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
-import { ANSWER_WITHIN_MS, isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
+import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
+import { endTasks } from "./tell-ends.ts";
 
 const MOST_IN_PORTION = 200;
 
@@ -234,15 +235,7 @@ async function endStrays(
   if (strays.length === 0) return;
   const message = "the run has another task for the node";
   const told = strays.map((seq) => ({ seq, status: "CANCELLED" as const, code: "cancelled" as const, message }));
-  const address = { tenant: run.tenant, ...at };
-  const ended = await callWithin(run.ports, ANSWER_WITHIN_MS, () =>
-    run.ports.shard(address).endNodes({ v: 1, nodes: told }),
-  );
-  if (!ended.ok) throw new Error(`${ended.code}: ${ended.detail}`);
-}
-
-function endCancelled(run: Run, memory: RunMemory, node: RunNode): void {
-  endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message: CANCELLED, at: run.ports.now() });
+  await endTasks(run, at, told);
 }
 
 function endRefused(run: Run, memory: RunMemory, node: RunNode, { code, detail }: Refused): void {

@@ -2,6 +2,7 @@
 import type { EndNodesRequest } from "../../core/schema/workflow-rpc.ts";
 import { isEnded } from "../../core/workflow/decide.ts";
 import { callWithin, FAN_OUT } from "../stubs.ts";
+import { CANCELLED } from "./end-node.ts";
 import { type RunNode, saveNode } from "./node-rows.ts";
 import { attempt, callerName, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
@@ -23,10 +24,7 @@ async function tellShard(run: Run, memory: RunMemory, nodes: readonly RunNode[])
   const at = nodes[0]?.at;
   if (!at) return false;
   return await attempt(run, `${at.queue}:${at.shard}`, async () => {
-    const request: EndNodesRequest = { v: 1, nodes: nodes.flatMap(endingOf) };
-    const address = { tenant: run.tenant, ...at };
-    const answer = await callWithin(run.ports, ANSWER_WITHIN_MS, () => run.ports.shard(address).endNodes(request));
-    if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
+    await endTasks(run, at, nodes.flatMap(endingOf));
     run.change(memory, () => {
       for (const node of nodes) {
         if (!node.toEnd) continue;
@@ -37,12 +35,23 @@ async function tellShard(run: Run, memory: RunMemory, nodes: readonly RunNode[])
   });
 }
 
+/** Tells a shard which of its tasks end, and how. @throws where it does not answer, or refuses */
+export async function endTasks(
+  run: Run,
+  at: NonNullable<RunNode["at"]>,
+  nodes: EndNodesRequest["nodes"],
+): Promise<void> {
+  const address = { tenant: run.tenant, ...at };
+  const answer = await callWithin(run.ports, ANSWER_WITHIN_MS, () =>
+    run.ports.shard(address).endNodes({ v: 1, nodes }),
+  );
+  if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
+}
+
 function endingOf({ seq, state, code, message }: RunNode): EndNodesRequest["nodes"] {
   if (seq === null) return [];
   if (state === "FAILED") return [{ seq, status: "FAILED", code: code ?? "parent-failed", message: message ?? "" }];
   const isOver = isEnded(state) && code !== null;
-  const why = isOver
-    ? { code, message: message ?? "" }
-    : { code: "cancelled" as const, message: "the run was cancelled" };
+  const why = isOver ? { code, message: message ?? "" } : { code: "cancelled" as const, message: CANCELLED };
   return [{ seq, status: "CANCELLED", ...why }];
 }
