@@ -2,7 +2,8 @@
 import type { QueueName, RunId, Seq } from "../../../core/ids.ts";
 import { WAITING } from "../../../core/status.ts";
 import type { Random } from "../random.ts";
-import { START, type WorkflowWorld } from "./workflow-world.ts";
+import { START } from "./population.ts";
+import type { WorkflowWorld } from "./workflow-world.ts";
 
 /** Users meddle for so long (ms of virtual time), and signals have come by then. */
 export const MEDDLE_MS = 600_000;

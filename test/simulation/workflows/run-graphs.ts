@@ -7,7 +7,8 @@ import { checkRun } from "./check-run.ts";
 import { definition, idOf, taskOf } from "./definitions.ts";
 import { NO_FAULTS, type WorkflowFaults } from "./faults.ts";
 import { MEDDLE_MS, meddle } from "./meddle.ts";
-import { START, WorkflowWorld } from "./workflow-world.ts";
+import { START } from "./population.ts";
+import { WorkflowWorld } from "./workflow-world.ts";
 
 const RUNS = 5;
 const DAY = 86_400_000;
