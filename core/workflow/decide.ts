@@ -8,16 +8,16 @@ import type { NodeKind, ParentPolicy, RunEnd } from "../schema/workflow-rpc.ts";
 import type { FinishedStatus } from "../status.ts";
 import { childrenOf } from "./graph.ts";
 
-/** waiting: for parents. ready: it may run, or does. Else how it ended. */
-export type NodeState = "waiting" | "ready" | FinishedStatus;
+/** waiting: for parents. ready: it may run, or does. spawning: it did, and what it spawned is no node yet. Else how it ended. */
+export type NodeState = "waiting" | "ready" | "spawning" | FinishedStatus;
 
 export interface NodeHead {
   readonly kind: NodeKind;
   readonly parents: readonly number[];
   readonly onParentFailure: ParentPolicy;
   readonly state: NodeState;
-  /** CANCELLED, because it was not to run. */
-  readonly isSkipped: boolean;
+  /** Why it ended; null: it has not, or SUCCEEDED. */
+  readonly code: EndCode | null;
   /** It undoes another, or was spawned by what does: how it ends is no part of how the run does. */
   readonly isCompensation: boolean;
   /** A map whose tasks are there: it joins them, and what it says of its parents was of others. */
@@ -37,7 +37,7 @@ export type Decision =
   | ({ readonly index: number; readonly to: "end" } & NodeVerdict);
 
 export function isEnded(state: NodeState): state is FinishedStatus {
-  return state !== "waiting" && state !== "ready";
+  return state !== "waiting" && state !== "ready" && state !== "spawning";
 }
 
 /** Decides for every node that waits, as far as it goes from here: what one ends by may end the next. */
@@ -60,20 +60,20 @@ export function decide(nodes: readonly NodeHead[], isCancelled: boolean): Decisi
         now[index] = { ...node, state: "ready" };
       } else {
         decisions.push({ index, to: "end", ...verdict });
-        now[index] = { ...node, state: verdict.status, isSkipped: verdict.code === "skipped" };
+        now[index] = { ...node, state: verdict.status, code: verdict.code };
       }
     }
   }
   return decisions;
 }
 
-type Parent = Pick<NodeHead, "state" | "isSkipped">;
-const MISSING: Parent = { state: "CANCELLED", isSkipped: false };
+type Parent = Pick<NodeHead, "state" | "code">;
+const MISSING: Parent = { state: "CANCELLED", code: "cancelled" };
 
 function judge(node: NodeHead, parents: readonly Parent[], isCancelled: boolean): "wait" | "ready" | NodeVerdict {
   if (isCancelled && !node.isCompensation) return { status: "CANCELLED", code: "cancelled" };
   const areAllEnded = parents.every(({ state }) => isEnded(state));
-  const bad = parents.filter(({ state }) => isEnded(state) && state !== "SUCCEEDED");
+  const bad = parents.filter(isBad);
   // A join stands for all of its parents: it ends when they have, not when the first one failed.
   if (node.kind === "join" && !areAllEnded) return "wait";
   if (bad.length > 0 && policyOf(node) !== "continue") return endBy(node, bad);
@@ -86,8 +86,7 @@ function policyOf({ isMap, onParentFailure }: NodeHead): ParentPolicy {
 }
 
 function endBy(node: NodeHead, bad: readonly Parent[]): NodeVerdict {
-  if (policyOf(node) === "skip" || bad.every(({ isSkipped }) => isSkipped))
-    return { status: "CANCELLED", code: "skipped" };
+  if (policyOf(node) === "skip" || bad.every(isSkipped)) return { status: "CANCELLED", code: "skipped" };
   const hasFailed = bad.some(({ state }) => state === "FAILED" || state === "EXPIRED");
   return hasFailed ? { status: "FAILED", code: "parent-failed" } : { status: "CANCELLED", code: "parent-cancelled" };
 }
@@ -108,9 +107,18 @@ export function unhandled(nodes: readonly NodeHead[]): number[] {
       const node = nodes[child];
       return (node && policyOf(node) === "continue") || (node?.kind === "join" && isHandled(child));
     });
-  return nodes.flatMap(({ state, isSkipped, isCompensation }, index) =>
-    isEnded(state) && state !== "SUCCEEDED" && !isSkipped && !isCompensation && !isHandled(index) ? [index] : [],
+  return nodes.flatMap((node, index) =>
+    isBad(node) && !isSkipped(node) && !node.isCompensation && !isHandled(index) ? [index] : [],
   );
+}
+
+function isBad({ state }: Pick<NodeHead, "state">): boolean {
+  return isEnded(state) && state !== "SUCCEEDED";
+}
+
+/** It was not to run. */
+function isSkipped({ code }: Pick<NodeHead, "code">): boolean {
+  return code === "skipped";
 }
 
 /** Whether it ended only because of another: it is tried again with that one, never by itself. */
@@ -119,17 +127,14 @@ export function isBecause(code: EndCode | null): boolean {
 }
 
 /** Nodes that failed by themselves, whether anybody looks after that or not; those that undo others aside. */
-export function failedOf(nodes: readonly (NodeHead & { readonly code: EndCode | null })[]): number[] {
+export function failedOf(nodes: readonly NodeHead[]): number[] {
   return nodes.flatMap(({ state, code, isCompensation }, index) =>
     (state === "FAILED" || state === "EXPIRED") && !isCompensation && !isBecause(code) ? [index] : [],
   );
 }
 
 /** What is to run again with a node that is tried again: itself, and all that ended, without a run, because of it. */
-export function resumed(
-  nodes: readonly (NodeHead & { readonly code: EndCode | null })[],
-  tried: readonly number[],
-): ReadonlySet<number> {
+export function resumed(nodes: readonly NodeHead[], tried: readonly number[]): ReadonlySet<number> {
   const again = new Set(tried);
   for (let before = -1; before < again.size; ) {
     before = again.size;

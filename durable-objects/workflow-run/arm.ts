@@ -1,8 +1,8 @@
 /** When a run must wake: the one place that knows all its reasons. */
-import { isEnded } from "../../core/workflow/decide.ts";
 import { listAt } from "./list-run.ts";
 import type { RunNode } from "./node-rows.ts";
 import { isFireOwed, type Run, type RunMemory } from "./run.ts";
+import { seqOf } from "./task-place.ts";
 
 const LOOK_FIRST_MS = 60_000;
 const LOOK_LAST_MS = 3_600_000;
@@ -48,7 +48,7 @@ function nextAlarm(run: Run, now: number): number | null {
 
 /** Nodes whose tasks have not ended, as far as is known here. */
 export function outstanding({ nodes }: RunMemory): RunNode[] {
-  return nodes.filter(({ state, placed }) => placed !== "no" && !isEnded(state));
+  return nodes.filter((node) => node.endedAt === null && seqOf(node) !== null);
 }
 
 /** When to ask the shards themselves (Unix ms): 1, 2, 4 … 60 minutes after the latest news, then each hour. */

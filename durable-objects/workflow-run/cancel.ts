@@ -6,6 +6,7 @@ import { endCancelled } from "./end-node.ts";
 import { saveNode } from "./node-rows.ts";
 import { toRunRecord } from "./read.ts";
 import { type Run, refuse, withRun } from "./run.ts";
+import { toEnd } from "./task-place.ts";
 
 export function cancel(run: Run, _request: Versioned): RunAnswer {
   return withRun(run, (memory) => {
@@ -18,13 +19,10 @@ export function cancel(run: Run, _request: Versioned): RunAnswer {
         head.isCancelled = true;
         for (const node of nodes) {
           if (node.state !== "ready" || node.isCompensation || !node.at) continue;
-          if (node.placed === "no" && node.portion === null) {
-            // Nobody has heard of it.
-            endCancelled(run, memory, node);
-            continue;
-          }
-          node.toEnd = true;
-          saveNode(run.sql, node);
+          node.task = toEnd(node.task);
+          // Nobody has heard of it, or its shard says what becomes of it.
+          if (node.task.is === "nowhere") endCancelled(run, memory, node);
+          else saveNode(run.sql, node);
         }
         run.saveHead();
       });

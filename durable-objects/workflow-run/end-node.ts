@@ -3,9 +3,9 @@ import { utf8Bytes } from "../../core/bytes.ts";
 import type { EndCode } from "../../core/errors.ts";
 import { MAX_RUN_BYTES } from "../../core/schema/workflow.ts";
 import type { FinishedStatus } from "../../core/status.ts";
-import { isEnded } from "../../core/workflow/decide.ts";
 import { type RunNode, saveNode } from "./node-rows.ts";
 import type { Run, RunMemory } from "./run.ts";
+import { toEnd } from "./task-place.ts";
 
 export const CANCELLED = "the run was cancelled";
 
@@ -22,20 +22,19 @@ export interface NodeEnding {
 }
 
 export function endNode(run: Run, memory: RunMemory, node: RunNode, ending: NodeEnding): void {
-  if (isEnded(node.state)) throw new Error(`node ${node.key} has ended before`);
+  if (node.endedAt !== null) throw new Error(`node ${node.key} has ended before`);
   const { spawned = null } = ending;
   const { result = null, message } = node.isErased ? { message: ending.message && "" } : ending;
   // What a run may keep is bounded; a larger one is read from its task, as large results are.
   const size = result === null ? 0 : utf8Bytes(result);
   const isKept = memory.bytes + size <= MAX_RUN_BYTES || node.at === null;
-  node.state = ending.status;
-  node.isSkipped = ending.code === "skipped";
+  // Those that wait for it wait for what it spawned too.
+  node.state = spawned === null ? ending.status : "spawning";
   node.code = ending.code;
   node.message = message;
   node.endedAt = ending.at;
   node.endedNo = ++memory.ends;
   node.timeoutAt = null;
-  node.hasSpawned = spawned !== null;
   if (isKept) memory.bytes += size;
   saveNode(run.sql, node, { told: { result: isKept ? result : null, spawned } });
 }
@@ -47,6 +46,6 @@ export function endCancelled(run: Run, memory: RunMemory, node: RunNode): void {
 
 /** It ends without having run; where it has a task, or may have, that is to hear of it. */
 export function endUnrun(run: Run, memory: RunMemory, node: RunNode, ending: NodeEnding): void {
-  if (node.placed !== "no" || node.portion !== null) node.toEnd = true;
+  node.task = toEnd(node.task);
   endNode(run, memory, node, ending);
 }

@@ -2,15 +2,16 @@
  * Tasks of the run have ended, as their shards say: written down and no more; the alarm goes on from there.
  * Must stay true: an end counts once, whether it was told twice, late, or of a task that the node has no longer.
  */
-import { parseTaskId, taskId } from "../../core/ids.ts";
+import { parseTaskId } from "../../core/ids.ts";
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import type { NodeEnd } from "../../core/schema/workflow-rpc.ts";
-import { isEnded, resumed } from "../../core/workflow/decide.ts";
+import { resumed } from "../../core/workflow/decide.ts";
 import { arm } from "./arm.ts";
 import { endNode } from "./end-node.ts";
 import { type RunNode, saveNode } from "./node-rows.ts";
 import { resumeNodes } from "./resume.ts";
 import { type Run, type RunMemory, withRun } from "./run.ts";
+import { isUnderWay, taskIdOf } from "./task-place.ts";
 
 export function ended(run: Run, { ends }: Versioned & { readonly ends: readonly NodeEnd[] }): Answer<object> {
   return withRun(run, (memory) => {
@@ -25,24 +26,16 @@ export function ended(run: Run, { ends }: Versioned & { readonly ends: readonly 
 export function record(run: Run, memory: RunMemory, end: NodeEnd): boolean {
   const node = memory.nodes[memory.byKey.get(end.node) ?? -1];
   const task = parseTaskId(end.task);
-  if (!node?.at || !task || node.retried.includes(end.task)) return false;
-  if (node.seq !== null && taskId(node.at, node.seq) !== end.task) return recordRetried(run, memory, node, end);
-  // Its task may end before the answer is here that says which one it is.
-  if (node.seq === null && node.portion === null) return false;
-  if (node.seq === null) {
-    node.seq = task.seq;
-    node.placed = "released";
-    node.portion = null;
+  if (!node?.at || !task || node.task.is === "nowhere" || node.retried.includes(end.task)) return false;
+  const known = taskIdOf(node);
+  if (known !== null && known !== end.task) return recordRetried(run, memory, node, end);
+  // Its task may end before the answer is here that says which one it is; and that it has ended, it has heard.
+  const wasUnderWay = isUnderWay(node);
+  node.task = { is: "released", seq: task.seq };
+  if (node.endedAt !== null) {
+    if (wasUnderWay) saveNode(run.sql, node);
+    return wasUnderWay;
   }
-  if (isEnded(node.state)) {
-    // The run had ended it by itself, and it has heard.
-    const isOpen = node.toEnd;
-    node.toEnd = false;
-    if (isOpen) saveNode(run.sql, node);
-    return isOpen;
-  }
-  node.toEnd = false;
-  node.placed = "released";
   endNode(run, memory, node, endingOf(end));
   return true;
 }
@@ -52,15 +45,11 @@ function recordRetried(run: Run, memory: RunMemory, node: RunNode, end: NodeEnd)
   const { head, nodes } = memory;
   const task = parseTaskId(end.task);
   const isFailed = node.state === "FAILED" && node.code !== "parent-failed";
-  if (!task || !node.at || node.seq === null || end.status !== "SUCCEEDED") return false;
-  if (!isFailed || node.toEnd || head.compensation !== "none") return false;
-  const again = resumed(nodes, [node.i]);
-  const retried = [...node.retried, taskId(node.at, node.seq)];
-  resumeNodes(run, memory, again);
-  node.retried = retried;
+  if (!task || end.status !== "SUCCEEDED") return false;
+  if (!isFailed || isUnderWay(node) || head.compensation !== "none") return false;
+  resumeNodes(run, memory, resumed(nodes, [node.i]));
   // The redriven task is where its dead letter was; a node's place is its queue's, so it has the same.
-  node.seq = task.seq;
-  node.placed = "released";
+  node.task = { is: "released", seq: task.seq };
   endNode(run, memory, node, endingOf(end));
   return true;
 }

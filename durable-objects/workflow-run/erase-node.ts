@@ -2,10 +2,11 @@
  * The data of a node's task was deleted: what the run has of it goes too, its payload, its result and its error's words.
  * Told before its end is known here, it is remembered, and the end brings no result. Safe to repeat.
  */
-import { type TaskId, taskId } from "../../core/ids.ts";
+import type { TaskId } from "../../core/ids.ts";
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { keptResult, saveNode, specOf } from "./node-rows.ts";
 import { type Run, withRun } from "./run.ts";
+import { taskIdOf } from "./task-place.ts";
 
 export function eraseNode(
   run: Run,
@@ -16,7 +17,8 @@ export function eraseNode(
     const done = { v: 1, ok: true } as const;
     // An earlier task of the node failed and gave nothing; the payload is that of the one which it has now.
     if (!node?.at || node.isErased || node.retried.includes(task)) return done;
-    if (node.seq !== null && taskId(node.at, node.seq) !== task) return done;
+    const known = taskIdOf(node);
+    if (known !== null && known !== task) return done;
     const spec = specOf(run.sql, node);
     if (spec.kind !== "task") return done;
     run.transact(() => {

@@ -18,7 +18,7 @@ export async function expand(run: Run, memory: RunMemory, now: number): Promise<
   let isChanged = false;
   for (const node of [...memory.nodes]) {
     const isMap = node.kind === "map" && node.state === "ready";
-    if (!(isMap || node.hasSpawned) || !isFree(run, `expand:${node.i}`, now)) continue;
+    if (!(isMap || node.state === "spawning") || !isFree(run, `expand:${node.i}`, now)) continue;
     const work = isMap ? () => expandMap(run, memory, node) : () => expandSpawned(run, memory, node);
     if (await attempt(run, `expand:${node.i}`, work)) isChanged = true;
   }
@@ -104,11 +104,8 @@ async function expandSpawned(run: Run, memory: RunMemory, node: RunNode): Promis
       other.parents = [...other.parents, ...added];
       saveNode(run.sql, other);
     }
-    node.hasSpawned = false;
-    if (problem !== null) {
-      node.state = "FAILED";
-      [node.code, node.message] = problem;
-    }
+    node.state = problem === null ? "SUCCEEDED" : "FAILED";
+    if (problem !== null) [node.code, node.message] = problem;
     saveNode(run.sql, node);
     forgetSpawned(run.sql, node);
   });

@@ -5,7 +5,6 @@
 import { exceedsBytes, MAX_PAYLOAD_BYTES } from "../../core/bytes.ts";
 import type { ErrorCode } from "../../core/errors.ts";
 import { Problem } from "../../core/errors.ts";
-import { taskId } from "../../core/ids.ts";
 import { checkPayload } from "../../core/make-task.ts";
 import type { JoinResult, NodeTask, RunEnd } from "../../core/schema/workflow-rpc.ts";
 import { endOf, failedOf } from "../../core/workflow/decide.ts";
@@ -21,6 +20,7 @@ import {
 import { findTask } from "../../reads/find-tasks.ts";
 import { keptResult, type RunNode, specOf } from "./node-rows.ts";
 import type { Run, RunMemory } from "./run.ts";
+import { taskIdOf } from "./task-place.ts";
 
 /** What is joined may be read whole up to so many bytes: four times what a payload may be. */
 const MAX_JOINED_BYTES = 4 * MAX_PAYLOAD_BYTES;
@@ -94,7 +94,7 @@ function fillOne(
       : present(valueAt({ code: node.code, message: node.message }, name.pointer), String(told));
   const result = results.get(String(told));
   // What did not succeed gives nothing, whatever part of it is asked for.
-  return node.state !== "SUCCEEDED" && node.kind !== "join" ? null : present(result, String(told));
+  return !hasSucceeded(node) && node.kind !== "join" ? null : present(result, String(told));
 }
 
 function runField(run: Run, { head, nodes }: RunMemory, told: unknown, end: RunEnd | null): unknown {
@@ -120,7 +120,7 @@ function nodeOf({ nodes, byKey }: RunMemory, key: string): RunNode {
  */
 async function partOf(run: Run, memory: RunMemory, node: RunNode, { pointer }: NodeName): Promise<unknown> {
   // What did not succeed gives nothing, whatever part of it is asked for.
-  if (node.kind !== "join" && node.state !== "SUCCEEDED") return null;
+  if (node.kind !== "join" && !hasSucceeded(node)) return null;
   const [, first, ...rest] = pointer.split("/");
   if (node.kind !== "join" || first === undefined) return valueAt(await resultOf(run, memory, node), pointer);
   const parents = node.parents.flatMap((i) => memory.nodes[i] ?? []);
@@ -138,15 +138,21 @@ function nameOf({ key }: RunNode, of: JoinResult, index: number): string {
   return of === "object" ? key.slice(key.lastIndexOf(".") + 1) : String(index);
 }
 
+/** Whether it, or its task, SUCCEEDED. */
+export function hasSucceeded({ endedAt, code }: RunNode): boolean {
+  return endedAt !== null && code === null;
+}
+
 /** null: it did not succeed. @throws as {@link fillPayload} */
 export async function resultOf(run: Run, memory: RunMemory, node: RunNode): Promise<unknown> {
   if (node.kind === "join") return await joinedResult(run, memory, node);
-  if (node.state !== "SUCCEEDED") return null;
+  if (!hasSucceeded(node)) return null;
   const kept = keptResult(run.sql, node);
   if (kept !== null) return JSON.parse(kept) as unknown;
-  if (!node.at || node.seq === null) return null;
+  const task = taskIdOf(node);
+  if (task === null) return null;
   try {
-    const { record } = await findTask(run, run.tenant, taskId(node.at, node.seq), { texts: true });
+    const { record } = await findTask(run, run.tenant, task, { texts: true });
     if (record.result !== null) return JSON.parse(record.result) as unknown;
   } catch (error) {
     if (!(error instanceof Problem) || !GONE.has(error.code)) throw error;

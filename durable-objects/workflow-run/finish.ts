@@ -12,6 +12,7 @@ import { insertNode, specOf } from "./node-rows.ts";
 import { attempt, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
 import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
+import { isUnderWay } from "./task-place.ts";
 
 const FINISH = "finish";
 
@@ -41,8 +42,7 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
 
 /** How it ends as things stand; null: something of it is under way. */
 function currentEnd({ head, nodes }: RunMemory): RunEnd | null {
-  if (nodes.some(({ toEnd, portion, hasSpawned }) => toEnd || portion !== null || hasSpawned)) return null;
-  return endOf(nodes, head.isCancelled);
+  return nodes.some(isUnderWay) ? null : endOf(nodes, head.isCancelled);
 }
 
 /** @returns whether there is something to undo */

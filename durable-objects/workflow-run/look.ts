@@ -3,15 +3,15 @@
  * shard nor history knows has ended; where one of them does not answer, it may not have.
  */
 import type { ErrorCode } from "../../core/errors.ts";
-import { taskId } from "../../core/ids.ts";
+import type { TaskId } from "../../core/ids.ts";
 import { isFinished } from "../../core/status.ts";
-import { isEnded } from "../../core/workflow/decide.ts";
 import { type Found, findTasks, isFound, type Missing } from "../../reads/find-tasks.ts";
 import { isLookDue, outstanding } from "./arm.ts";
 import { endNode } from "./end-node.ts";
 import { record } from "./ended.ts";
 import type { RunNode } from "./node-rows.ts";
 import type { Run, RunMemory } from "./run.ts";
+import { taskIdOf } from "./task-place.ts";
 
 const LOST: ReadonlySet<ErrorCode> = new Set([
   "task-unknown",
@@ -30,10 +30,19 @@ export async function look(run: Run, memory: RunMemory, now: number): Promise<bo
   let isChanged = false;
   for (let from = 0; from < open.length; from += MOST) {
     const nodes = open.slice(from, from + MOST);
-    const ids = nodes.flatMap(({ at, seq }) => (at && seq !== null ? [taskId(at, seq)] : []));
-    const found = await findTasks(run, run.tenant, ids);
+    const asked = nodes.flatMap((node) => {
+      const task = taskIdOf(node);
+      return task === null ? [] : [{ node, task, place: node.task }];
+    });
+    const found = await findTasks(
+      run,
+      run.tenant,
+      asked.map(({ task }) => task),
+    );
     const news = run.change(memory, () => {
-      const told = nodes.map((node, i) => take(run, memory, node, found[i]));
+      const told = asked.map(
+        ({ node, task, place }, i) => node.task === place && take(run, memory, node, task, found[i]),
+      );
       return told.some(Boolean);
     });
     isChanged ||= news;
@@ -42,18 +51,18 @@ export async function look(run: Run, memory: RunMemory, now: number): Promise<bo
 }
 
 /** Inside a transaction. */
-function take(run: Run, memory: RunMemory, node: RunNode, found: Found | Missing | undefined): boolean {
-  if (!found || isEnded(node.state) || !node.at || node.seq === null) return false;
+function take(run: Run, memory: RunMemory, node: RunNode, task: TaskId, found: Found | Missing | undefined): boolean {
+  if (!found || node.endedAt !== null) return false;
   if (!isFound(found)) {
     if (!LOST.has(found.code)) return false;
-    node.toEnd = false;
+    // Nobody is there to be told that it ends.
+    if (node.task.is === "ending") node.task = { is: "released", seq: node.task.seq };
     const message = `neither its shard nor history knows its task: ${found.detail}`;
     endNode(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
     return true;
   }
   const { status, error, endedAt } = found.record;
   if (!isFinished(status)) return false;
-  const task = taskId(node.at, node.seq);
   // What it spawned is told by its notice alone, which is given time to come.
   if (status === "SUCCEEDED" && (endedAt ?? 0) + NOTICE_MS > run.ports.now()) return false;
   const end = { task, status, endedAt: endedAt ?? run.ports.now(), result: null };

@@ -24,7 +24,7 @@ export const RUN_MIGRATIONS: readonly Migration[] = [
         portions INTEGER NOT NULL DEFAULT 0,
         listed TEXT
       )`,
-      // `spec`: JSON of what only its kind has. `placed`: 0 nowhere, 1 as BLOCKED, 2 may run. `portion`: under which it was
+      // `spec`: JSON of what only its kind has. `skipped`: unused, the code tells it. `placed`: 0 nowhere, 1 as BLOCKED, 2 may run. `portion`: under which it was
       // sent, until that was answered. `to_end`: its shard is still to hear that it ends.
       `CREATE TABLE node (
         i INTEGER PRIMARY KEY,
@@ -62,5 +62,10 @@ export const RUN_MIGRATIONS: readonly Migration[] = [
     // Of the queue that the portion was written down for.
     id: "302-portion-generation",
     statements: ["ALTER TABLE portion ADD COLUMN generation INTEGER"],
+  },
+  {
+    // Why somebody could not be reached, as long as that is so: memory is lost where an object is idle.
+    id: "303-held",
+    statements: ["CREATE TABLE held (name TEXT PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID"],
   },
 ];

@@ -1,14 +1,11 @@
 /** A node as SQL keeps it, and as memory has it: without its payload, its result and what it spawned. */
 import type { EndCode } from "../../core/errors.ts";
-import type { QueueName, Seq, TaskId } from "../../core/ids.ts";
+import type { QueueName, TaskId } from "../../core/ids.ts";
 import type { NodeDefinition, NodeKind, ParentPolicy } from "../../core/schema/workflow-rpc.ts";
 import { compensationKey } from "../../core/workflow/compensate.ts";
 import type { NodeHead, NodeState } from "../../core/workflow/decide.ts";
 import type { Sql } from "../sql/sql.ts";
-
-/** no: it has no task yet. blocked: one that waits. released: one that may run. */
-export type Placed = "no" | "blocked" | "released";
-const PLACED = ["no", "blocked", "released"] as const satisfies readonly Placed[];
+import { columnsOf, NOWHERE, placeOf, type TaskColumns, type TaskPlace } from "./task-place.ts";
 
 export interface RunNode extends NodeHead {
   readonly i: number;
@@ -17,11 +14,10 @@ export interface RunNode extends NodeHead {
   parents: readonly number[];
   readonly onParentFailure: ParentPolicy;
   state: NodeState;
-  isSkipped: boolean;
   readonly compensates: string | null;
   readonly isUndo: boolean;
   readonly hasCompensation: boolean;
-  /** Where its task is, or will be; null: it has none. */
+  /** The shard that its task is at, or will be; null: it has none. */
   readonly at: { readonly queue: QueueName; readonly shard: number } | null;
   /** It joins the tasks that it was made of. */
   isMap: boolean;
@@ -29,12 +25,8 @@ export interface RunNode extends NodeHead {
   readonly chars: number;
   /** The payload refers to others. */
   readonly refers: boolean;
-  seq: Seq | null;
-  placed: Placed;
-  /** Under which it was sent; kept until that was answered. */
-  portion: number | null;
-  /** Its shard is still to hear that it ends. */
-  toEnd: boolean;
+  task: TaskPlace;
+  /** When its task did, where what that spawned is not among the nodes yet. */
   endedAt: number | null;
   /** The how manieth of the run it was to end. */
   endedNo: number | null;
@@ -47,8 +39,6 @@ export interface RunNode extends NodeHead {
   timeoutAt: number | null;
   /** Its earlier tasks. */
   retried: readonly TaskId[];
-  /** What it spawned is not among the nodes yet: until then it has not ended for those that wait for it. */
-  hasSpawned: boolean;
   /** The data of its task was deleted. */
   isErased: boolean;
 }
@@ -61,20 +51,19 @@ type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K>
 
 const LOAD = `SELECT i, key, kind, parents, policy, length(spec) AS chars, spec ->> '$.task.refers' AS refers,
   spec -> '$.compensate' IS NOT NULL AS has_compensation, spec ->> '$.signal' AS signal,
-  spec ->> '$.timeoutMs' AS timeout_ms, spec ->> '$.was' IS NOT NULL AS was_map, state, skipped, queue, shard, seq, placed, portion, to_end, ended_at,
-  ended_no, code, message, timeout_at, compensates, retried, spawned IS NOT NULL AS has_spawned,
-  spec ->> '$.erased' AS erased FROM node ORDER BY i`;
+  spec ->> '$.timeoutMs' AS timeout_ms, spec ->> '$.was' IS NOT NULL AS was_map, iif(spawned IS NULL, state, 'spawning') AS state, queue, shard, seq, placed, portion,
+  to_end, ended_at, ended_no, code, message, timeout_at, compensates, retried, spec ->> '$.erased' AS erased FROM node ORDER BY i`;
 const SPEC = "SELECT spec FROM node WHERE i = ?";
 const RESULT = "SELECT result FROM node WHERE i = ?";
 const SPAWNED = "SELECT spawned FROM node WHERE i = ?";
 const FORGET_SPAWNED = "UPDATE node SET spawned = NULL WHERE i = ?";
 const INSERT = `INSERT INTO node (i, key, kind, parents, policy, spec, state, queue, shard, compensates)
   VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)`;
-const SAVE = `UPDATE node SET kind = ?2, parents = ?3, state = ?4, skipped = ?5, seq = ?6, placed = ?7, portion = ?8,
-  to_end = ?9, ended_at = ?10, ended_no = ?11, code = ?12, message = ?13, timeout_at = ?14, retried = ?15,
-  spec = coalesce(?16, spec), result = iif(?17, ?18, result), spawned = iif(?17, ?19, spawned) WHERE i = ?1`;
+const SAVE = `UPDATE node SET kind = ?2, parents = ?3, state = ?4, seq = ?5, placed = ?6, portion = ?7, to_end = ?8,
+  ended_at = ?9, ended_no = ?10, code = ?11, message = ?12, timeout_at = ?13, retried = ?14, spec = coalesce(?15, spec),
+  result = iif(?16, ?17, result), spawned = iif(?16, ?18, spawned) WHERE i = ?1`;
 
-interface NodeRow {
+interface NodeRow extends TaskColumns {
   i: number;
   key: string;
   kind: NodeKind;
@@ -87,13 +76,8 @@ interface NodeRow {
   timeout_ms: number | null;
   was_map: number;
   state: NodeState;
-  skipped: number;
   queue: QueueName | null;
   shard: number | null;
-  seq: Seq | null;
-  placed: number;
-  portion: number | null;
-  to_end: number;
   ended_at: number | null;
   ended_no: number | null;
   code: EndCode | null;
@@ -101,7 +85,6 @@ interface NodeRow {
   timeout_at: number | null;
   compensates: string | null;
   retried: string | null;
-  has_spawned: number;
   erased: number | null;
 }
 
@@ -117,7 +100,6 @@ function nodeOf(row: NodeRow): RunNode {
     parents: JSON.parse(row.parents) as number[],
     onParentFailure: row.policy,
     state: row.state,
-    isSkipped: row.skipped === 1,
     isCompensation: row.compensates !== null,
     compensates: row.compensates,
     isUndo: isUndo(row.key, row.compensates),
@@ -126,10 +108,7 @@ function nodeOf(row: NodeRow): RunNode {
     isMap: row.was_map === 1,
     chars: row.chars,
     refers: row.refers === 1,
-    seq: row.seq,
-    placed: PLACED[row.placed] ?? "no",
-    portion: row.portion,
-    toEnd: row.to_end === 1,
+    task: placeOf(row),
     endedAt: row.ended_at,
     endedNo: row.ended_no,
     code: row.code,
@@ -138,7 +117,6 @@ function nodeOf(row: NodeRow): RunNode {
     timeoutMs: row.timeout_ms,
     timeoutAt: row.timeout_at,
     retried: row.retried === null ? [] : (JSON.parse(row.retried) as TaskId[]),
-    hasSpawned: row.has_spawned === 1,
     isErased: row.erased === 1,
   };
 }
@@ -162,7 +140,6 @@ export function insertNode(sql: Sql, i: number, node: NodeDefinition, compensate
     parents,
     onParentFailure,
     state: "waiting",
-    isSkipped: false,
     isCompensation: compensates !== null,
     compensates,
     isUndo: isUndo(key, compensates),
@@ -171,10 +148,7 @@ export function insertNode(sql: Sql, i: number, node: NodeDefinition, compensate
     isMap: false,
     chars: text.length,
     refers: node.kind === "task" && node.task.refers,
-    seq: null,
-    placed: "no",
-    portion: null,
-    toEnd: false,
+    task: NOWHERE,
     endedAt: null,
     endedNo: null,
     code: null,
@@ -183,7 +157,6 @@ export function insertNode(sql: Sql, i: number, node: NodeDefinition, compensate
     timeoutMs: node.kind === "signal" ? node.timeoutMs : null,
     timeoutAt: null,
     retried: [],
-    hasSpawned: false,
     isErased: false,
   };
 }
@@ -197,17 +170,17 @@ export interface NodeTexts {
 
 /** Writes a node as memory has it. Inside a transaction. */
 export function saveNode(sql: Sql, node: RunNode, { spec, told }: NodeTexts = {}): void {
+  const { seq, placed, portion, to_end } = columnsOf(node.task);
   sql.run(
     SAVE,
     node.i,
     node.kind,
     JSON.stringify(node.parents),
     node.state,
-    node.isSkipped ? 1 : 0,
-    node.seq,
-    PLACED.indexOf(node.placed),
-    node.portion,
-    node.toEnd ? 1 : 0,
+    seq,
+    placed,
+    portion,
+    to_end,
     node.endedAt,
     node.endedNo,
     node.code,

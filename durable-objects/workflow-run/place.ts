@@ -15,6 +15,7 @@ import { type RunNode, saveNode, specOf } from "./node-rows.ts";
 import { attempt, callerName, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
 import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
+import { NOWHERE, seqOf } from "./task-place.ts";
 import { endTasks } from "./tell-ends.ts";
 
 const MOST_IN_PORTION = 200;
@@ -68,7 +69,7 @@ async function writeDown(run: Run, memory: RunMemory, now: number): Promise<void
       if (generation === undefined) continue;
       const n = ++memory.head.portions;
       for (const node of nodes) {
-        node.portion = n;
+        node.task = { is: "sent", portion: n, isToEnd: false };
         saveNode(run.sql, node);
       }
       const list = nodes.map((node): Member => [node.i, node.state === "ready" && !node.refers, awaited.has(node.i)]);
@@ -87,9 +88,7 @@ function unsent(run: Run, memory: RunMemory, now: number): RunNode[] {
   return memory.nodes.filter(
     (node) =>
       node.at &&
-      node.placed === "no" &&
-      node.portion === null &&
-      !node.toEnd &&
+      node.task.is === "nowhere" &&
       !isEnded(node.state) &&
       isFree(run, callerName(node), now) &&
       isFree(run, `queue:${node.at.queue}`, now) &&
@@ -103,9 +102,7 @@ function unsent(run: Run, memory: RunMemory, now: number): RunNode[] {
  */
 function awaitedBy({ nodes }: RunMemory): ReadonlySet<number> {
   const parents = nodes.map((node) => node.parents);
-  const isPlaced = ({ placed, portion, state }: RunNode) =>
-    !isEnded(state) && (placed === "blocked" || portion !== null);
-  const placed = nodes.filter(isPlaced);
+  const placed = nodes.filter(({ task, state }) => !isEnded(state) && (task.is === "blocked" || task.is === "sent"));
   return new Set(placed.flatMap(({ i }) => [...ancestorsOf(parents, i)]));
 }
 
@@ -115,7 +112,7 @@ function placeable({ nodes }: RunMemory): (node: RunNode) => boolean {
   const isThere = (i: number): boolean => {
     const node = nodes[i];
     if (!node || isEnded(node.state)) return true;
-    if (node.at) return node.placed !== "no";
+    if (node.at) return seqOf(node) !== null;
     // What a map is made of is not known before it is, and a signal is somebody's to give: nothing takes room for it.
     if (node.kind === "map" || node.kind === "signal") return false;
     const answer = known.get(i) ?? node.parents.every(isThere);
@@ -159,10 +156,11 @@ function giveUp(run: Run, memory: RunMemory, { n, members, generation }: Portion
   run.change(memory, () => {
     for (const [i] of members) {
       const node = memory.nodes[i];
-      if (node?.portion !== n) continue;
-      node.portion = null;
-      node.toEnd = false;
-      saveNode(run.sql, node);
+      if (!node || !isIn(node, n)) continue;
+      const isGivenUp = isWanted(memory, node);
+      node.task = NOWHERE;
+      if (isGivenUp || isEnded(node.state)) saveNode(run.sql, node);
+      else endCancelled(run, memory, node);
     }
     run.sql.run(FORGET, n);
   });
@@ -175,38 +173,38 @@ function takeAnswer(run: Run, memory: RunMemory, { n, members }: Portion, answer
   for (const [index, [i, isReady]] of members.entries()) {
     const node = memory.nodes[i];
     // Known from an answer before, or its end has told which task it is.
-    if (node?.portion !== n) continue;
+    if (!node || !isIn(node, n)) continue;
     const seq = answer.ok ? (answer.seqs[index] ?? null) : null;
-    if (seq === null && !isWanted(memory, node, n)) {
-      // Refused, so it was not taken, and now it is not to be.
-      node.portion = null;
-      node.toEnd = false;
-      if (!isEnded(node.state)) endCancelled(run, memory, node);
-    } else if (seq !== null) {
-      node.portion = null;
-      node.seq = seq;
-      node.placed = isReady ? "released" : "blocked";
-      if (memory.head.isCancelled && !node.isCompensation) node.toEnd = true;
-    } else {
-      const refused = refusalOf(answer, index);
-      if (!isFinal(refused.code)) {
-        again = `${refused.code}: ${refused.detail}`;
-        continue;
-      }
-      node.portion = null;
-      node.toEnd = false;
-      if (!isEnded(node.state)) endRefused(run, memory, node, refused);
+    const isStillWanted = isWanted(memory, node);
+    if (seq !== null) {
+      node.task = { is: isStillWanted ? (isReady ? "released" : "blocked") : "ending", seq };
+      saveNode(run.sql, node);
+      continue;
     }
-    saveNode(run.sql, node);
+    const refused = refusalOf(answer, index);
+    if (isStillWanted && !isFinal(refused.code)) {
+      again = `${refused.code}: ${refused.detail}`;
+      continue;
+    }
+    // Refused, so it was not taken.
+    node.task = NOWHERE;
+    if (isStillWanted) endRefused(run, memory, node, refused);
+    else if (isEnded(node.state)) saveNode(run.sql, node);
+    else endCancelled(run, memory, node);
   }
   if (again === null) run.sql.run(FORGET, n);
   return again;
 }
 
-/** Whether a member of a portion is still to have its task by it. */
-function isWanted({ head }: RunMemory, node: RunNode, n: number): boolean {
-  if (node.portion !== n || isEnded(node.state) || node.toEnd) return false;
-  return !head.isCancelled || node.isCompensation;
+/** Whether it still waits for what a portion says of it. */
+function isIn({ task }: RunNode, n: number): boolean {
+  return task.is === "sent" && task.portion === n;
+}
+
+/** Whether a node in a portion is still to have its task by it. */
+function isWanted({ head }: RunMemory, { task, state, isCompensation }: RunNode): boolean {
+  if (isEnded(state) || (task.is === "sent" && task.isToEnd)) return false;
+  return !head.isCancelled || isCompensation;
 }
 
 /** Its queue has no room for it now: nothing was taken. */
@@ -229,7 +227,7 @@ async function endStrays(
   const strays = members.flatMap(([i], index) => {
     const node = nodes[i];
     const seq = answer.seqs[index] ?? null;
-    if (!node || seq === null || node.portion === n || node.seq === seq) return [];
+    if (!node || seq === null || isIn(node, n) || seqOf(node) === seq) return [];
     return node.retried.includes(taskId(at, seq)) ? [] : [seq];
   });
   if (strays.length === 0) return;
@@ -257,7 +255,7 @@ function newTask(run: Run, memory: RunMemory, n: number, [i, isReady, isAwaited]
   const plain = plainTask(run, spec.task, { run: run.id, node: node.key });
   const task = isAwaited ? { ...plain, isAwaited } : plain;
   // It keeps its place in the list, and is refused by the shard: its time is over.
-  if (!isWanted(memory, node, n)) return { ...task, runAt: null, expiresAt: 1 };
+  if (!isIn(node, n) || !isWanted(memory, node)) return { ...task, runAt: null, expiresAt: 1 };
   if (isReady) return task;
   // Its time to begin counts from its release.
   const { expiresAt: _, ...blocked } = task;

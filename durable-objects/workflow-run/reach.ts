@@ -3,9 +3,12 @@
  * nobody but itself.
  */
 import { retryDelay } from "../../core/retry.ts";
+import type { Answer } from "../../core/schema/answer.ts";
+import { callWithin } from "../stubs.ts";
 import type { RunNode } from "./node-rows.ts";
 import type { Run } from "./run.ts";
 
+export const ANSWER_WITHIN_MS = 5_000;
 const BACKOFF = { maxAttempts: 100, backoff: "exponential", baseMs: 1_000, capMs: 60_000, jitter: "none" } as const;
 
 const CROWDED = { ...BACKOFF, capMs: 2_000 } as const;
@@ -31,6 +34,12 @@ export function hold(run: Run, name: string, why: string): void {
   // Others ask a full queue again and again, and a place in it is whose question comes first.
   const policy = why.startsWith("queue-full") ? CROWDED : BACKOFF;
   run.held.set(name, { failures, at: run.ports.now() + retryDelay(policy, failures, 0), why });
+}
+
+/** What an object answers. @throws where it does not in time, or refuses */
+export async function asked<T>({ ports }: Run, call: () => Promise<Answer<T>>): Promise<void> {
+  const answer = await callWithin(ports, ANSWER_WITHIN_MS, call);
+  if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
 }
 
 /** Runs what may throw; a throw holds whoever was asked. @returns whether it went well */

@@ -2,7 +2,7 @@
 import { Problem } from "../../core/errors.ts";
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import type { NodeDetail } from "../../core/schema/workflow-rpc.ts";
-import { resultOf, Unfillable } from "./fill.ts";
+import { hasSucceeded, resultOf, Unfillable } from "./fill.ts";
 import { type RunNode, specOf } from "./node-rows.ts";
 import { toNodeRecord } from "./read.ts";
 import { noSuchRun, type Run, type RunMemory, refuse } from "./run.ts";
@@ -26,7 +26,7 @@ export async function readNode(run: Run, { key }: Versioned & { readonly key: st
 
 /** JSON text; null: it gives nothing, or nothing any more. @throws Problem where it can't be read now */
 async function givenBy(run: Run, memory: RunMemory, node: RunNode): Promise<string | null> {
-  if (node.state !== "SUCCEEDED" || node.isErased) return null;
+  if (!hasSucceeded(node) || node.isErased) return null;
   try {
     return JSON.stringify(await resultOf(run, memory, node));
   } catch (error) {

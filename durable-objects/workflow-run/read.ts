@@ -1,5 +1,5 @@
 /** A run and its nodes as others see them; and waiting for the run's end. */
-import { type TaskId, taskId } from "../../core/ids.ts";
+import type { TaskId } from "../../core/ids.ts";
 import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import type { NodeRecord, RunRecord } from "../../core/schema/workflow-rpc.ts";
 import type { Status } from "../../core/status.ts";
@@ -7,6 +7,7 @@ import { failedOf } from "../../core/workflow/decide.ts";
 import type { RunNode } from "./node-rows.ts";
 import { callerName } from "./reach.ts";
 import { noSuchRun, type Run, type RunMemory, withRun } from "./run.ts";
+import { taskIdOf } from "./task-place.ts";
 
 const MOST_FAILED = 100;
 
@@ -56,14 +57,14 @@ export function toRunRecord({ id }: Run, { head, nodes }: RunMemory): RunRecord 
 }
 
 export function toNodeRecord(run: Run, node: RunNode): NodeRecord {
-  const { key, kind, parents, onParentFailure, at, seq, endedAt, code, message, signal, timeoutAt } = node;
+  const { key, kind, parents, onParentFailure, endedAt, code, message, signal, timeoutAt } = node;
   return {
     key,
     kind: node.isMap ? "map" : kind,
     parents,
     onParentFailure,
     status: statusOf(node),
-    task: at && seq !== null ? taskId(at, seq) : null,
+    task: taskIdOf(node),
     endedAt,
     error: code === null ? null : { code, message: message ?? "" },
     heldBy: node.endedAt === null ? heldBy(run, node) : null,
@@ -79,5 +80,6 @@ function heldBy(run: Run, node: RunNode): string | null {
 
 function statusOf({ state, signal }: RunNode): Status {
   if (state === "waiting" || (state === "ready" && signal !== null)) return "BLOCKED";
+  if (state === "spawning") return "SUCCEEDED";
   return state === "ready" ? "QUEUED" : state;
 }

@@ -7,6 +7,7 @@ import type { RunNode } from "./node-rows.ts";
 import { toRunRecord } from "./read.ts";
 import { resumeNodes } from "./resume.ts";
 import { type Run, type RunMemory, refuse, withRun } from "./run.ts";
+import { isToEnd } from "./task-place.ts";
 
 export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly string[] | null }): RunAnswer {
   return withRun(run, (memory) => {
@@ -20,7 +21,7 @@ export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly 
       nodes,
       tried.map(({ i }) => i),
     );
-    const open = nodes.find(({ i, toEnd }) => again.has(i) && toEnd);
+    const open = nodes.find((node) => again.has(node.i) && isToEnd(node));
     if (open) return refuse("workflow-running", `The node ${open.key} is still being ended. Come again.`);
     const erased = nodes.find(({ i, isErased }) => again.has(i) && isErased);
     if (erased) return refuse("task-deleted", `The data of the node ${erased.key} was deleted, so it can't run again.`);

@@ -14,7 +14,7 @@ const WHY = {
 
 /** One transaction. @returns whether anything changed */
 export function settle(run: Run, memory: RunMemory, now: number): boolean {
-  const decisions = decide(memory.nodes.map(forOthers), memory.head.isCancelled);
+  const decisions = decide(memory.nodes, memory.head.isCancelled);
   const overdue = memory.nodes.filter((node) => node.signal !== null && node.state === "ready");
   if (decisions.length === 0 && overdue.length === 0) return false;
   return run.transact(() => {
@@ -36,11 +36,6 @@ export function settle(run: Run, memory: RunMemory, now: number): boolean {
     for (const node of memory.nodes) if (isSettledSignal(run, memory, node, now)) isChanged = true;
     return isChanged;
   });
-}
-
-/** As those see it that wait for it: what spawned has not ended before what it spawned is there. */
-function forOthers(node: RunNode): RunNode {
-  return node.hasSpawned ? { ...node, state: "ready" } : node;
 }
 
 /** Inside a transaction. */

@@ -7,9 +7,9 @@ import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import type { NodeTask, PartOf } from "../../core/schema/workflow-rpc.ts";
 import { callWithin } from "../stubs.ts";
 import type { RunNode } from "./node-rows.ts";
+import { ANSWER_WITHIN_MS } from "./reach.ts";
 import { type Run, refuse } from "./run.ts";
 
-export const ANSWER_WITHIN_MS = 5_000;
 /** A portion is sent again until it is answered; a queue may be full, or away, for long. */
 const KEY_TTL_MS = 30 * 86_400_000;
 

@@ -1,8 +1,6 @@
 /** A run that is a schedule's fire: the Directory hears how it ended. */
-import { callWithin } from "../stubs.ts";
-import { attempt, isFree } from "./reach.ts";
+import { asked, attempt, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
-import { ANSWER_WITHIN_MS } from "./submit-tasks.ts";
 
 const FIRE = "fire";
 
@@ -13,10 +11,7 @@ export async function tellFire(run: Run, memory: RunMemory, now: number): Promis
   if (fire === null || head.isFireTold || status === "RUNNING" || !isFree(run, FIRE, now)) return false;
   return await attempt(run, FIRE, async () => {
     const end = { ...fire, made: run.id, status, endedAt: endedAt ?? now, error: null } as const;
-    const answer = await callWithin(run.ports, ANSWER_WITHIN_MS, () =>
-      run.ports.directory(run.tenant).fireEnded({ v: 1, ends: [end] }),
-    );
-    if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
+    await asked(run, () => run.ports.directory(run.tenant).fireEnded({ v: 1, ends: [end] }));
     run.change(memory, () => {
       // Taken up again meanwhile: it will have another end.
       if (head.endedAt !== endedAt) return;

@@ -1,6 +1,6 @@
 /** The data of a node's task was deleted: nothing of it is left in the run's rows, whenever the run hears of it. */
 import { expect, it } from "vitest";
-import { taskId } from "../../core/ids.ts";
+import { taskIdOf } from "../../durable-objects/workflow-run/task-place.ts";
 import { definition, hasEnded, idOf, node, taskOf } from "../simulation/workflows/definitions.ts";
 import { NO_FAULTS } from "../simulation/workflows/faults.ts";
 import { WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
@@ -18,8 +18,9 @@ async function runOf(ms: number): Promise<WorkflowWorld> {
 
 async function erase(world: WorkflowWorld, key: string): Promise<void> {
   const found = world.head(ID)?.nodes.find((one) => one.key === key);
-  if (!found?.at || found.seq === null) throw new Error(`${key} has no task`);
-  const request = { v: 1, key, task: taskId(found.at, found.seq) } as const;
+  const task = found && taskIdOf(found);
+  if (!task) throw new Error(`${key} has no task`);
+  const request = { v: 1, key, task } as const;
   for (let twice = 0; twice < 2; twice++)
     expect(await world.ask(world.run(ID).eraseNode(request))).toEqual({ v: 1, ok: true });
 }
@@ -50,7 +51,7 @@ it("320 a node that has ended: its payload, its result and its error's words go,
 
 it("320 told before the end is known: the end brings nothing, over a loss of memory too", async () => {
   const world = await runOf(20_000);
-  await world.until(() => world.head(ID)?.nodes.every(({ seq }) => seq !== null) ?? false, MINUTE);
+  await world.until(() => world.head(ID)?.nodes.every((one) => taskIdOf(one) !== null) ?? false, MINUTE);
   await erase(world, "a");
   await erase(world, "b");
   world.runs.get(ID)?.instance.reload();

@@ -14,7 +14,7 @@ import {
 import { Random } from "../../simulation/random.ts";
 
 function node(state: NodeState, parents: number[] = [], more: Partial<NodeHead> = {}): NodeHead {
-  return { kind: "task", parents, onParentFailure: "fail", state, isSkipped: false, isCompensation: false, ...more };
+  return { kind: "task", parents, onParentFailure: "fail", state, code: null, isCompensation: false, ...more };
 }
 const policy = (onParentFailure: ParentPolicy) => ({ onParentFailure });
 
@@ -53,7 +53,7 @@ describe("306 who waits for whom", () => {
   });
 
   it("306 what waits for a skipped node alone is skipped, unless it continues", () => {
-    const skipped = node("CANCELLED", [], { isSkipped: true });
+    const skipped = node("CANCELLED", [], { code: "skipped" });
     expect(decide([skipped, node("waiting", [0])], false)).toEqual([
       { index: 1, to: "end", status: "CANCELLED", code: "skipped" },
     ]);
@@ -98,13 +98,13 @@ describe("307 how a run ends", () => {
     expect(endOf([node("FAILED"), node("SUCCEEDED", [0], policy("continue"))], false)).toBe("SUCCEEDED");
     const nodes = [node("FAILED"), node("FAILED", [0], { kind: "join" }), node("SUCCEEDED", [1], policy("continue"))];
     expect(endOf(nodes, false)).toBe("SUCCEEDED");
-    expect(endOf([node("FAILED"), node("CANCELLED", [0], { isSkipped: true })], false)).toBe("FAILED");
+    expect(endOf([node("FAILED"), node("CANCELLED", [0], { code: "skipped" })], false)).toBe("FAILED");
   });
 
   it("307 cancelled nodes make it CANCELLED where nothing failed; a skipped one makes it nothing", () => {
     expect(endOf([node("CANCELLED")], false)).toBe("CANCELLED");
     expect(endOf([node("CANCELLED"), node("EXPIRED")], false)).toBe("FAILED");
-    expect(endOf([node("SUCCEEDED"), node("CANCELLED", [], { isSkipped: true })], false)).toBe("SUCCEEDED");
+    expect(endOf([node("SUCCEEDED"), node("CANCELLED", [], { code: "skipped" })], false)).toBe("SUCCEEDED");
     expect(endOf([node("SUCCEEDED")], true)).toBe("CANCELLED");
   });
 
@@ -165,7 +165,7 @@ it("306 every random graph ends, whatever fails, and nothing runs before its par
         if (decision.to === "ready")
           expect(before.parents.every((parent) => isEnded((nodes[parent] as NodeHead).state))).toBe(true);
         const state = decision.to === "ready" ? "ready" : decision.status;
-        nodes[decision.index] = { ...before, state, isSkipped: decision.to === "end" && decision.code === "skipped" };
+        nodes[decision.index] = { ...before, state, code: decision.to === "end" ? decision.code : null };
       }
       expect(decide(nodes, isCancelled)).toEqual([]);
       const running = nodes.flatMap(({ state }, i) => (state === "ready" ? [i] : []));

@@ -7,6 +7,7 @@ import { endOf, isEnded } from "../../../core/workflow/decide.ts";
 import { read } from "../../../durable-objects/queue-shard/reads/read.ts";
 import type { RunNode } from "../../../durable-objects/workflow-run/node-rows.ts";
 import type { RunMemory } from "../../../durable-objects/workflow-run/run.ts";
+import { isUnderWay, taskIdOf } from "../../../durable-objects/workflow-run/task-place.ts";
 import { type HistoryRow, recordOfRow } from "../../../history/record.ts";
 import { must } from "../violation.ts";
 import type { WorkflowWorld } from "./workflow-world.ts";
@@ -56,7 +57,7 @@ export function checkRun(world: WorkflowWorld, id: RunId): void {
     );
   for (const node of nodes) {
     must(isEnded(node.state), () => `${node.key} is ${node.state}, and its run has ended`);
-    must(!node.toEnd && node.portion === null, () => `${node.key} is under way, and its run has ended`);
+    must(!isUnderWay(node), () => `${node.key} is under way, and its run has ended`);
     checkTasks(node, tasks);
     checkOrder(memory, node, tasks);
   }
@@ -77,7 +78,8 @@ type Tasks = ReturnType<typeof tasksOf>;
 function checkTasks(node: RunNode, tasks: Tasks): void {
   const own = [...tasks].filter(([, one]) => one.node === node.key).map(([task]) => task);
   const known = new Set<string>(node.retried);
-  if (node.at && node.seq !== null) known.add(taskId(node.at, node.seq));
+  const last = taskIdOf(node);
+  if (last !== null) known.add(last);
   for (const task of own) {
     const record = tasks.get(task)?.record;
     if (record && isRedriven(record)) continue;
@@ -89,7 +91,7 @@ function checkTasks(node: RunNode, tasks: Tasks): void {
 function checkOrder({ head, nodes }: RunMemory, node: RunNode, tasks: Tasks): void {
   // It ran after a failure that was tried again later.
   if (head.retries > 0 && node.onParentFailure === "continue") return;
-  const task = node.at && node.seq !== null ? tasks.get(taskId(node.at, node.seq)) : undefined;
+  const task = tasks.get(taskIdOf(node) ?? "");
   const begun = task?.record.attempts[0]?.startedAt;
   if (begun === undefined) return;
   for (const index of node.parents) {
@@ -134,17 +136,7 @@ function checkUndone({ head, nodes }: RunMemory): void {
 function tell(memory: RunMemory | null): string {
   if (!memory) return "it is not there";
   const { nodes } = memory;
-  return JSON.stringify(
-    nodes.map(({ key, state, code, placed, portion, toEnd, parents }) => ({
-      key,
-      state,
-      code,
-      placed,
-      portion,
-      toEnd,
-      parents,
-    })),
-  );
+  return JSON.stringify(nodes.map(({ key, state, code, task, parents }) => ({ key, state, code, task, parents })));
 }
 
 export { parseTaskId };
