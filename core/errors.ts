@@ -34,6 +34,7 @@ export const ERRORS = {
   "duplicate-task": { status: 409, retryable: false, title: "Another task has that key" },
   "already-redriven": { status: 409, retryable: false, title: "The dead letter was redriven with another edit" },
   "task-running": { status: 409, retryable: false, title: "The task runs" },
+  "task-blocked": { status: 409, retryable: false, title: "The task waits for others of its run" },
   "rev-mismatch": { status: 412, retryable: false, title: "The task has changed meanwhile" },
   "webhook-exists": { status: 409, retryable: false, title: "The queue has a webhook of that url" },
   "workflow-running": { status: 409, retryable: true, title: "The run has not ended yet" },

@@ -44,6 +44,7 @@ export function mergeNext(answers: readonly ShardNext[], n: number): QueueNext {
     queued: sum(({ queued }) => queued),
     notDue: sum(({ notDue }) => notDue),
     nextDueAt: dues.length === 0 ? null : Math.min(...dues),
+    blocked: sum(({ blocked = 0 }) => blocked),
     isExact: answers.filter(({ answer }) => answer.queued > 0).length < 2,
   };
 }

@@ -2,7 +2,8 @@
 import type { TaskId } from "./ids.ts";
 import { optionsText } from "./make-task.ts";
 import type { NewTask, TaskChanges } from "./schema/rpc.ts";
-import type { TaskRecord } from "./task.ts";
+import { NO_PAYLOAD, type TaskRecord } from "./task.ts";
+import { findRefs } from "./workflow/refs.ts";
 
 /** Of those that repeat a task, the latest so many are told. */
 export const MAX_REPLAYS_TOLD = 20;
@@ -25,6 +26,13 @@ export function replayOf(record: TaskRecord, of: TaskId, edit: TaskChanges): New
     ...(links.limitKey !== undefined && { limitKey: links.limitKey }),
     ...(links.fairnessKey !== undefined && { fairnessKey: links.fairnessKey }),
   };
+}
+
+/** Whether its payload still refers to what other nodes of its run give: it ended before its run filled it in. */
+export function isUnfilled({ links, moves, payload }: TaskRecord): boolean {
+  const isNode = links?.partOf !== undefined && "run" in links.partOf;
+  if (!isNode || moves.at(-2)?.[0] !== "BLOCKED" || payload === NO_PAYLOAD) return false;
+  return findRefs(JSON.parse(payload)).length > 0;
 }
 
 /** The record after `by` came to repeat it, one revision higher. */

@@ -40,6 +40,8 @@ export interface NextAnswerOf {
   /** SCHEDULED and RETRYING, and when the first of them is due (Unix ms). */
   readonly notDue: number;
   readonly nextDueAt: number | null;
+  /** Nodes of workflows that wait for others. Absent: an older shard's answer. */
+  readonly blocked?: number;
 }
 export type NextAnswer = Answer<NextAnswerOf>;
 

@@ -252,7 +252,7 @@ export interface ShardRpc
   cancel(request: Versioned & { readonly seq: Seq; readonly rev?: number | null }): Promise<TaskAnswer>;
   /** Waiting tasks are CANCELLED, a portion a call. */
   purge(request: PurgeRequest): Promise<PurgeAnswer>;
-  /** A task that runs is `task-running`, one that has ended is given as it is. */
+  /** A task that runs is `task-running`, a BLOCKED one's payload or time `task-blocked`, one that has ended is given as it is. */
   change(request: ChangeRequest): Promise<TaskAnswer>;
   configure(request: Versioned & { readonly settings: QueueSettings }): Promise<Answer<object>>;
   summary(request: Versioned): Promise<Answer<{ readonly summary: ShardSummary }>>;

@@ -1,6 +1,7 @@
 /** What is done to a task that was submitted: it is cancelled, changed while it waits, or let run now. */
 import { Problem } from "../../core/errors.ts";
 import { taskId } from "../../core/ids.ts";
+import type { Refusal } from "../../core/schema/answer.ts";
 import type { TaskChanges } from "../../core/schema/rpc.ts";
 import { TaskPatchSchema } from "../../core/schema/submission.ts";
 import { isFinished } from "../../core/status.ts";
@@ -53,12 +54,21 @@ async function change(
     isRepeatable: isSameAgain && rev === null,
     async make(shard, seq) {
       const answer = await shard.change({ v: 1, seq, rev, changes });
-      return !answer.ok && answer.pointer === "/runAt" && when ? { ...answer, pointer: when } : answer;
+      return answer.ok ? answer : asTold(answer, when);
     },
   });
   if (isFinished(found.record.status)) checkRevision(found.record, rev);
   if (isFinished(found.record.status)) throw finished(found);
   return show(c, found, 200);
+}
+
+/** Without such a field no fault is that field's. */
+function asTold(refusal: Refusal, when: string | undefined): Refusal {
+  const errors = refusal.errors?.flatMap((error) => {
+    if (error.pointer !== "/runAt") return [error];
+    return when === undefined ? [] : [{ ...error, pointer: when }];
+  });
+  return errors ? { ...refusal, errors } : refusal;
 }
 
 function idOf(c: Ctx): string {

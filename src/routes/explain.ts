@@ -20,7 +20,9 @@ export async function explainTask(door: Door, c: Ctx): Promise<Response> {
   const explanation = (await explainLive(door, located, deadline)) ?? (await explainKept(door, located, deadline));
   noteTask(c, id);
   const blocked = explanation.status === "BLOCKED" ? await explainNode(door, c, id, deadline) : null;
-  return json({ id, queue: at.queue, asOf: iso(ports.now()), ...(blocked ?? explanation) });
+  const others = "reasons" in explanation ? explanation.reasons : [];
+  const told = blocked ? { ...blocked, reasons: [...blocked.reasons, ...others] } : explanation;
+  return json({ id, queue: at.queue, asOf: iso(ports.now()), ...told });
 }
 
 async function explainNode(door: Door, c: Ctx, id: TaskId, deadline: number) {

@@ -34,7 +34,8 @@ export async function nextTasks(door: Door, c: Ctx): Promise<Response> {
   return json({ queue, asOf: iso(door.ports.now()), ...viewOf(merged, queue), exact: isExact, shards });
 }
 
-function viewOf({ tasks, mayStart, heldBack, heldByOthers, queued, notDue, nextDueAt }: QueueNext, queue: QueueName) {
+function viewOf(found: QueueNext, queue: QueueName) {
+  const { tasks, mayStart, heldBack, heldByOthers, queued, notDue, nextDueAt, blocked } = found;
   return {
     next: tasks.map(({ shard, seq, type, priority, rank, createdAt, limitKey, fairnessKey }) => ({
       id: taskId({ queue, shard }, seq),
@@ -51,5 +52,6 @@ function viewOf({ tasks, mayStart, heldBack, heldByOthers, queued, notDue, nextD
     queued,
     notDue,
     nextDueAt: nextDueAt === null ? null : iso(nextDueAt),
+    blocked,
   };
 }

@@ -1,8 +1,8 @@
 /** POST /tasks/submissions/{id}/replay: a finished task again, as a new one in its shard; each tells of the other. */
 import { Problem } from "../../core/errors.ts";
 import { type TaskId, taskId } from "../../core/ids.ts";
-import { under } from "../../core/make-task.ts";
-import { replayOf } from "../../core/replay.ts";
+import { type Fault, under } from "../../core/make-task.ts";
+import { isUnfilled, replayOf } from "../../core/replay.ts";
 import type { Idempotency } from "../../core/schema/answer.ts";
 import { TaskEditSchema } from "../../core/schema/submission.ts";
 import { isFinished } from "../../core/status.ts";
@@ -30,6 +30,7 @@ export async function replayTask(door: Door, c: Ctx): Promise<Response> {
     throw new Problem("task-unfinished", `The task is ${record.status}; only what has ended is run again.`);
   const changes = await readChanges(door, edit, () => record.type);
   if (record.payload === NO_PAYLOAD && changes.payload === undefined) throw faultProblem(NOT_KEPT);
+  if (changes.payload === undefined && isUnfilled(record)) throw faultProblem(UNFILLED);
   const deadline = deadlineOf(door.ports);
   const entry = await door.known.queue(at.queue, false, deadline);
   if (entry === null) throw new Problem("queue-unknown", `The queue ${at.queue} of the task is no more.`);
@@ -44,11 +45,19 @@ export async function replayTask(door: Door, c: Ctx): Promise<Response> {
   return json({ ...view, replayOf: id }, 202, headers);
 }
 
-const NOT_KEPT = under("/payload", {
-  code: "invalid-request",
-  detail: "The task's payload was not kept (keepPayload: false). Send one with the replay.",
-  errors: [{ pointer: "", detail: "is required, as the task's own was not kept" }],
-});
+const NOT_KEPT = noPayload("was not kept (keepPayload: false)", "was not kept");
+const UNFILLED = noPayload(
+  "refers to other nodes of its run, and it ended before they did (POST /workflows/{id}/retry runs it in its run)",
+  "was never filled in",
+);
+
+function noPayload(why: string, short: string): Fault {
+  return under("/payload", {
+    code: "invalid-request",
+    detail: `The task's payload ${why}. Send one with the replay.`,
+    errors: [{ pointer: "", detail: `is required, as the task's own ${short}` }],
+  });
+}
 
 /** The same key under another task is another request. */
 async function ofTask(id: TaskId, told: Idempotency | null): Promise<Idempotency | null> {

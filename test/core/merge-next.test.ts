@@ -61,7 +61,7 @@ it("262 sums up what holds back by its kind, type and key, with the first token 
   });
   const answers = [
     told(0, [], { heldBack: [rate("b"), held("x", 2)], nextDueAt: 7, notDue: 1, heldByOthers: 3 }),
-    told(1, [], { heldBack: [rate("a"), held("y", 5), held("x", 1)], nextDueAt: 5, notDue: 2 }),
+    told(1, [], { heldBack: [rate("a"), held("y", 5), held("x", 1)], nextDueAt: 5, notDue: 2, blocked: 4 }),
   ];
   expect(mergeNext(answers, 5)).toMatchObject({
     heldBack: [
@@ -71,6 +71,7 @@ it("262 sums up what holds back by its kind, type and key, with the first token 
     ],
     nextDueAt: 5,
     notDue: 3,
+    blocked: 4,
     heldByOthers: 3,
   });
 });

@@ -1,10 +1,15 @@
 /** Nodes of workflows at their shard: placed BLOCKED, released or ended, and their ends told until they are taken. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { RunId, Seq } from "../../core/ids.ts";
-import type { NewTask } from "../../core/schema/rpc.ts";
+import type { NewTask, TaskChanges } from "../../core/schema/rpc.ts";
+import { bulk } from "../../durable-objects/queue-shard/dead/bulk.ts";
+import { next } from "../../durable-objects/queue-shard/reads/next.ts";
 import { readOne } from "../../durable-objects/queue-shard/reads/read.ts";
+import { summarize } from "../../durable-objects/queue-shard/reads/summarize.ts";
+import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { change } from "../../durable-objects/queue-shard/waiting/change.ts";
 import { endNodes } from "../../durable-objects/queue-shard/waiting/end-nodes.ts";
+import { purge } from "../../durable-objects/queue-shard/waiting/purge.ts";
 import { release } from "../../durable-objects/queue-shard/waiting/release.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
 import { succeeded, WorkerHand } from "../support/node/worker-hand.ts";
@@ -66,16 +71,53 @@ describe("308 a node that waits for others", () => {
     expect([statusOf(later), statusOf(brief)]).toEqual(["QUEUED", "EXPIRED"]);
   });
 
-  it("308 keeps what somebody told it while it waited", () => {
+  it("321 keeps the priority that somebody gave it while it waited", () => {
     const [seq] = place(nodeOf("b", blocked)) as [Seq];
-    const at = world.now + 60_000;
-    expect(change(world.shard, { v: 1, seq, rev: null, changes: { runAt: at, priority: 9 } })).toMatchObject({
-      task: { status: "BLOCKED", priority: 9 },
+    expect(change(world.shard, { v: 1, seq, rev: 1, changes: { priority: 9 } })).toMatchObject({
+      task: { status: "BLOCKED", priority: 9, rev: 2 },
     });
     expect(world.shard.memory.blocked).toBe(1);
-    expect(world.shard.memory.due.count).toBe(0);
-    free(seq);
-    expect(readOne(world.shard, seq)).toMatchObject({ status: "SCHEDULED", runAt: at });
+    free(seq, { payload: "2" });
+    expect(readOne(world.shard, seq)).toMatchObject({ status: "QUEUED", priority: 9, payload: "2" });
+  });
+
+  it("321 has its payload and its time of its run alone: any other is refused, and so is run-now", () => {
+    const [seq] = place(nodeOf("b", blocked)) as [Seq];
+    const payload = { text: "3", version: 1 };
+    const refused = (changes: TaskChanges) => {
+      const answer = change(world.shard, { v: 1, seq, rev: null, changes });
+      return answer.ok ? [] : [answer.code, answer.detail, ...(answer.errors ?? []).map(({ pointer }) => pointer)];
+    };
+    const why = [
+      "task-blocked",
+      `The task is the node b of the run ${RUN}, and waits until what it depends on has ended.`,
+    ];
+    expect(refused({ payload, priority: 9 })).toEqual([...why, "/payload"]);
+    expect(refused({ payload, runAt: world.now + 1_000 })).toEqual([...why, "/payload", "/runAt"]);
+    expect(refused({ runAt: null })).toEqual([...why, "/runAt"]);
+    expect(readOne(world.shard, seq)).toMatchObject({ status: "BLOCKED", priority: 5, rev: 1 });
+  });
+
+  it("321 is cancelled like any other that waits: by itself, by its queue's purge, by a job; and its run hears of it", async () => {
+    const [one, two, three] = place(nodeOf("a", blocked), nodeOf("b", blocked), nodeOf("c", blocked)) as [
+      Seq,
+      Seq,
+      Seq,
+    ];
+    cancel(world.shard, { v: 1, seq: one });
+    const work = { action: "cancel", filter: { seqs: [two], status: ["BLOCKED"] } } as const;
+    const portion = { portion: 1, generation: 1, asOf: null, upTo: three, after: null, most: 10 } as const;
+    expect(bulk(world.shard, { v: 1, job: "j", work, ...portion })).toMatchObject({ done: 1 });
+    purge(world.shard, { v: 1, statuses: ["BLOCKED"] });
+    expect([one, two, three].map(statusOf)).toEqual(["CANCELLED", "CANCELLED", "CANCELLED"]);
+    expect(world.shard.memory.blocked).toBe(0);
+    expect(await told()).toEqual(["a CANCELLED", "b CANCELLED", "c CANCELLED"]);
+  });
+
+  it("262 is counted beside what is next, and in the queue's counts", () => {
+    place(nodeOf("b", blocked), {});
+    expect(next(world.shard, { v: 1, n: 5 })).toMatchObject({ queued: 1, notDue: 0, blocked: 1 });
+    expect(summarize(world.shard)).toMatchObject({ depth: 2, queued: 1, blocked: 1 });
   });
 });
 

@@ -16,9 +16,9 @@ export const MAX_NEXT = 100;
 
 export function next(shard: Shard, { n }: Versioned & { readonly n: number }): NextAnswer {
   if (n > MAX_NEXT) return refuse("invalid-request", `at most ${MAX_NEXT} tasks a call`);
-  const { due, lanes, settings } = shard.memory;
+  const { blocked, due, lanes, settings } = shard.memory;
   const now = shard.ports.now();
-  const waiting = { queued: lanes.queued, notDue: due.count, nextDueAt: due.next };
+  const waiting = { queued: lanes.queued, notDue: due.count, nextDueAt: due.next, blocked };
   if (!settings || lanes.queued === 0)
     return { v: 1, ok: true, ...waiting, tasks: [], mayStart: 0, heldBack: [], heldByOthers: 0 };
   const foresight = foresee(shard, settings, now);

@@ -16,12 +16,10 @@ export function release(shard: Shard, { nodes }: ReleaseRequest): Answer<object>
       for (const { seq, payload, runAt, expiresAt } of nodes) {
         const row = blocked.get(seq);
         if (!row) continue;
-        // What somebody has told it since counts: it may have been put off, or not at all.
-        const at = Math.max(runAt ?? 0, row.run_at ?? 0);
-        const isLater = at > now;
+        const isLater = runAt !== null && runAt > now;
         const changes = {
           status: isLater ? "SCHEDULED" : "QUEUED",
-          run_at: isLater ? at : null,
+          run_at: isLater ? runAt : null,
           expires_at: row.expires_at ?? expiresAt,
           ...(payload !== null && { payload }),
         } as const;
