@@ -149,6 +149,8 @@ export interface RunRecord {
   readonly total: number;
   /** Keys of nodes that failed by themselves, the first 100. */
   readonly failed: readonly string[];
+  /** Why it does not go on: `onFinish: queue-full: …`; null: nothing keeps it but its nodes. */
+  readonly heldBy: string | null;
   readonly compensation: "none" | "running" | "done" | "failed";
   readonly finishTask: TaskId | null;
 }
@@ -169,8 +171,10 @@ export interface NodeDetail {
   readonly task: NodeTask | null;
   /** Of a map: JSON text of what it goes over. */
   readonly over: string | null;
-  /** JSON text of what it gives; null: nothing, or nothing any more. */
+  /** JSON text of what it gives; null: nothing. */
   readonly result: string | null;
+  /** It SUCCEEDED, and why its result can't be told: kept no longer, or too large. */
+  readonly noResult: string | null;
 }
 
 export type RunAnswer = Answer<{ readonly run: RunRecord }>;

@@ -133,9 +133,17 @@ export function failedOf(nodes: readonly NodeHead[]): number[] {
   );
 }
 
-/** What is to run again with a node that is tried again: itself, and all that ended, without a run, because of it. */
+/**
+ * What is to run again with nodes that are tried again: themselves, what they wait for that ended badly and would end them at
+ * once, and all that ended, without a run, because of one of these.
+ */
 export function resumed(nodes: readonly NodeHead[], tried: readonly number[]): ReadonlySet<number> {
   const again = new Set(tried);
+  for (const index of again) {
+    const node = nodes[index];
+    if (!node || policyOf(node) === "continue") continue;
+    for (const parent of node.parents) if (isBad(nodes[parent] ?? MISSING)) again.add(parent);
+  }
   for (let before = -1; before < again.size; ) {
     before = again.size;
     for (const [index, { parents, code }] of nodes.entries())

@@ -3,7 +3,7 @@ import type { NodeDetail, NodeRecord, RunRecord } from "../schema/workflow-rpc.t
 import { iso, type TaskRecord, toAttemptView } from "../task.ts";
 
 export function runView(run: RunRecord) {
-  const { id, name, status, createdAt, endedAt, counts, total, failed, compensation, finishTask } = run;
+  const { id, name, status, createdAt, endedAt, counts, total, failed, heldBy, compensation, finishTask } = run;
   const ended = (["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const).reduce(
     (sum, one) => sum + (counts[one] ?? 0),
     0,
@@ -18,6 +18,7 @@ export function runView(run: RunRecord) {
     ...(failed.length > 0 && { failed }),
     ...(run.cancelRequested && { cancelRequested: true }),
     ...(run.retries > 0 && { retries: run.retries }),
+    ...(heldBy !== null && { heldBy }),
     ...(compensation !== "none" && { compensation }),
     ...(finishTask !== null && finishTask.length > 0 && { finishTask }),
   };
@@ -52,7 +53,7 @@ export function nodeView(node: NodeRecord, nodes: readonly NodeRecord[]) {
  * As {@link nodeView}, with what was sent and what it gave.
  * @param live its task; null: it has none, or it can't be read now
  */
-export function nodeDetailView({ nodes, index, task, over, result }: NodeDetail, live: TaskRecord | null) {
+export function nodeDetailView({ nodes, index, task, over, result, noResult }: NodeDetail, live: TaskRecord | null) {
   const node = nodes[index];
   if (!node) throw new Error(`there is no node ${index} among ${nodes.length}`);
   return {
@@ -63,6 +64,7 @@ export function nodeDetailView({ nodes, index, task, over, result }: NodeDetail,
     ...(task && { type: task.type, queue: task.queue, priority: task.priority, payload: parsed(task.payload) }),
     ...(over !== null && { over: parsed(over) }),
     ...(result !== null && { result: parsed(result) }),
+    ...(noResult !== null && { resultOmitted: noResult }),
   };
 }
 

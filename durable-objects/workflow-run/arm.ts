@@ -30,10 +30,8 @@ function nextAlarm(run: Run, now: number): number | null {
   const { memory } = run;
   if (!memory) return null;
   const reasons: number[] = [];
-  for (const [name, { at }] of run.held)
-    if (at > run.roundAt) reasons.push(at);
-    // It could be asked, and nothing was to be asked of it.
-    else run.held.delete(name);
+  const held = run.held.next();
+  if (held !== null) reasons.push(held);
   if (memory.head.endedAt !== null) {
     if (!isFireOwed(memory)) reasons.push(memory.head.endedAt + memory.head.keepMs);
   } else {

@@ -10,7 +10,7 @@ import { deadlineOf } from "../../reads/ask.ts";
 import { endNode } from "./end-node.ts";
 import { fillItem, fillValue, Unfillable } from "./fill.ts";
 import { forgetSpawned, insertNode, type RunNode, saveNode, spawnedOf, specOf } from "./node-rows.ts";
-import { attempt, isFree } from "./reach.ts";
+import { attempt, expandName, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
 
 /** @returns whether anything changed */
@@ -18,9 +18,9 @@ export async function expand(run: Run, memory: RunMemory, now: number): Promise<
   let isChanged = false;
   for (const node of [...memory.nodes]) {
     const isMap = node.kind === "map" && node.state === "ready";
-    if (!(isMap || node.state === "spawning") || !isFree(run, `expand:${node.i}`, now)) continue;
+    if (!(isMap || node.state === "spawning") || !isFree(run, expandName(node), now)) continue;
     const work = isMap ? () => expandMap(run, memory, node) : () => expandSpawned(run, memory, node);
-    if (await attempt(run, `expand:${node.i}`, work)) isChanged = true;
+    if (await attempt(run, expandName(node), work)) isChanged = true;
   }
   return isChanged;
 }

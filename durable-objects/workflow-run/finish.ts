@@ -9,12 +9,10 @@ import { compensationsOf } from "../../core/workflow/compensate.ts";
 import { endOf } from "../../core/workflow/decide.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
 import { insertNode, specOf } from "./node-rows.ts";
-import { attempt, isFree } from "./reach.ts";
+import { attempt, FINISH, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
 import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
 import { isUnderWay } from "./task-place.ts";
-
-const FINISH = "finish";
 
 /** @returns whether anything changed */
 export async function finish(run: Run, memory: RunMemory, now: number): Promise<boolean> {
@@ -52,7 +50,8 @@ function compensate(run: Run, memory: RunMemory): boolean {
     nodes.map((node) => {
       const spec = node.hasCompensation ? specOf(run.sql, node) : null;
       const compensate = spec?.kind === "task" ? (spec.compensate ?? null) : null;
-      return { key: node.key, state: node.state, endedNo: node.endedNo, compensate };
+      const { key, parents, state, endedAt, endedNo } = node;
+      return { key, parents, state, endedAt, endedNo, compensate };
     }),
   );
   if (undone.length === 0) return false;

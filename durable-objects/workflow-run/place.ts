@@ -12,7 +12,7 @@ import { ancestorsOf } from "../../core/workflow/graph.ts";
 import { FAN_OUT } from "../stubs.ts";
 import { endCancelled, endNode } from "./end-node.ts";
 import { type RunNode, saveNode, specOf } from "./node-rows.ts";
-import { attempt, callerName, isFree } from "./reach.ts";
+import { attempt, callerName, isFree, queueName } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
 import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
 import { NOWHERE, seqOf } from "./task-place.ts";
@@ -55,7 +55,7 @@ async function writeDown(run: Run, memory: RunMemory, now: number): Promise<void
   const generations = new Map<string, number>();
   for (const { at } of unsent(run, memory, now)) {
     if (!at || generations.has(at.queue)) continue;
-    await attempt(run, `queue:${at.queue}`, async () => {
+    await attempt(run, queueName(at), async () => {
       const entry = await queueOf(run, at);
       generations.set(at.queue, "settings" in entry ? entry.settings.generation : NO_QUEUE);
     });
@@ -91,7 +91,7 @@ function unsent(run: Run, memory: RunMemory, now: number): RunNode[] {
       node.task.is === "nowhere" &&
       !isEnded(node.state) &&
       isFree(run, callerName(node), now) &&
-      isFree(run, `queue:${node.at.queue}`, now) &&
+      isFree(run, queueName(node.at), now) &&
       isPlaceable(node),
   );
 }

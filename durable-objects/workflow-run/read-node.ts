@@ -15,22 +15,23 @@ export async function readNode(run: Run, { key }: Versioned & { readonly key: st
   const spec = specOf(run.sql, node);
   const task = (spec.kind === "task" || spec.kind === "map") && !node.isErased ? spec.task : null;
   try {
-    const result = await givenBy(run, memory, node);
+    const given = await givenBy(run, memory, node);
     const nodes = memory.nodes.map((one) => toNodeRecord(run, one));
-    return { v: 1, ok: true, nodes, index: node.i, task, over: spec.kind === "map" ? spec.over : null, result };
+    return { v: 1, ok: true, nodes, index: node.i, task, over: spec.kind === "map" ? spec.over : null, ...given };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return refuse(error.code, error.detail);
   }
 }
 
-/** JSON text; null: it gives nothing, or nothing any more. @throws Problem where it can't be read now */
-async function givenBy(run: Run, memory: RunMemory, node: RunNode): Promise<string | null> {
-  if (!hasSucceeded(node) || node.isErased) return null;
+/** @throws Problem where it can't be read now */
+async function givenBy(run: Run, memory: RunMemory, node: RunNode): Promise<Pick<NodeDetail, "result" | "noResult">> {
+  if (!hasSucceeded(node)) return { result: null, noResult: null };
+  if (node.isErased) return { result: null, noResult: `the data of ${node.key} was deleted` };
   try {
-    return JSON.stringify(await resultOf(run, memory, node));
+    return { result: JSON.stringify(await resultOf(run, memory, node)), noResult: null };
   } catch (error) {
-    if (error instanceof Unfillable) return null;
+    if (error instanceof Unfillable) return { result: null, noResult: error.message };
     throw error;
   }
 }

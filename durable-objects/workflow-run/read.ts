@@ -5,7 +5,7 @@ import type { NodeRecord, RunRecord } from "../../core/schema/workflow-rpc.ts";
 import type { Status } from "../../core/status.ts";
 import { failedOf } from "../../core/workflow/decide.ts";
 import type { RunNode } from "./node-rows.ts";
-import { callerName } from "./reach.ts";
+import { FINISH, namesOf, WORK } from "./reach.ts";
 import { noSuchRun, type Run, type RunMemory, withRun } from "./run.ts";
 import { taskIdOf } from "./task-place.ts";
 
@@ -36,12 +36,12 @@ function view(run: Run, withNodes: boolean): ReadAnswer {
   });
 }
 
-export function toRunRecord({ id }: Run, { head, nodes }: RunMemory): RunRecord {
+export function toRunRecord(run: Run, { head, nodes }: RunMemory): RunRecord {
   const counts: Partial<Record<Status, number>> = {};
   for (const node of nodes) counts[statusOf(node)] = (counts[statusOf(node)] ?? 0) + 1;
   const failed = failedOf(nodes).slice(0, MOST_FAILED);
   return {
-    id,
+    id: run.id,
     name: head.name,
     status: head.status,
     createdAt: head.createdAt,
@@ -51,6 +51,7 @@ export function toRunRecord({ id }: Run, { head, nodes }: RunMemory): RunRecord 
     counts,
     total: nodes.length,
     failed: failed.flatMap((i) => nodes[i]?.key ?? []),
+    heldBy: head.status === "RUNNING" ? runHeldBy(run, nodes) : null,
     compensation: head.compensation,
     finishTask: head.finishTask as TaskId | null,
   };
@@ -67,7 +68,7 @@ export function toNodeRecord(run: Run, node: RunNode): NodeRecord {
     task: taskIdOf(node),
     endedAt,
     error: code === null ? null : { code, message: message ?? "" },
-    heldBy: node.endedAt === null ? heldBy(run, node) : null,
+    heldBy: heldBy(run, node),
     ...(signal !== null && { signal, timeoutAt }),
     ...(node.compensates !== null && { compensates: node.compensates }),
     retried: node.retried,
@@ -75,7 +76,16 @@ export function toNodeRecord(run: Run, node: RunNode): NodeRecord {
 }
 
 function heldBy(run: Run, node: RunNode): string | null {
-  return run.held.get(callerName(node))?.why ?? null;
+  return node.endedAt === null ? run.held.why(namesOf(node)) : null;
+}
+
+/** The first thing that keeps the run from going on; what its nodes wait for by themselves is no such thing. */
+function runHeldBy(run: Run, nodes: readonly RunNode[]): string | null {
+  if (run.held.isEmpty) return null;
+  const finish = run.held.why([FINISH]);
+  if (finish !== null) return `onFinish: ${finish}`;
+  const node = nodes.find((one) => heldBy(run, one) !== null);
+  return node ? `${node.key}: ${heldBy(run, node)}` : run.held.why([WORK]);
 }
 
 function statusOf({ state, signal }: RunNode): Status {

@@ -11,6 +11,7 @@ import { KnownQueues } from "../../reads/known-queues.ts";
 import type { Reader } from "../../reads/reader.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
 import type { Sql } from "../sql/sql.ts";
+import { HeldCalls } from "./held-calls.ts";
 import { RUN_MIGRATIONS } from "./migrations.ts";
 import { loadNodes, type RunNode } from "./node-rows.ts";
 
@@ -54,14 +55,6 @@ export interface RunMemory {
   readonly byKey: Map<string, number>;
 }
 
-/** Whom a call failed to reach, and when it is asked again. */
-export interface HeldCall {
-  readonly failures: number;
-  /** Unix ms. */
-  readonly at: number;
-  readonly why: string;
-}
-
 const HEAD = `SELECT name, status, created_at, ended_at, cancel_requested, retries, fingerprint, on_finish, finish_task,
   fire, fire_told, keep_ms, compensation, portions, listed FROM run`;
 const SAVE = `UPDATE run SET status = ?, ended_at = ?, cancel_requested = ?, retries = ?, finish_task = ?, fire_told = ?,
@@ -94,8 +87,7 @@ export class Run implements Reader {
   readonly host: RunHost;
   readonly known: KnownQueues;
 
-  /** By whom could not be reached. */
-  readonly held = new Map<string, HeldCall>();
+  readonly held = new HeldCalls();
   readonly waiters = new Set<() => void>();
   isWorking = false;
   /** Its row in D1 is being written. */
@@ -191,6 +183,7 @@ export class Run implements Reader {
     const [row] = this.sql.all<HeadRow>(HEAD);
     if (!row) return null;
     const nodes = loadNodes(this.sql);
+    this.held.load(this.sql);
     const bytes = this.sql.all<{ bytes: number | null }>(BYTES)[0]?.bytes ?? 0;
     const ends = nodes.reduce((last, { endedNo }) => Math.max(last, endedNo ?? 0), 0);
     return { head: headOf(row), bytes, ends, nodes, byKey: new Map(nodes.map(({ key, i }) => [key, i])) };

@@ -12,7 +12,7 @@ import { finish } from "./finish.ts";
 import { listRun } from "./list-run.ts";
 import { look } from "./look.ts";
 import { place } from "./place.ts";
-import { hold } from "./reach.ts";
+import { WORK } from "./reach.ts";
 import { release } from "./release.ts";
 import type { Run, RunMemory } from "./run.ts";
 import { settle } from "./settle.ts";
@@ -21,7 +21,6 @@ import { tellFire } from "./tell-fire.ts";
 
 /** An invocation may make a thousand calls: after so many rounds the alarm begins another one. */
 const MOST_ROUNDS = 100;
-const WORK = "work";
 
 export async function work(run: Run): Promise<void> {
   run.alarmAt = null;
@@ -37,11 +36,12 @@ export async function work(run: Run): Promise<void> {
       if (!isChanged && !run.hasNews) break;
       run.hasNews = true;
     }
-    run.held.delete(WORK);
+    run.held.release(WORK);
+    if (run.memory) run.transact(() => run.held.keep(run.sql, run.roundAt));
   } catch (error) {
     run.log("error", "workflow-failed", { run: run.id, detail: describeThrown(error) });
     run.reload();
-    hold(run, WORK, describeThrown(error));
+    run.held.hold(WORK, describeThrown(error), run.ports.now());
   } finally {
     run.isWorking = false;
     if (run.hasNews) arm(run, run.ports.now());

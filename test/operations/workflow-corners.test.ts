@@ -145,3 +145,38 @@ it("312 a signal that nobody waits for any more is told so", async () => {
   await later(of, 5_000);
   expect(await of.ask(of.run(ID).signal({ v: 1, name: "go", payload: "1" }))).toMatchObject({ code: "signal-unknown" });
 });
+
+describe("316 a run tells why it does not go on", () => {
+  const heldBy = async (of: WorkflowWorld, id = ID) => {
+    const answer = await of.ask(of.run(id).read({ v: 1, nodes: true }));
+    if (!answer.ok) throw new Error(answer.detail);
+    return [answer.run.heldBy, ...(answer.nodes ?? []).map((one) => one.heldBy)];
+  };
+
+  it("316 where nobody takes the word of its end, over a loss of memory too, and no longer than that is so", async () => {
+    const of = world();
+    of.change(B, { draining: true });
+    await runOf(of, [node("a")], { onFinish: { task: inB(), on: null } });
+    await later(of, 30_000);
+    expect(of.head(ID)?.head.status).toBe("RUNNING");
+    expect(await heldBy(of)).toEqual([expect.stringMatching(/^onFinish: draining: /), null]);
+    of.runs.get(ID)?.evict();
+    expect(await heldBy(of)).toEqual([expect.stringMatching(/^onFinish: draining: /), null]);
+    of.change(B, { draining: false });
+    expect(await ended(of)).toBe("SUCCEEDED");
+    expect(await heldBy(of)).toEqual([null, null]);
+    await later(of, MINUTE);
+    expect(of.runs.get(ID)?.gate.all("SELECT * FROM held")).toEqual([]);
+  });
+
+  it("316 where a node has no room", async () => {
+    const of = world();
+    of.change(B, { draining: true });
+    await runOf(of, [node("a"), node("b", [0], inB())]);
+    await later(of, 30_000);
+    const why = /^draining: /;
+    expect(await heldBy(of)).toEqual([expect.stringMatching(/^b: draining: /), null, expect.stringMatching(why)]);
+    of.change(B, { draining: false });
+    expect(await ended(of)).toBe("SUCCEEDED");
+  });
+});

@@ -90,7 +90,25 @@ describe("308 a run", () => {
     world.historyAwayUntil = world.now + 5 * MINUTE;
     await world.until(() => world.now > world.historyAwayUntil - MINUTE, 10 * MINUTE);
     expect(statesOf(world, ID)).toEqual(["a SUCCEEDED", "slow SUCCEEDED", "b ready"]);
+    expect(await world.ask(world.run(ID).read({ v: 1, nodes: false }))).toMatchObject({
+      run: { heldBy: expect.stringMatching(/^b: .*history/i) as string },
+    });
     expect(await ended(world)).toBe("SUCCEEDED");
+  });
+
+  it("316 a node whose result is too large to be told whole says so, and tells its parts", async () => {
+    const large = taskOf({ result: { long: "x".repeat(60_000) } });
+    const many = Array.from({ length: 18 }, (_, i) => node(String(i), [], large));
+    const all = many.map((_, i) => i);
+    const join: NodeDefinition = { key: "all", kind: "join", parents: all, onParentFailure: "fail", of: "list" };
+    const world = await runOf([...many, join]);
+    expect(await ended(world)).toBe("SUCCEEDED");
+    const read = (key: string) => world.ask(world.run(ID).readNode({ v: 1, key }));
+    expect(await read("all")).toMatchObject({
+      result: null,
+      noResult: "the results of all are over 1048576 bytes together: name one of them",
+    });
+    expect(await read("17")).toMatchObject({ result: expect.stringContaining("xxx") as string, noResult: null });
   });
 
   it("306 a failed node ends what waits for it, in its shard too", async () => {

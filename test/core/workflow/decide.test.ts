@@ -130,18 +130,43 @@ it("311 a retry takes along what ended because of the node, and nothing that ran
   expect([...resumed(nodes, [0])]).toEqual([0, 1, 2]);
 });
 
+it("311 a retry takes along what the node waits for and would end it at once, and no other failure beside", () => {
+  const cancelled = (parents: number[], more: Partial<NodeHead> = {}) =>
+    node("CANCELLED", parents, { code: "cancelled", ...more });
+  const nodes = [
+    node("FAILED", [], { code: "handler-error" }),
+    cancelled([0]),
+    cancelled([1]),
+    cancelled([1], policy("continue")),
+    node("FAILED", [], { code: "handler-error" }),
+    node("FAILED", [2, 4], { code: "parent-failed" }),
+  ];
+  expect([...resumed(nodes, [2])].toSorted()).toEqual([0, 1, 2, 5]);
+  expect([...resumed(nodes, [3])]).toEqual([3]);
+});
+
 it("310 compensations undo what succeeded, the latest end first, one after the other", () => {
   const task = {} as never;
   const made = compensationsOf([
-    { key: "book", state: "SUCCEEDED", endedNo: 2, compensate: task },
-    { key: "pay", state: "SUCCEEDED", endedNo: 1, compensate: task },
-    { key: "mail", state: "SUCCEEDED", endedNo: 3, compensate: null },
-    { key: "ship", state: "FAILED", endedNo: 4, compensate: task },
+    { key: "book", parents: [], state: "SUCCEEDED", endedAt: 20, endedNo: 2, compensate: task },
+    { key: "pay", parents: [], state: "SUCCEEDED", endedAt: 10, endedNo: 1, compensate: task },
+    { key: "mail", parents: [], state: "SUCCEEDED", endedAt: 30, endedNo: 3, compensate: null },
+    { key: "ship", parents: [], state: "FAILED", endedAt: 40, endedNo: 4, compensate: task },
   ]);
   expect(made.map(({ compensates, node: { key, parents } }) => [compensates, key, parents])).toEqual([
     ["book", "compensate:book", []],
     ["pay", "compensate:pay", [4]],
   ]);
+});
+
+it("310 the latest end is the one that was last, not the one heard of last; but a child is undone before its parent", () => {
+  const compensate = {} as never;
+  const ended = (key: string, parents: number[], endedAt: number, endedNo: number) =>
+    ({ key, parents, state: "SUCCEEDED", endedAt, endedNo, compensate }) as const;
+  const told = (nodes: Parameters<typeof compensationsOf>[0]) => compensationsOf(nodes).map((one) => one.compensates);
+  expect(told([ended("a", [], 50, 3), ended("b", [], 60, 1), ended("c", [], 55, 2)])).toEqual(["b", "c", "a"]);
+  // The clock of the child's shard is behind, and another node ended between.
+  expect(told([ended("a", [], 100, 1), ended("b", [0], 90, 3), ended("c", [], 95, 2)])).toEqual(["b", "a", "c"]);
 });
 
 it("306 every random graph ends, whatever fails, and nothing runs before its parents", () => {

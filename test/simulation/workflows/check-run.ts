@@ -112,12 +112,12 @@ function checkNumbers(nodes: readonly RunNode[]): void {
   );
 }
 
-/** Whatever can be undone was, in the reverse order of the ends, where the run did not succeed. */
+/** Whatever can be undone was, what ended last first, where the run did not succeed. */
 function checkUndone({ head, nodes }: RunMemory): void {
   const undone = nodes.filter(({ isUndo }) => isUndo);
   const wanted = nodes
     .filter(({ hasCompensation, state, isCompensation }) => hasCompensation && state === "SUCCEEDED" && !isCompensation)
-    .toSorted((a, b) => (b.endedNo ?? 0) - (a.endedNo ?? 0))
+    .toSorted((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0) || (b.endedNo ?? 0) - (a.endedNo ?? 0))
     .map(({ key }) => key);
   if (head.status === "SUCCEEDED") {
     must(undone.length === 0, () => "a run that succeeded was undone");

@@ -65,6 +65,12 @@ export class Hosted<T> {
     this.#setRing();
   }
 
+  /** Loses its memory, as an idle one does. */
+  evict(): void {
+    this.gate.commit();
+    this.#die(true);
+  }
+
   #die(isKept: boolean): void {
     this.gate.crash(isKept);
     this.#deps.onDeath?.(this.gate);
