@@ -73,17 +73,23 @@ const FAULTS: Readonly<Record<JsonFault, string>> = {
   "unsafe-number": "is a number that would not survive: whole numbers go to ±9007199254740991, larger ones as strings",
 };
 
+/** Where a value is that could not be given back unchanged, and why; null: there is none. */
+export function findLoss(value: unknown): FieldError | null {
+  const problem = findJsonProblem(value);
+  return problem && { pointer: problem.pointer, detail: FAULTS[problem.fault] };
+}
+
 /**
  * Checks a payload and gives its text. Depth first: nothing after it recurses further than that.
  * @returns the JSON text, or a fault with pointers from the payload's root
  */
 export function checkPayload(payload: unknown, type: TaskType): string | Fault {
-  const problem = findJsonProblem(payload);
-  if (problem !== null)
+  const loss = findLoss(payload);
+  if (loss !== null)
     return {
       code: "payload-invalid",
       detail: "The payload has a value that could not be given back unchanged.",
-      errors: [{ pointer: problem.pointer, detail: FAULTS[problem.fault] }],
+      errors: [loss],
     };
   const text = JSON.stringify(payload);
   if (exceedsBytes(text, MAX_PAYLOAD_BYTES)) {

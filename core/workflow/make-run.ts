@@ -2,12 +2,12 @@
  * From a workflow as it was sent to the run that its object keeps. Pure: who asks knows the types and queues (`resolve`),
  * a door that of a POST, a Directory that of the moment of a fire. Faults are collected, with their places in the body.
  */
-import { utf8Bytes } from "../bytes.ts";
+import { exceedsBytes, MAX_RESULT_BYTES, MIB } from "../bytes.ts";
 import type { FieldError } from "../errors.ts";
 import { MAX_ERRORS } from "../explain-issues.ts";
 import type { RunId } from "../ids.ts";
 import { type Fault, under } from "../make-task.ts";
-import { MAX_RUN_BYTES, type StepTask, type SubmittedWorkflow } from "../schema/workflow.ts";
+import type { StepTask, SubmittedWorkflow } from "../schema/workflow.ts";
 import type { FinishTask, NodeDefinition, NodeTask, RunDefinition } from "../schema/workflow-rpc.ts";
 import { makeNodeTask, type ResolvedStep } from "./make-node-task.ts";
 import { type PlannedNode, planRun } from "./plan-run.ts";
@@ -17,11 +17,7 @@ const KEEP_S = 30 * 86_400;
 
 /** What a step's type is and its queue, or why there is none such; pointers from the step. */
 export type Resolve = (type: string, queue: string | undefined) => ResolvedStep | Fault;
-export type MadeRun =
-  | { readonly definition: RunDefinition }
-  | { readonly faults: readonly FieldError[] }
-  /** More bytes of payloads than a run has. */
-  | { readonly tooLarge: number };
+export type MadeRun = { readonly definition: RunDefinition } | { readonly faults: readonly FieldError[] };
 
 /**
  * The tasks that a workflow asks for, so that their types and queues can be asked about before it is made; none where it
@@ -54,16 +50,13 @@ export function makeRun(body: SubmittedWorkflow, resolve: Resolve, run: RunId, n
   const made = nodes.flatMap((node) => making.node(node) ?? []);
   const finish = onFinish && making.task(onFinish, "/onFinish");
   if (making.faults.length > 0) return { faults: making.faults.slice(0, MAX_ERRORS) };
-  const bytes = made.reduce((sum, node) => sum + bytesOf(node), 0);
-  if (bytes > MAX_RUN_BYTES) return { tooLarge: bytes };
   const told: FinishTask | null = finish ? { task: finish, on: onFinish?.on ?? null } : null;
   const keepMs = (body.keepSeconds ?? KEEP_S) * 1_000;
   return { definition: { name: body.name ?? null, nodes: made, onFinish: told, keepMs } };
 }
 
-function bytesOf(node: NodeDefinition): number {
-  return node.kind === "task" || node.kind === "map" ? utf8Bytes(node.task.payload) : 0;
-}
+/** A list that stands in the workflow is bounded as one that is a result. */
+const TOO_LONG = `is over ${MAX_RESULT_BYTES / MIB} MiB of JSON text: have a task give the list, or a part of it`;
 
 class Making {
   readonly faults: FieldError[] = [];
@@ -89,7 +82,10 @@ class Making {
       }
       case "map": {
         const task = this.task(step.told.map.task, `${pointer}/map/task`);
-        return task && { ...base, kind: "map", over: JSON.stringify(step.told.map.over), task };
+        const over = JSON.stringify(step.told.map.over);
+        if (exceedsBytes(over, MAX_RESULT_BYTES))
+          this.faults.push({ pointer: `${pointer}/map/over`, detail: TOO_LONG });
+        return task && { ...base, kind: "map", over, task };
       }
       case "signal": {
         const { waitFor, timeoutSeconds } = step.told;

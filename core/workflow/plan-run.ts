@@ -5,8 +5,10 @@
  */
 import type { FieldError } from "../errors.ts";
 import { MAX_ERRORS } from "../explain-issues.ts";
+import { findLoss } from "../make-task.ts";
 import { MAX_EDGES, type SubmittedWorkflow } from "../schema/workflow.ts";
 import type { ParentPolicy } from "../schema/workflow-rpc.ts";
+import { findSlips } from "./find-slips.ts";
 import { ancestorsOf, orderGraph, type Parents } from "./graph.ts";
 import { findRefs, mapRefs, parseNodeName, type Ref, type RefKind } from "./refs.ts";
 import { type FlatNode, Flattening, type Scope, type Step, tooManyNodes } from "./shapes.ts";
@@ -71,7 +73,7 @@ function plan(body: SubmittedWorkflow, flat: Flattening, parents: Parents, order
   const known = new Map(nodes.map(({ key }, i) => [key, i]));
   const faults: FieldError[] = [];
   const checked = (value: unknown, pointer: string, allowed: Allowed): unknown => {
-    const wrong = findRefs(value, pointer).flatMap((ref) => problemOf(ref, known, allowed));
+    const wrong = faultsOf(value, pointer, known, allowed);
     faults.push(...wrong);
     return wrong.length > 0 ? value : mapRefs(value, ({ kind, told }) => inFull(kind, told, allowed.scope));
   };
@@ -133,6 +135,13 @@ function checkStep({ step, pointer }: FlatNode, before: Omit<Allowed, "kinds">, 
     default:
       return step;
   }
+}
+
+/** Depth first: nothing after it recurses further than that. */
+function faultsOf(value: unknown, pointer: string, known: ReadonlyMap<string, number>, allowed: Allowed): FieldError[] {
+  const loss = findLoss(value);
+  if (loss) return [{ ...loss, pointer: pointer + loss.pointer }];
+  return [...findSlips(value, pointer), ...findRefs(value, pointer).flatMap((ref) => problemOf(ref, known, allowed))];
 }
 
 function problemOf({ kind, told, pointer }: Ref, known: ReadonlyMap<string, number>, allowed: Allowed): FieldError[] {

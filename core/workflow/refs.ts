@@ -1,13 +1,14 @@
 /**
  * References in payloads of a workflow: an object with one field, `$result`, `$error`, `$item`, `$index`, `$run` or
- * `$literal`, stands for something that is known later. Every other object is data. Pure, and of parsed JSON.
+ * `$literal`, stands for something that is known later. Every other object is data, but one that is sent and looks like a
+ * reference that was misspelt is refused (find-slips.ts). Pure, and of parsed JSON.
  * A name is `key` or `key/pointer`, the pointer as in RFC 6901.
  */
 import { escapePointer } from "../json.ts";
 
-const KINDS = ["$result", "$error", "$item", "$index", "$run", "$literal"] as const;
-export type RefKind = (typeof KINDS)[number];
-const kinds: ReadonlySet<string> = new Set(KINDS);
+export const REF_KINDS = ["$result", "$error", "$item", "$index", "$run", "$literal"] as const;
+export type RefKind = (typeof REF_KINDS)[number];
+const kinds: ReadonlySet<string> = new Set(REF_KINDS);
 
 export interface Ref {
   readonly kind: RefKind;
@@ -17,11 +18,15 @@ export interface Ref {
   readonly pointer: string;
 }
 
+export function isRefKind(name: string): name is RefKind {
+  return kinds.has(name);
+}
+
 /** The reference that a value is; null: it is data. */
-function refOf(value: object): { readonly kind: RefKind; readonly told: unknown } | null {
+export function refOf(value: object): { readonly kind: RefKind; readonly told: unknown } | null {
   const [name, ...others] = Object.keys(value);
-  if (name === undefined || others.length > 0 || !kinds.has(name)) return null;
-  return { kind: name as RefKind, told: (value as Record<string, unknown>)[name] };
+  if (name === undefined || others.length > 0 || !isRefKind(name)) return null;
+  return { kind: name, told: (value as Record<string, unknown>)[name] };
 }
 
 /** Every reference in a value, in the order in which they stand. What is literal is not looked into. */

@@ -68,7 +68,6 @@ export async function startRun(
 }
 
 function faulty(told: Exclude<ReturnType<typeof makeRun>, { definition: unknown }>): Refusal {
-  if ("tooLarge" in told) return refuse("invalid-request", `the payloads are ${told.tooLarge} bytes`);
   const [first] = told.faults;
   return refuse("invalid-request", first ? `${first.pointer} ${first.detail}` : "the workflow is wrong");
 }

@@ -2,7 +2,7 @@
 import { type FieldError, Problem } from "../../core/errors.ts";
 import type { RunId } from "../../core/ids.ts";
 import type { Fault } from "../../core/make-task.ts";
-import { MAX_RUN_BYTES, type SubmittedWorkflow } from "../../core/schema/workflow.ts";
+import type { SubmittedWorkflow } from "../../core/schema/workflow.ts";
 import type { RunDefinition } from "../../core/schema/workflow-rpc.ts";
 import { makeRun as make, stepsOf } from "../../core/workflow/make-run.ts";
 import { deadlineOf } from "../../reads/ask.ts";
@@ -31,9 +31,7 @@ export async function makeRun(
   };
   const made = make(body, resolve, run, door.ports.now());
   if ("definition" in made) return made.definition;
-  if ("faults" in made) throw wrong(made.faults, prefix);
-  const detail = `The payloads are ${made.tooLarge} bytes; a run has ${MAX_RUN_BYTES} at most.`;
-  throw new Problem("body-too-large", detail);
+  throw wrong(made.faults, prefix);
 }
 
 function wrong(faults: readonly FieldError[], prefix: string): Problem {

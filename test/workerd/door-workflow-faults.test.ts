@@ -93,6 +93,19 @@ describe("302 what is wrong is told with its place, and makes no run", () => {
       { chain: [{ ...echo, compensate: { type: "factorial", payload: {} } }] },
       ["/chain/0/compensate/payload/n is required"],
     ],
+    [
+      "a reference that is misspelt, and one that does not stand alone",
+      { chain: [echo, { type: "echo", payload: [{ $reslt: "1" }, { $result: "1", default: 0 }] }] },
+      [
+        '/chain/1/payload/0/$reslt is no reference: is $result meant?; {"$literal": …} around the object makes data of it',
+        '/chain/1/payload/1/$result is a reference only where it stands alone; {"$literal": …} around the object makes data of it',
+      ],
+    ],
+    [
+      "a list of more than a result has",
+      { chain: [{ map: { over: Array(5).fill("x".repeat(220_000)), task: echo } }] },
+      ["/chain/0/map/over is over 1 MiB of JSON text: have a task give the list, or a part of it"],
+    ],
     ["kept for no time", { chain: [echo], keepSeconds: 1 }, ["/keepSeconds must be at least 60"]],
   ])("%s", async (_, body, faults) => {
     const reply = await create(body);

@@ -119,9 +119,58 @@ it("304 a reference must name a node that this one waits for, at whatever distan
   ]);
 });
 
-it("304 what is literal is not looked into, and an object of more fields is data", () => {
-  expect(faultsOf({ tasks: [{ ...step("a"), payload: { $literal: { $result: "nobody" } } }] })).toEqual([]);
-  expect(faultsOf({ tasks: [{ ...step("a"), payload: { $result: "nobody", and: 1 } }] })).toEqual([]);
+it("304 what is literal is not looked into", () => {
+  const literal = { $literal: { a: { $result: "nobody" }, b: { $reslt: 1 }, c: { $item: "", and: 1 } } };
+  expect(faultsOf({ tasks: [{ ...step("a"), payload: literal }] })).toEqual([]);
+});
+
+it("322 a reference that is misspelt, or does not stand alone, is refused wherever it stands, with what was meant", () => {
+  const slip = (payload: unknown) => ({ ...step("a"), payload });
+  const asData = '; {"$literal": …} around the object makes data of it';
+  expect(faultsOf({ tasks: [slip({ "x/y": [{ $reslt: "a" }] })] })).toEqual([
+    { pointer: "/tasks/0/payload/x~1y/0/$reslt", detail: `is no reference: is $result meant?${asData}` },
+  ]);
+  expect(faultsOf({ tasks: [slip({ $Items: "" })] })).toMatchObject([
+    { pointer: "/tasks/0/payload/$Items", detail: expect.stringContaining("is $item meant?") },
+  ]);
+  expect(faultsOf({ tasks: [slip({ $ref: "#/a" })] })).toEqual([
+    {
+      pointer: "/tasks/0/payload/$ref",
+      detail: `is no reference, as $result, $error, $item, $index, $run, $literal are${asData}`,
+    },
+  ]);
+  expect(faultsOf({ tasks: [slip({ $result: "nobody", default: { $literals: 1 } })] })).toEqual([
+    { pointer: "/tasks/0/payload/$result", detail: `is a reference only where it stands alone${asData}` },
+    { pointer: "/tasks/0/payload/default/$literals", detail: `is no reference: is $literal meant?${asData}` },
+  ]);
+  const elsewhere = {
+    tasks: [
+      { ...step("a"), compensate: { type: "echo", payload: { $rum: "id" } } },
+      { key: "m", map: { over: [{ $itm: 1 }], task: { type: "echo", payload: { $itm: "" } } } },
+    ],
+    onFinish: { type: "echo", payload: [{ $run: "id", and: 1 }] },
+  };
+  expect(faultsOf(elsewhere).map((fault) => (fault as { pointer: string }).pointer)).toEqual([
+    "/tasks/0/compensate/payload/$rum",
+    "/tasks/1/map/over/0/$itm",
+    "/tasks/1/map/task/payload/$itm",
+    "/onFinish/payload/0/$run",
+  ]);
+});
+
+it("322 a field that begins with $ beside others, and an empty object, are data", () => {
+  expect(faultsOf({ tasks: [{ ...step("a"), payload: [{ $date: 1, and: 2 }, {}, { a$: 1 }] }] })).toEqual([]);
+});
+
+it("153 what could not be given back unchanged is refused in whatever a workflow says, however deep it is", () => {
+  const deep = JSON.parse("[".repeat(20_000) + "]".repeat(20_000)) as unknown;
+  const task = { type: "echo", payload: { $item: "" } };
+  expect(faultsOf({ tasks: [{ ...step("a"), payload: deep }] })).toMatchObject([
+    { pointer: `/tasks/0/payload${"/0".repeat(100)}`, detail: "is nested deeper than 100" },
+  ]);
+  expect(faultsOf({ tasks: [{ key: "m", map: { over: [1, 2 ** 60, "\ud800"], task } }] })).toMatchObject([
+    { pointer: "/tasks/0/map/over/1" },
+  ]);
 });
 
 it("305 a map's task may refer to its item, a compensation to any node", () => {
