@@ -34,10 +34,10 @@ export function childrenOf(parents: Parents): readonly (readonly number[])[] {
   return children;
 }
 
-/** All that a node waits for, its parents' parents included. */
-export function ancestorsOf(parents: Parents, node: number): ReadonlySet<number> {
+/** All that any of these nodes waits for, its parents' parents included. */
+export function ancestorsOf(parents: Parents, nodes: readonly number[]): ReadonlySet<number> {
   const found = new Set<number>();
-  const open = [...(parents[node] ?? [])];
+  const open = nodes.flatMap((node) => parents[node] ?? []);
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     if (found.has(next)) continue;
     found.add(next);

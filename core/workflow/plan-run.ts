@@ -80,7 +80,7 @@ function plan(body: SubmittedWorkflow, flat: Flattening, parents: Parents, order
   const planned = order.flatMap((index) => {
     const node = nodes[index];
     if (!node) return [];
-    const before = { scope: node.scope, own: index, ancestors: ancestorsOf(parents, index) };
+    const before = { scope: node.scope, own: index, ancestors: ancestorsOf(parents, [index]) };
     const step = checkStep(node, before, checked);
     const list = [...new Set(parents[index])].map((parent) => places.get(parent) ?? 0);
     const { key, pointer, onParentFailure } = node;

@@ -101,9 +101,11 @@ function unsent(run: Run, memory: RunMemory, now: number): RunNode[] {
  * tried again, is not: it must be taken, or what stands in the queue's depth would wait for ever.
  */
 function awaitedBy({ nodes }: RunMemory): ReadonlySet<number> {
-  const parents = nodes.map((node) => node.parents);
   const placed = nodes.filter(({ task, state }) => !isEnded(state) && (task.is === "blocked" || task.is === "sent"));
-  return new Set(placed.flatMap(({ i }) => [...ancestorsOf(parents, i)]));
+  return ancestorsOf(
+    nodes.map(({ parents }) => parents),
+    placed.map(({ i }) => i),
+  );
 }
 
 /** Whether a node's parents are all placed or ended; of those without a task, whether theirs are. */
