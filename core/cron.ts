@@ -1,14 +1,16 @@
 /**
  * When a cron expression fires: 5 fields (minute hour day month weekday) or 6 (second first), read in an IANA zone.
  * Weekdays are 0-7 (0 and 7 Sunday) or names; day and weekday both given means either, `+` before the weekday both;
- * `L`, `15W`, `MON#2` and `FRI#L` as in croner, which does the arithmetic.
+ * `L`, `15W`, `MON#2` and `FRI#L` as in croner, which finds the wall times that match; when clocks show those, is found here.
  *
  * Where clocks change (Vixie cron's rule): an expression without `*` or a step in second, minute and hour names times
- * of day, so each fires once a day: at the first moment after the gap, and at the first of two (with `dst: "both"` at
- * both). Any other is an interval in real time: it skips what the gap swallowed and fires in both passes of the repeated
- * hour.
+ * of day, so each fires once a day: at the shift where a gap swallows it (on whichever day that ends), and at the first of
+ * two (with `dst: "both"` at both). Any other is an interval in real time: it skips what the gap swallowed and fires in
+ * both passes of the repeated hour.
+ * Must stay true: a step costs two questions to croner at most, however dense the expression is.
  */
 import { Cron } from "croner";
+import { setBackNear, wallAt, whenShown } from "./zone-clocks.ts";
 
 /** What a time of day does that comes twice. */
 export const DST_RULES = ["once", "both"] as const;
@@ -24,98 +26,113 @@ export interface CronRule {
 
 const FIELDS = /^[\dA-Za-z*,\-/#?+]+$/;
 const MAX_LENGTH = 256;
-/** Parsing costs about as much as one step (70 µs), and an alarm asks for the same few again and again. */
+/** Parsing costs more than a step (20 µs), and an alarm asks for the same few again and again. */
 const parsed = new Map<string, Cron>();
 const MAX_PARSED = 1_000;
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** Whether the runtime knows the zone: "Europe/Vienna", "UTC". Fixed offsets ("+02:00") are none. */
-export function isTimeZone(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false;
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
-}
+/** An interval that has found nothing but gaps for so many years never fires. */
+const MAX_GAPS = 50;
 
 /** Why an expression can't be read, in a sentence; null where it can. It may still never fire ("0 0 30 2 *"). */
 export function cronProblem(expression: string): string | null {
   try {
-    parse(expression, "UTC");
+    parse(expression);
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message.replace(/^CronPattern: /, "") : String(error);
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
 /**
  * The first fire strictly after `after` (Unix ms both), on a whole second; null: never again.
- * Costs 60 to 120 µs, 10 ms where no date fits (measured). @throws on an expression or zone that can't be read
+ * Costs 20 to 40 µs, 10 ms where no date fits (measured). @throws on an expression or zone that can't be read
  */
 export function nextCron(rule: CronRule, after: number): number | null {
-  const next = nextPlain(rule, after);
-  if (!mayComeTwice(rule) || !isSetBackNear(rule.timezone, after)) return next;
-  for (let at = nextPlain(rule, after - LONGEST_SHIFT_MS); at !== null && at <= after; at = nextPlain(rule, at)) {
-    const again = secondPass(rule.timezone, at);
-    if (again !== null && again > after) return next === null ? again : Math.min(next, again);
-  }
-  return next;
+  const { cron, timezone } = rule;
+  const back = setBackNear(timezone, after);
+  const isTwice = firesTwice(rule);
+  const shown = wallAt(timezone, after);
+  // What clocks show again has been.
+  const isRepeat = back !== null && after >= back.at && shown < back.at + back.before;
+  const next = firstAfter(rule, isRepeat && !isTwice ? back.at + back.before - 1 : shown, after);
+  if (!back || !isTwice || after >= back.at || (next !== null && next < back.at)) return next;
+  const again = nextWall(cron, back.at + back.after - 1);
+  if (again === null || again >= back.at + back.before) return next;
+  return Math.min(next ?? Number.POSITIVE_INFINITY, again - back.after);
+}
+
+/** The latest fire at or before `until` (Unix ms); null: none ever. @throws as {@link nextCron} */
+export function previousCron(rule: CronRule, until: number): number | null {
+  const { cron, timezone } = rule;
+  const back = setBackNear(timezone, until);
+  const isTwice = firesTwice(rule);
+  const shown = wallAt(timezone, until);
+  const isRepeat = back !== null && until >= back.at && shown < back.at + back.before;
+  const last = lastUntil(rule, isRepeat && !isTwice ? back.at + back.before - 1 : shown, until);
+  if (!isRepeat || !isTwice || (last !== null && last >= back.at)) return last;
+  const first = previousWall(cron, back.at + back.before - 1);
+  if (first === null || first < back.at + back.after) return last;
+  return Math.max(last ?? Number.NEGATIVE_INFINITY, first - back.before);
 }
 
 /** The latest `count` fires at or before `until` (Unix ms), oldest first. @throws as {@link nextCron} */
 export function latestCron(rule: CronRule, until: number, count: number): number[] {
-  const runs = parse(rule.cron, rule.timezone).previousRuns(count, new Date(until + 1));
-  const plain = runs.map((run) => run.getTime()).reverse();
-  if (!mayComeTwice(rule)) return plain;
-  const again = plain.flatMap((at) => secondPass(rule.timezone, at) ?? []).filter((at) => at <= until);
-  return [...new Set([...plain, ...again])].sort((a, b) => a - b).slice(-count);
+  const fires: number[] = [];
+  for (let at = previousCron(rule, until); at !== null && fires.length < count; at = previousCron(rule, at - 1))
+    fires.push(at);
+  return fires.reverse();
 }
 
-/** Whether a time of day is to fire at both of two. An interval counts in real time: it does so by itself. */
-function mayComeTwice({ cron, dst }: CronRule): boolean {
-  if (dst !== "both") return false;
-  const fields = cron.trim().split(/\s+/);
-  const times = fields.slice(0, fields.length === 6 ? 3 : 2);
-  return !times.some((field) => /[*?/]/.test(field));
-}
-
-function nextPlain({ cron, timezone }: CronRule, after: number): number | null {
-  return parse(cron, timezone).nextRun(new Date(after))?.getTime() ?? null;
-}
-
-/** Clocks are set back by an hour, Lord Howe's by half of one, Troll's by two. */
-const LONGEST_SHIFT_MS = 3 * 3_600_000;
-
-function isSetBackNear(timezone: string, at: number): boolean {
-  return offsetAt(timezone, at - LONGEST_SHIFT_MS) > offsetAt(timezone, at + LONGEST_SHIFT_MS);
-}
-
-/** When clocks show the same time again as at `at`, having been set back meanwhile; null: they do not. */
-function secondPass(timezone: string, at: number): number | null {
-  const shift = offsetAt(timezone, at) - offsetAt(timezone, at + LONGEST_SHIFT_MS);
-  return shift > 0 && offsetAt(timezone, at) - offsetAt(timezone, at + shift) === shift ? at + shift : null;
-}
-
-/** How far clocks are ahead of UTC (ms). */
-function offsetAt(timezone: string, at: number): number {
-  let format = formats.get(timezone);
-  if (!format) {
-    if (formats.size >= MAX_PARSED) formats.clear();
-    format = new Intl.DateTimeFormat("en", { timeZone: timezone, timeZoneName: "longOffset" });
-    formats.set(timezone, format);
+function firstAfter({ cron, timezone }: CronRule, shown: number, after: number): number | null {
+  let wall = nextWall(cron, shown);
+  for (let gaps = 0; wall !== null && gaps < MAX_GAPS; gaps++) {
+    const when = whenShown(timezone, wall);
+    if (when.first !== null) return when.first > after ? when.first : when.second;
+    if (namesTimes(cron)) return when.gap.at;
+    wall = nextWall(cron, when.gap.at + when.gap.after - 1);
   }
-  const name = format.formatToParts(at).find(({ type }) => type === "timeZoneName")?.value ?? "GMT";
-  const [, sign, hours, minutes, seconds = "0"] = /^GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(name) ?? [];
-  if (sign === undefined) return 0;
-  const ms = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)) * 1_000;
-  return sign === "-" ? -ms : ms;
+  return null;
 }
 
-function parse(expression: string, timezone: string): Cron {
-  const key = `${timezone} ${expression}`;
-  const known = parsed.get(key);
+function lastUntil(rule: CronRule, shown: number, until: number): number | null {
+  const { cron, timezone } = rule;
+  let wall = previousWall(cron, shown);
+  for (let gaps = 0; wall !== null && gaps < MAX_GAPS; gaps++) {
+    const when = whenShown(timezone, wall);
+    if (when.first !== null)
+      return when.second !== null && when.second <= until && firesTwice(rule) ? when.second : when.first;
+    if (namesTimes(cron)) return when.gap.at;
+    wall = previousWall(cron, when.gap.at + when.gap.before - 1);
+  }
+  return null;
+}
+
+/** Whether it fires in both passes of a repeated hour. */
+function firesTwice({ cron, dst }: CronRule): boolean {
+  return dst === "both" || !namesTimes(cron);
+}
+
+/** Whether it names times of day, or is an interval. */
+function namesTimes(cron: string): boolean {
+  const fields = cron.trim().split(/\s+/);
+  return !fields.slice(0, fields.length === 6 ? 3 : 2).some((field) => /[*?/]/.test(field));
+}
+
+/** The first wall time after `wall` that matches. */
+function nextWall(cron: string, wall: number): number | null {
+  return parse(cron).nextRun(new Date(wall))?.getTime() ?? null;
+}
+
+/** The last one at or before `wall`. */
+function previousWall(cron: string, wall: number): number | null {
+  return (
+    parse(cron)
+      .previousRuns(1, new Date(wall + 1))[0]
+      ?.getTime() ?? null
+  );
+}
+
+function parse(expression: string): Cron {
+  const known = parsed.get(expression);
   if (known) return known;
   const fields = expression.trim().split(/\s+/);
   if (expression.length > MAX_LENGTH) throw new RangeError(`longer than ${MAX_LENGTH} characters`);
@@ -124,8 +141,20 @@ function parse(expression: string, timezone: string): Cron {
   // croner would read a colon as a date, and a date needs a clock.
   for (const field of fields)
     if (!FIELDS.test(field)) throw new RangeError(`'${field}' is no field of a cron expression`);
-  const cron = new Cron(fields.join(" "), { timezone, mode: "5-or-6-parts", fixedTimeRule: "no-wildcard" });
+  const cron = readByCroner(fields.join(" "));
   if (parsed.size >= MAX_PARSED) parsed.clear();
-  parsed.set(key, cron);
+  parsed.set(expression, cron);
   return cron;
+}
+
+function readByCroner(expression: string): Cron {
+  try {
+    return new Cron(expression, { utcOffset: 0, mode: "5-or-6-parts" });
+  } catch (error) {
+    const message = (error instanceof Error ? error.message : String(error)).replace(/^CronPattern: /, "");
+    // It counts days and months from 0, and so it tells 12 of "0 0 * 13 *".
+    const [, field, value] = /^Invalid value for (day|month|nearestWeekdays): (-?\d+)$/.exec(message) ?? [];
+    if (field === undefined) throw new RangeError(message);
+    throw new RangeError(`Invalid value for ${field === "month" ? "month" : "day"}: ${Number(value) + 1}`);
+  }
 }

@@ -8,7 +8,7 @@
  * twice, because `next` is always after everything that is due.
  */
 import { assertNever } from "./assert-never.ts";
-import { type CronRule, latestCron, nextCron } from "./cron.ts";
+import { type CronRule, latestCron, nextCron, previousCron } from "./cron.ts";
 import { hashKey } from "./placement.ts";
 
 export type Timing =
@@ -100,7 +100,7 @@ function stepAfter(timing: Timing, anchor: number, from: number): number | null 
 function stepBack(timing: Timing, anchor: number, until: number): number | null {
   switch (timing.kind) {
     case "cron":
-      return latestCron(timing, until, 1)[0] ?? null;
+      return previousCron(timing, until);
     case "every": {
       const step = timing.everySeconds * 1_000;
       return until < anchor ? null : anchor + Math.floor((until - anchor) / step) * step;

@@ -4,10 +4,11 @@
  * Directory's form of it.
  */
 import { z } from "zod";
-import { cronProblem, DST_RULES, isTimeZone } from "../cron.ts";
+import { cronProblem, DST_RULES } from "../cron.ts";
 import { OVERLAP_POLICIES } from "../overlap.ts";
 import { parseTime } from "../parse-time.ts";
 import { MISSED_POLICIES } from "../schedule.ts";
+import { isTimeZone } from "../zone-clocks.ts";
 import {
   PrioritySchema,
   QueueNameSchema,

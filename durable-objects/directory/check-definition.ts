@@ -1,8 +1,9 @@
 /** What a schedule must be to be kept. The door has checked its payload; the rest is checked here again, because a rule that can't be read would stop every other schedule's alarm. */
-import { cronProblem, isTimeZone } from "../../core/cron.ts";
+import { cronProblem } from "../../core/cron.ts";
 import { noSuchQueue } from "../../core/errors.ts";
 import type { Refusal } from "../../core/schema/answer.ts";
 import type { ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
+import { isTimeZone } from "../../core/zone-clocks.ts";
 import { comesByItself, findQueue } from "./queue-entry.ts";
 import { type DirectoryState, refuse } from "./state.ts";
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { cronProblem, isTimeZone, latestCron, nextCron } from "../../core/cron.ts";
+import { cronProblem, latestCron, nextCron } from "../../core/cron.ts";
+import { isTimeZone } from "../../core/zone-clocks.ts";
 
 const at = (text: string) => Date.parse(text);
 
@@ -73,9 +74,11 @@ describe("cron", () => {
     ["@daily", /5 or 6 fields/],
     ["60 * * * *", /minute/],
     ["* 24 * * *", /hour/],
-    ["0 0 32 * *", /day/],
-    ["0 0 * 13 *", /month/],
-    ["0 0 * * 8", /dayOfWeek/],
+    ["0 0 32 * *", /day: 32$/],
+    ["0 0 * 13 *", /month: 13$/],
+    ["0 0 0 * *", /day: 0$/],
+    ["0 0 32W * *", /day: 32$/],
+    ["0 0 * * 8", /dayOfWeek: 8$/],
     ["*/0 * * * *", /stepping/],
     ["a b c d e", /illegal/],
     ["2026-01-01T00:00:00 1 1 1 1", /no field/],
