@@ -54,8 +54,7 @@ function taskTold(body: SchedulePut, type: TaskType, payload: string): Told {
 }
 
 /**
- * What a PATCH changes. A new zone goes to the expression that is there; told to a schedule without one it changes
- * nothing. Options that the PATCH does not name stay, those of an earlier type too.
+ * What a PATCH changes. A new zone goes to the expression that is there; the door refuses it where there is none. Options that the PATCH does not name stay, those of an earlier type too.
  * @param made null where the body says nothing of it
  */
 export function makeDefinitionPatch(

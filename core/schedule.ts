@@ -4,8 +4,8 @@
  * A fire has a moment that its timing gives, and with jitter it is later than that by a share that depends on the
  * schedule and that moment alone, never as late as the next one: so fires keep their order, and whoever works one out
  * comes to the same.
- * Must stay true: fires of `every` stand on `anchor + k * everySeconds`, whenever they were late; no fire is given
- * twice, because `next` is always after everything that is due.
+ * Must stay true: fires of `every` stand on `anchor + k * everySeconds`, whenever they were late; a moment fires once,
+ * whatever jitter, start and end are meanwhile, and no two fires of a schedule have the same time.
  */
 import { assertNever } from "./assert-never.ts";
 import { type CronRule, latestCron, nextCron, previousCron } from "./cron.ts";
@@ -26,7 +26,7 @@ export type MissedPolicy = (typeof MISSED_POLICIES)[number];
 export const MAX_CAUGHT_UP = 100;
 /** A fire this late is still on time: an alarm may be up to a minute late in a failover (PLATFORM, 2). */
 export const GRACE_MS = 60_000;
-/** Missed fires of a cron expression are walked one by one, 60 to 120 µs each; beyond this their number is not known. */
+/** Missed fires of a cron expression are walked one by one, some 20 µs each; beyond this their number is not known. */
 export const MAX_COUNTED = 1_000;
 
 export interface FireRule {
@@ -39,6 +39,15 @@ export interface FireRule {
   readonly endAt: number | null;
   /** By how much at most a fire is late (ms), and whose. */
   readonly jitter?: { readonly ms: number; readonly schedule: string };
+  /** Moments up to this are over: they have fired, or were missed, or it was not begun yet. */
+  readonly decided?: number;
+}
+
+/** Where a rule stands. */
+export interface FireClock {
+  /** The next fire; null: none ahead. */
+  readonly nextAt: number | null;
+  readonly decided: number;
 }
 
 /** Where `every` counts from: its start, or one interval after it was made. */
@@ -46,16 +55,33 @@ export function anchorOf(timing: Timing, startAt: number | null, now: number): n
   return startAt ?? (timing.kind === "every" ? now + timing.everySeconds * 1_000 : now);
 }
 
-/** The first fire of a new or resumed rule: `at` even where it has passed, everything else after `now`. */
-export function firstFire(rule: FireRule, now: number): number | null {
-  return rule.timing.kind === "at" ? jittered(rule, rule.timing.at) : nextFire(rule, now);
+/** A rule that is new, or whose timing is: it fires after `now`, but `at` even where that has passed, and then at once. */
+export function beginFires(rule: FireRule, now: number): FireClock {
+  const { timing, decided = 0 } = rule;
+  const from = Math.max(now, decided);
+  if (timing.kind !== "at") return { nextAt: nextFire({ ...rule, decided: from }, from), decided: from };
+  return { nextAt: Math.max(jittered(rule, timing.at), now, decided + 1), decided };
+}
+
+/**
+ * Timing stays, and start, end or jitter are others: the fire that was next is next still, whenever that is by now.
+ * @param nextAt by the rule as it was
+ */
+export function shiftFires(was: FireRule, rule: FireRule, nextAt: number, now: number): FireClock {
+  const { timing, decided = 0 } = rule;
+  const soonest = Math.min(nextAt, now);
+  if (timing.kind === "at") return { nextAt: Math.max(jittered(rule, timing.at), soonest), decided };
+  const over = Math.max(decided, Math.min((latestMoment(was, nextAt) ?? nextAt) - 1, now));
+  const next = nextMoment(rule, over);
+  return { nextAt: next === null ? null : Math.max(jittered(rule, next), soonest), decided: over };
 }
 
 /** The first fire strictly after `after`; null: none ahead. @throws where the cron expression or zone can't be read */
 export function nextFire(rule: FireRule, after: number): number | null {
+  const { decided = Number.NEGATIVE_INFINITY } = rule;
   const latest = rule.jitter && latestMoment(rule, after);
-  if (typeof latest === "number" && jittered(rule, latest) > after) return jittered(rule, latest);
-  const next = nextMoment(rule, after);
+  if (typeof latest === "number" && latest > decided && jittered(rule, latest) > after) return jittered(rule, latest);
+  const next = nextMoment(rule, Math.max(after, decided));
   return next === null ? null : jittered(rule, next);
 }
 
@@ -147,6 +173,8 @@ export function dueFires(rule: FireRule, nextAt: number, now: number): DueFires 
       const count = Math.floor((last - first) / step) + 1;
       const kept = Math.min(count, MAX_CAUGHT_UP);
       const latest = Array.from({ length: kept }, (_, i) => jittered(rule, first + (count - kept + i) * step));
+      // What was shifted into the past is of now.
+      if (kept === count) latest[0] = nextAt;
       return { count, exact: true, latest, next };
     }
     case "cron": {

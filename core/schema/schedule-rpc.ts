@@ -74,7 +74,7 @@ export interface FireRecord {
   readonly made: TaskId | RunId | null;
   readonly endedAt: number | null;
   readonly code: string | null;
-  /** SKIPPED and MISSED: how many it stands for; `fireAt` is the latest of them. */
+  /** SKIPPED and MISSED: how many it stands for; `fireAt` is the oldest of them. */
   readonly count: number;
   /** Why it is not what it was to be. */
   readonly reason: string | null;

@@ -70,9 +70,6 @@ const fields = {
 export const SchedulePutSchema = z.strictObject(fields).superRefine((body, context) => {
   if (KINDS.every((kind) => body[kind] === undefined))
     context.addIssue({ code: "custom", path: [], message: "needs one of cron, everySeconds and at" });
-  for (const field of ["timezone", "dst"] as const)
-    if (body[field] !== undefined && body.cron === undefined)
-      context.addIssue({ code: "custom", path: [field], message: "goes with cron alone" });
   if (body.workflow === undefined)
     for (const field of ["type", "payload"] as const)
       if (body[field] === undefined) context.addIssue({ code: "custom", path: [field], message: "is required" });
@@ -127,17 +124,22 @@ function checkWhat(
 }
 
 const KINDS = ["cron", "everySeconds", "at"] as const;
+/** How an expression is read. */
+export const OF_CRON = ["timezone", "dst"] as const;
 
 /** What fields must be to each other, whether all of them are here or a part. */
 function checkWhen(
   body: Readonly<
-    Partial<Record<"cron" | "everySeconds" | "at" | "startAt" | "endAt", string | number | null | undefined>>
+    Partial<Record<(typeof KINDS | typeof OF_CRON)[number] | "startAt" | "endAt", string | number | null | undefined>>
   >,
   context: z.RefinementCtx,
 ): void {
   const [first, ...others] = KINDS.filter((kind) => body[kind] !== undefined);
   for (const kind of others)
     context.addIssue({ code: "custom", path: [kind], message: `cannot stand beside ${first}: say one of them` });
+  for (const field of OF_CRON)
+    if (body[field] !== undefined && first !== undefined && body.cron === undefined)
+      context.addIssue({ code: "custom", path: [field], message: "goes with cron alone" });
   for (const bound of ["startAt", "endAt"] as const)
     if (body.at !== undefined && typeof body[bound] === "string")
       context.addIssue({ code: "custom", path: [bound], message: "cannot stand beside at, which is one moment" });

@@ -78,13 +78,13 @@ function resolverOf(state: DirectoryState): Resolve {
     const handled = state.ports.taskType(type);
     const route = findRoute(state, type);
     if (!handled && !route) {
-      const errors = [{ pointer: "/type", detail: "is not a known task type" }];
+      const errors = [{ pointer: "/type", detail: `is not a known task type: ${type}` }];
       return { code: "type-unknown", detail: `There is no task type ${type}.`, errors };
     }
     const name = (queue as QueueName | undefined) ?? route?.queue ?? DEFAULT_QUEUE;
     const entry = findOrMakeQueue(state, name);
     if (entry) return { type: handled ?? declaredType(type), entry };
-    const errors = [{ pointer: "/queue", detail: "is not a known queue" }];
+    const errors = [{ pointer: "/queue", detail: `is not a known queue: ${name}` }];
     return { code: "queue-unknown", detail: noSuchQueue(name), errors };
   };
 }

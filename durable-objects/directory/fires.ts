@@ -53,7 +53,7 @@ export function noteMade(state: DirectoryState, schedule: string, fireAt: number
   state.sql.run(TRIM, schedule, MOST_KEPT - 1);
 }
 
-/** Inside a transaction. @param count how many came to nothing; `fireAt` is the latest of them */
+/** Inside a transaction. @param count how many came to nothing; `fireAt` is the oldest of them */
 export function noteNone(
   state: DirectoryState,
   schedule: string,

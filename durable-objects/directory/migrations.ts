@@ -243,4 +243,12 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       "CREATE TABLE walk (history INTEGER PRIMARY KEY, cursor TEXT, try_at INTEGER NOT NULL) STRICT",
     ],
   },
+  {
+    // Moments of a schedule up to this are over: a change of its jitter, start or end fires none of them again.
+    id: "311-decided",
+    statements: [
+      "ALTER TABLE schedule ADD COLUMN decided INTEGER NOT NULL DEFAULT 0",
+      "UPDATE schedule SET decided = coalesce(last_fire_at, 0)",
+    ],
+  },
 ];

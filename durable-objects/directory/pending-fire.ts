@@ -171,7 +171,7 @@ export function leaveOut(state: DirectoryState, fire: FireName, reason: string):
   if (remove(state, fire)) countSkipped(state, fire, 1, reason);
 }
 
-/** Fires that never were pending; `fire` is the latest of them. Inside a transaction. */
+/** Fires that never were pending; `fire` is the oldest of them. Inside a transaction. */
 export function countSkipped(state: DirectoryState, fire: FireName, count: number, reason: string): void {
   state.sql.run(SKIPPED, count, fire.schedule);
   noteNone(state, fire.schedule, fire.fireAt, { status: "SKIPPED", count, reason });
@@ -235,7 +235,7 @@ export function forgetFires(state: DirectoryState, schedule: string): void {
   forgetMade(state, schedule);
 }
 
-/** Counts fires that never were pending; `fire` is the latest of them. Inside a transaction. */
+/** Counts fires that never were pending; `fire` is the oldest of them. Inside a transaction. */
 export function countMissed(state: DirectoryState, fire: FireName, count: number, why: string): void {
   const { schedule, fireAt } = fire;
   state.sql.run(MISSED, count, schedule);

@@ -1,22 +1,16 @@
-/**
- * Makes and changes schedules: POST, PUT, PATCH. Timing that stays equal is not begun anew, so that the same PUT sent at
- * each deployment neither shifts `everySeconds` nor fires a one-time schedule twice.
- */
-import { anchorOf, type FireRule, firstFire, nextFire } from "../../core/schedule.ts";
+/** Makes and changes schedules: POST, PUT, PATCH. */
 import type { Answer, Keyed, Refusal, Replayed } from "../../core/schema/answer.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
-import { definitionFault, invalid } from "./check-definition.ts";
+import { definitionFault } from "./check-definition.ts";
 import { decideAnew, endWaitingFires } from "./pending-fire.ts";
 import { write } from "./perform.ts";
+import { beginClock, changedClock, finishedSchedule } from "./schedule-clock.ts";
 import {
   definitionOf,
   findSchedule,
   insertSchedule,
-  jitterOf,
   payloadOf,
   readSchedule,
-  ruleOf,
-  type ScheduleClock,
   type ScheduleRow,
   updateSchedule,
 } from "./schedule-row.ts";
@@ -68,7 +62,7 @@ export async function pauseSchedule(
     const found = findSchedule(state, request.id);
     if (!found) return unknownSchedule(request.id);
     // Not paused, so nothing would change; but a caller who resumes it is told that it will not go on.
-    if (!request.paused && found.paused === 0 && found.next_at === null) return finished(found);
+    if (!request.paused && found.paused === 0 && found.next_at === null) return finishedSchedule(found);
     return change(state, found, null, request.paused);
   });
 }
@@ -82,7 +76,7 @@ type Saved = Answer<{ readonly schedule: ScheduleRecord }>;
 function make(state: DirectoryState, id: string, definition: ScheduleDefinition, paused: boolean): Saved {
   const fault = definitionFault(state, definition);
   if (fault) return fault;
-  const clock = beginClock(id, definition, paused, state.ports.now());
+  const clock = beginClock({ id, decided: 0 }, definition, paused, state.ports.now());
   if (!("anchor" in clock)) return clock;
   insertSchedule(state, id, definition, clock);
   return saved(state, id);
@@ -99,51 +93,12 @@ function change(
   const fault = told || pausedNow === false ? definitionFault(state, to) : null;
   if (fault) return fault;
   const paused = pausedNow ?? found.paused === 1;
-  const clock = sameTiming(found, to)
-    ? goOn(state, found, paused)
-    : beginClock(found.id, to, paused, state.ports.now());
+  const clock = changedClock(found, to, paused, state.ports.now());
   if (!("anchor" in clock)) return clock;
   if (paused && found.paused === 0) endWaitingFires(state, found.id);
   updateSchedule(state, found.id, to, clock);
   if ((found.overlap ?? "allow") !== (to.overlap ?? "allow")) decideAnew(state, found.id);
   return saved(state, found.id);
-}
-
-/** The clock of new timing; refused where it would never fire. */
-function beginClock(
-  id: string,
-  { timing, startAt, endAt, jitterSeconds }: ScheduleDefinition,
-  paused: boolean,
-  now: number,
-): ScheduleClock | Refusal {
-  const anchor = anchorOf(timing, startAt, now);
-  const rule: FireRule = { timing, startAt, endAt, anchor, ...jitterOf(id, jitterSeconds) };
-  const first = firstFire(rule, now);
-  const pointers = { cron: "/cron", every: "/everySeconds", at: "/at" } as const;
-  if (first === null) return invalid(endAt === null ? pointers[timing.kind] : "/endAt", "it would never fire");
-  return { anchor: rule.anchor, paused, nextAt: paused ? null : first };
-}
-
-/** The clock of timing that stayed: as it is, stopped, or from now on. */
-function goOn(state: DirectoryState, found: ScheduleRow, paused: boolean): ScheduleClock | Refusal {
-  const { anchor } = found;
-  if (paused === (found.paused === 1)) return { anchor, paused, nextAt: found.next_at };
-  const next = paused ? null : nextFire(ruleOf(found), state.ports.now());
-  if (next === null && !(paused && found.next_at !== null)) return finished(found);
-  return { anchor, paused, nextAt: next };
-}
-
-function finished({ id }: ScheduleRow): Refusal {
-  return refuse("schedule-finished", `The schedule ${id} has no fire ahead; give it another time.`);
-}
-
-function sameTiming(found: ScheduleRow, to: ScheduleDefinition): boolean {
-  return (
-    found.timing === JSON.stringify(to.timing) &&
-    found.start_at === to.startAt &&
-    found.end_at === to.endAt &&
-    found.jitter_s === (to.jitterSeconds ?? null)
-  );
 }
 
 function saved(state: DirectoryState, id: string): Saved {

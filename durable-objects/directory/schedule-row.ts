@@ -1,7 +1,7 @@
 /** A schedule as SQL keeps it, and as the record that travels. */
 import type { QueueName, RunId, TaskId } from "../../core/ids.ts";
 import type { OverlapPolicy } from "../../core/overlap.ts";
-import type { FireRule, MissedPolicy, Timing } from "../../core/schedule.ts";
+import type { FireClock, FireRule, MissedPolicy, Timing } from "../../core/schedule.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
 import { howItWent } from "./fires.ts";
 import type { DirectoryState } from "./state.ts";
@@ -27,6 +27,7 @@ const TOLD = [
   "jitter_s",
   "disable_after",
   "is_workflow",
+  "decided",
 ] as const;
 const COLUMNS = `id, ${TOLD.join(", ")}, last_fire_at, last_task_id, fires, missed_count, skipped_count, counted_from,
   stopped, created_at, updated_at`;
@@ -74,6 +75,8 @@ export interface ScheduleRow {
   readonly disable_after: number | null;
   /** Its payload is a workflow. */
   readonly is_workflow: 0 | 1;
+  /** Moments up to this are over (Unix ms). */
+  readonly decided: number;
   /** A task, or a run. */
   readonly last_task_id: TaskId | RunId | null;
   readonly fires: number;
@@ -86,10 +89,9 @@ export interface ScheduleRow {
 }
 
 /** What of a row is worked out rather than told. */
-export interface ScheduleClock {
+export interface ScheduleClock extends FireClock {
   readonly anchor: number;
   readonly paused: boolean;
-  readonly nextAt: number | null;
 }
 
 export function findSchedule(state: DirectoryState, id: string): ScheduleRow | null {
@@ -112,8 +114,8 @@ export function payloadOf(state: DirectoryState, id: string): string {
 }
 
 export function ruleOf(row: ScheduleRow): FireRule {
-  const { id, anchor, start_at: startAt, end_at: endAt } = row;
-  return { timing: timingOf(row), anchor, startAt, endAt, ...jitterOf(id, row.jitter_s) };
+  const { id, anchor, start_at: startAt, end_at: endAt, decided } = row;
+  return { timing: timingOf(row), anchor, startAt, endAt, decided, ...jitterOf(id, row.jitter_s) };
 }
 
 export function jitterOf(schedule: string, seconds: number | null | undefined): Pick<FireRule, "jitter"> {
@@ -168,6 +170,7 @@ function columns(id: string, told: ScheduleDefinition, clock: ScheduleClock): (s
     told.jitterSeconds ?? null,
     told.disableAfter ?? null,
     told.isWorkflow ? 1 : 0,
+    clock.decided,
   ];
 }
 

@@ -54,7 +54,7 @@ function settle(state: DirectoryState, fire: TaskFire, index: number, answer: Su
   const refusal = answer.ok ? answer.refused.find((one) => one.index === index) : answer;
   const { code, detail } = refusal ?? { code: "internal", detail: "the shard gave no reason" };
   if (code === "unavailable") settleUnanswered(state, fire);
-  else settleRefused(state, fire, `${code}: ${detail}`, isFinal(code));
+  else settleRefused(state, fire, `${code} (queue ${fire.queue}): ${detail}`, isFinal(code));
 }
 
 /** Whether the same task would be refused for ever. */

@@ -47,7 +47,7 @@ import type { DirectoryState } from "./state.ts";
 import { type DuePortion, takeDuePortions } from "./work-jobs.ts";
 import { forgetRequestKeys } from "./write-once.ts";
 
-const MOVE_ON = "UPDATE schedule SET next_at = ? WHERE id = ?";
+const MOVE_ON = "UPDATE schedule SET next_at = ?2, decided = max(decided, ?3) WHERE id = ?1";
 
 export const MAX_FIRES = 100;
 const MAX_SCHEDULES = 100;
@@ -122,12 +122,12 @@ function moveOn(state: DirectoryState, row: ScheduleRow, fires: Outgoing, now: n
   try {
     const due = dueFires(ruleOf(row), row.next_at ?? now, now);
     const chosen = chooseFires(row.missed, due, now);
-    state.sql.run(MOVE_ON, due.next, row.id);
-    const latest = { schedule: row.id, fireAt: due.latest[due.latest.length - chosen.fires.length - 1] ?? now };
+    state.sql.run(MOVE_ON, row.id, due.next, due.latest.at(-1) ?? now);
     if (chosen.missed > 0) {
-      const atLeast = due.exact ? "" : "at least ";
-      const what = countOf(chosen.missed, "fire was", "fires were");
-      countMissed(state, latest, chosen.missed, `${atLeast}${what} missed (policy ${row.missed})`);
+      const oldest = row.next_at ?? now;
+      const what = `${due.exact ? "" : "at least "}${countOf(chosen.missed, "fire was", "fires were")} missed`;
+      const why = `${what}, the first of ${iso(oldest)} (policy ${row.missed})`;
+      countMissed(state, { schedule: row.id, fireAt: oldest }, chosen.missed, why);
     }
     fireAll(state, row, chosen.fires, fires, { now, next: due.next });
     return due.count;
@@ -145,23 +145,20 @@ function fireAll(
   fires: Outgoing,
   { now, next }: { readonly now: number; readonly next: number | null },
 ): void {
-  const last = chosen.at(-1);
-  if (last === undefined) return;
+  const [first] = chosen;
+  if (first === undefined) return;
   const target = targetOf(state, row);
   if (!target) {
     const why = noSuchQueue(row.queue ?? DEFAULT_QUEUE);
-    countMissed(state, { schedule: row.id, fireAt: last }, chosen.length, why);
+    countMissed(state, { schedule: row.id, fireAt: first }, chosen.length, why);
     return;
   }
   const { go, waits, skipped } = planOverlap(row.overlap ?? "allow", chosen);
-  const leftOut = skipped.at(-1);
-  if (leftOut !== undefined)
-    countSkipped(
-      state,
-      { schedule: row.id, fireAt: leftOut },
-      skipped.length,
-      `due at once with others, at ${iso(now)}`,
-    );
+  const [leftOut] = skipped;
+  if (leftOut !== undefined) {
+    const why = `due at once with others, at ${iso(now)}`;
+    countSkipped(state, { schedule: row.id, fireAt: leftOut }, skipped.length, why);
+  }
   const until = Math.min(next ?? Number.POSITIVE_INFINITY, now + TRY_FOR_MS);
   for (const fireAt of go) {
     const fire: PendingFire = { schedule: row.id, fireAt, ...target, tries: 1, until };

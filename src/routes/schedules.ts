@@ -13,6 +13,7 @@ import {
 import { checkPayload, type Fault, type TaskType, under } from "../../core/make-task.ts";
 import {
   OF_A_TASK,
+  OF_CRON,
   ScheduleCreateSchema,
   ScheduleIdSchema,
   type SchedulePatch,
@@ -89,6 +90,7 @@ export async function patchSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = idOf(c);
   const body = checkBody(SchedulePatchSchema, await readJson(c.req.raw, door.env.bodyLimit));
   const { schedule: current } = await askDirectory(door, c, (directory) => directory.getSchedule({ v: 1, id }));
+  checkZone(body, current);
   const patch = makeDefinitionPatch(body, current, await checkPatched(door, body, current));
   const { schedule } = await askDirectory(door, c, (directory) =>
     directory.patchSchedule({ v: 1, id, patch, paused: body.paused ?? null }),
@@ -170,6 +172,13 @@ async function checkPatched(door: Door, body: SchedulePatch, current: ScheduleRe
   const field = OF_A_TASK.find((one) => body[one] !== undefined);
   if (field) throw otherKind(`/${field}`, "is nothing that a schedule of workflows has; PUT replaces it");
   return body.workflow ? await checkWorkflow(door, body.workflow) : null;
+}
+
+/** A body that names another kind was looked at by itself. */
+function checkZone(body: SchedulePatch, { timing }: ScheduleRecord): void {
+  const field = OF_CRON.find((one) => body[one] !== undefined);
+  if (field !== undefined && body.cron === undefined && timing.kind !== "cron")
+    throw otherKind(`/${field}`, "goes with cron alone, which this schedule has not");
 }
 
 function otherKind(pointer: string, detail: string): Problem {

@@ -194,7 +194,7 @@ describe("a fire that does not get through", () => {
     expect(await see(world, "a")).toMatchObject({ fires: 0, missedCount: 1, nextAt: START + 180_000 });
     const missed = world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'fire-missed'");
     expect(missed).toEqual([
-      { detail: expect.stringMatching(/^a: the fire of 2026-05-01T10:01:00.000Z .* queue-full/) },
+      { detail: expect.stringMatching(/^a: the fire of 2026-05-01T10:01:00.000Z .*queue-full \(queue k\)/) },
     ]);
     expect(world.logs.some((line) => JSON.parse(line).event === "fire-missed")).toBe(true);
   });

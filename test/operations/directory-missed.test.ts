@@ -26,7 +26,7 @@ describe("173 fires that were missed while the service was away", () => {
     ["skip", [], 5],
     ["once", [300], 4],
     ["all", [60, 120, 180, 240, 300], 0],
-  ])("E1 %s: of five the moments %j are made up for, %i are missed", async (missed, moments, count) => {
+  ])("E1 338 %s: of five the moments %j are made up for, %i are missed", async (missed, moments, count) => {
     const world = new DirectoryWorld();
     await add(world, "a", every(60, { missed, endAt: START + 301_000 }));
     await away(world, 600_000);
@@ -35,6 +35,10 @@ describe("173 fires that were missed while the service was away", () => {
     expect(await see(world, "a")).toMatchObject({ fires: moments.length, missedCount: count, nextAt: null });
     const events = world.rows("default", "SELECT * FROM event WHERE kind = 'fire-missed'");
     expect(events).toHaveLength(count > 0 ? 1 : 0);
+    const told = await listFires(world.directory(), { id: "a", before: null, limit: 100 });
+    expect(told.ok && told.fires.filter(({ status }) => status === "MISSED")).toMatchObject(
+      count > 0 ? [{ fireAt: START + 60_000, count }] : [],
+    );
   });
 
   it("goes on in step afterwards", async () => {
@@ -59,7 +63,7 @@ describe("173 fires that were missed while the service was away", () => {
     expect(fired(world)).toEqual(Array.from({ length: 100 }, (_, i) => (141 + i) * 60));
     expect(await see(world, "a")).toMatchObject({ fires: 100, missedCount: 140 });
     expect(world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'fire-missed'")).toEqual([
-      { detail: "a: 140 fires were missed (policy all)" },
+      { detail: "a: 140 fires were missed, the first of 2026-05-01T10:01:00.000Z (policy all)" },
     ]);
   });
 
@@ -70,7 +74,7 @@ describe("173 fires that were missed while the service was away", () => {
     expect(await see(world, "a")).toMatchObject({ fires: 1, lastFireAt: START + 7 * 86_400_000 });
     expect(
       world.rows<{ detail: string }>("default", "SELECT detail FROM event WHERE kind = 'fire-missed'")[0]?.detail,
-    ).toBe("a: at least 999 fires were missed (policy once)");
+    ).toBe("a: at least 999 fires were missed, the first of 2026-05-01T10:00:01.000Z (policy once)");
   });
 
   it("many schedules catch up over several alarms, and all of them do", async () => {

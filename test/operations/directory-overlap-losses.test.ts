@@ -58,10 +58,10 @@ describe("335 what waits", () => {
     world.stand(65_000);
     await world.evict();
     await world.pass(0);
-    expect(await told(world)).toEqual(["10 FIRED", "50 SKIPPED", "60 PENDING"]);
+    expect(await told(world)).toEqual(["10 FIRED", "20 SKIPPED", "60 PENDING"]);
     await endOldest(world, "succeeded");
     await world.pass(0);
-    expect(await told(world)).toEqual(["10 SUCCEEDED", "50 SKIPPED", "60 FIRED"]);
+    expect(await told(world)).toEqual(["10 SUCCEEDED", "20 SKIPPED", "60 FIRED"]);
     expect(await see(world, "a")).toMatchObject({ fires: 2, skippedCount: 4, missedCount: 0 });
   });
 

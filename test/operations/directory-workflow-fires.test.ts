@@ -101,7 +101,7 @@ describe("343 a schedule of workflows", () => {
     await pass(world, 20_000);
     expect(await statuses(world)).toEqual(["MISSED", "MISSED"]);
     const answer = await listFires(world.directory(), { id: "a", before: null, limit: 1 });
-    expect(answer.ok && answer.fires[0]?.reason).toContain("/tasks/0/queue is not a known queue");
+    expect(answer.ok && answer.fires[0]?.reason).toContain("/tasks/0/queue is not a known queue: gone");
     expect(runsOf(world)).toEqual([]);
   });
 

@@ -69,6 +69,22 @@ describe("332 333 340 341 what a schedule is told", () => {
   });
 });
 
+it("347 a zone is no matter of a schedule without cron, by PATCH neither; nor beside another kind", async () => {
+  await call("PUT", "/schedules/zone", { type: "echo", payload: 1, everySeconds: 3_600 });
+  for (const [body, pointer] of [
+    [{ timezone: "Europe/Vienna" }, "/timezone"],
+    [{ dst: "both" }, "/dst"],
+    [{ at: "2100-01-01T00:00:00Z", timezone: "UTC" }, "/timezone"],
+  ] as const) {
+    const reply = await call("PATCH", "/schedules/zone", body);
+    expect(reply).toMatchObject({ status: 422, body: { code: "invalid-request", errors: [{ pointer }] } });
+  }
+  const daily = { cron: "0 9 * * *", timezone: "Europe/Vienna", dst: "both" };
+  expect(await call("PATCH", "/schedules/zone", daily)).toMatchObject({ status: 200, body: daily });
+  expect((await call("PATCH", "/schedules/zone", { timezone: "UTC" })).body).toMatchObject({ timezone: "UTC" });
+  await call("DELETE", "/schedules/zone");
+});
+
 describe("343 a schedule of workflows", () => {
   const at = "2100-01-01T00:00:00Z";
 
