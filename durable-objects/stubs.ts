@@ -59,14 +59,14 @@ async function asPromise<T>(call: () => Promise<T>): Promise<T> {
   return await call();
 }
 
-/** Runs `work` for each item, at most {@link FAN_OUT} at a time; results in order of the items. */
-export async function fanOut<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+/** Runs `work` for each item, at most `most` at a time; results in order of the items. */
+export async function fanOut<T, R>(items: readonly T[], work: (item: T) => Promise<R>, most = FAN_OUT): Promise<R[]> {
   const results: R[] = [];
   const queue = items.entries();
   const lane = async () => {
     for (const [index, item] of queue) results[index] = await work(item);
   };
-  await Promise.all(Array.from({ length: Math.min(FAN_OUT, items.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(most, items.length) }, lane));
   return results;
 }
 

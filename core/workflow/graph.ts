@@ -34,6 +34,16 @@ export function childrenOf(parents: Parents): readonly (readonly number[])[] {
   return children;
 }
 
+/** Whether a node waits for another, be it over others. */
+export function waitsFor(parents: Parents, node: number, other: number): boolean {
+  const found = new Set(parents[node]);
+  for (const next of found) {
+    if (found.has(other)) return true;
+    for (const parent of parents[next] ?? []) found.add(parent);
+  }
+  return false;
+}
+
 /** All that any of these nodes waits for, its parents' parents included. */
 export function ancestorsOf(parents: Parents, nodes: readonly number[]): ReadonlySet<number> {
   const found = new Set<number>();

@@ -7,10 +7,10 @@ import type { FieldError } from "../errors.ts";
 import { MAX_ERRORS } from "../explain-issues.ts";
 import type { RunId } from "../ids.ts";
 import { type Fault, under } from "../make-task.ts";
-import type { StepTask, SubmittedWorkflow } from "../schema/workflow.ts";
+import type { StepTask } from "../schema/workflow.ts";
 import type { FinishTask, NodeDefinition, NodeTask, RunDefinition } from "../schema/workflow-rpc.ts";
 import { makeNodeTask, type ResolvedStep } from "./make-node-task.ts";
-import { type PlannedNode, planRun } from "./plan-run.ts";
+import type { Planned, PlannedNode } from "./plan-run.ts";
 
 /** How long a run is kept that says nothing of it: as long as history keeps tasks. */
 const KEEP_S = 30 * 86_400;
@@ -22,10 +22,8 @@ export type MadeRun = { readonly definition: RunDefinition } | { readonly faults
 /**
  * The tasks that a workflow asks for, so that their types and queues can be asked about before it is made; none where it
  * is at fault in itself.
- * @param body accepted by its schema
  */
-export function stepsOf(body: SubmittedWorkflow): StepTask[] {
-  const planned = planRun(body);
+export function stepsOf(planned: Planned): StepTask[] {
   if ("faults" in planned) return [];
   const { nodes, onFinish } = planned.plan;
   const steps = nodes.flatMap(({ step }): StepTask[] => {
@@ -38,21 +36,18 @@ export function stepsOf(body: SubmittedWorkflow): StepTask[] {
 }
 
 /**
- * @param body accepted by its schema
  * @param run decides the shards of tasks without a limitKey
  * @param now Unix ms
  */
-export function makeRun(body: SubmittedWorkflow, resolve: Resolve, run: RunId, now: number): MadeRun {
-  const planned = planRun(body);
+export function makeRun(planned: Planned, resolve: Resolve, run: RunId, now: number): MadeRun {
   if ("faults" in planned) return planned;
-  const { nodes, onFinish } = planned.plan;
+  const { nodes, name = null, onFinish, keepSeconds = KEEP_S } = planned.plan;
   const making = new Making(resolve, run, now);
   const made = nodes.flatMap((node) => making.node(node) ?? []);
   const finish = onFinish && making.task(onFinish, "/onFinish");
   if (making.faults.length > 0) return { faults: making.faults.slice(0, MAX_ERRORS) };
   const told: FinishTask | null = finish ? { task: finish, on: onFinish?.on ?? null } : null;
-  const keepMs = (body.keepSeconds ?? KEEP_S) * 1_000;
-  return { definition: { name: body.name ?? null, nodes: made, onFinish: told, keepMs } };
+  return { definition: { name, nodes: made, onFinish: told, keepMs: keepSeconds * 1_000 } };
 }
 
 /** A list that stands in the workflow is bounded as one that is a result. */

@@ -9,7 +9,7 @@ import { findLoss } from "../make-task.ts";
 import { MAX_EDGES, type SubmittedWorkflow } from "../schema/workflow.ts";
 import type { ParentPolicy } from "../schema/workflow-rpc.ts";
 import { findSlips } from "./find-slips.ts";
-import { ancestorsOf, orderGraph, type Parents } from "./graph.ts";
+import { orderGraph, type Parents, waitsFor } from "./graph.ts";
 import { findRefs, mapRefs, parseNodeName, type Ref, type RefKind } from "./refs.ts";
 import { type FlatNode, Flattening, type Scope, type Step, tooManyNodes } from "./shapes.ts";
 
@@ -22,9 +22,8 @@ export interface PlannedNode {
   readonly step: Step;
 }
 
-export interface RunPlan {
+export interface RunPlan extends Pick<SubmittedWorkflow, "name" | "onFinish" | "keepSeconds"> {
   readonly nodes: readonly PlannedNode[];
-  readonly onFinish: SubmittedWorkflow["onFinish"];
 }
 export type Planned = { readonly plan: RunPlan } | { readonly faults: readonly FieldError[] };
 
@@ -80,17 +79,17 @@ function plan(body: SubmittedWorkflow, flat: Flattening, parents: Parents, order
   const planned = order.flatMap((index) => {
     const node = nodes[index];
     if (!node) return [];
-    const before = { scope: node.scope, own: index, ancestors: ancestorsOf(parents, [index]) };
+    const before = { scope: node.scope, own: index, mayName: (other: number) => waitsFor(parents, index, other) };
     const step = checkStep(node, before, checked);
     const list = [...new Set(parents[index])].map((parent) => places.get(parent) ?? 0);
     const { key, pointer, onParentFailure } = node;
     return [{ key, pointer, parents: list, onParentFailure, step }];
   });
-  const anyNode: Allowed = { kinds: AFTERWARDS, scope: flat.scope, own: null, ancestors: null };
-  const { onFinish } = body;
+  const anyNode: Allowed = { kinds: AFTERWARDS, scope: flat.scope, own: null, mayName: anyNodeAtAll };
+  const { name, onFinish, keepSeconds } = body;
   const finish = onFinish && { ...onFinish, payload: checked(onFinish.payload, "/onFinish/payload", anyNode) };
   if (faults.length > 0) return { faults: faults.slice(0, MAX_ERRORS) };
-  return { plan: { nodes: planned, onFinish: finish } };
+  return { plan: { nodes: planned, name, onFinish: finish, keepSeconds } };
 }
 
 /** What a payload may refer to. */
@@ -99,9 +98,10 @@ interface Allowed {
   readonly scope: Scope;
   /** The node that it is a part of; null: none. */
   readonly own: number | null;
-  /** null: any node, because all have ended by then. */
-  readonly ancestors: ReadonlySet<number> | null;
+  /** Whether it is known by then what that node gave. */
+  readonly mayName: (node: number) => boolean;
 }
+const anyNodeAtAll = () => true;
 const BEFORE: ReadonlySet<RefKind> = new Set(["$result", "$error", "$literal"]);
 const OF_ITEM: ReadonlySet<RefKind> = new Set(["$result", "$error", "$literal", "$item", "$index"]);
 const AFTERWARDS: ReadonlySet<RefKind> = new Set(["$result", "$error", "$literal", "$run"]);
@@ -118,7 +118,7 @@ function checkStep({ step, pointer }: FlatNode, before: Omit<Allowed, "kinds">, 
         payload: check(compensate.payload, `${pointer}/compensate/payload`, {
           ...before,
           kinds: AFTERWARDS,
-          ancestors: null,
+          mayName: anyNodeAtAll,
         }),
       };
       return { kind: "task", told: { ...step.told, payload, ...(undo && { compensate: undo }) } };
@@ -156,8 +156,7 @@ function problemOf({ kind, told, pointer }: Ref, known: ReadonlyMap<string, numb
   if (name === null) return wrong("must be a node's key, or key/pointer");
   const index = known.get(allowed.scope.resolve(name.key));
   if (index === undefined) return wrong(`there is no node ${name.key}`);
-  const { ancestors } = allowed;
-  if (ancestors === null || ancestors.has(index)) return [];
+  if (allowed.mayName(index)) return [];
   return wrong(`${name.key} is no node that this one waits for: name it in dependsOn`);
 }
 

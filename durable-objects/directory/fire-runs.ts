@@ -10,6 +10,7 @@ import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import type { SubmittedWorkflow } from "../../core/schema/workflow.ts";
 import type { PartOf } from "../../core/schema/workflow-rpc.ts";
 import { makeRun, type Resolve } from "../../core/workflow/make-run.ts";
+import { planRun } from "../../core/workflow/plan-run.ts";
 import { callWithin, fanOut, workflowOf } from "../stubs.ts";
 import { findRoute } from "./find-route.ts";
 import { fireKey, type PendingFire, settleFired, settleRefused, settleUnanswered } from "./pending-fire.ts";
@@ -56,7 +57,7 @@ export async function startRun(
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${tenant} ${key}`));
   const id = runId(new Uint8Array(digest));
   const made = write(state, () => {
-    const told = makeRun(JSON.parse(text) as SubmittedWorkflow, resolverOf(state), id, ports.now());
+    const told = makeRun(planRun(JSON.parse(text) as SubmittedWorkflow), resolverOf(state), id, ports.now());
     return "definition" in told ? done(told) : faulty(told);
   });
   if (!made.ok) return made;

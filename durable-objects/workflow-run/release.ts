@@ -13,6 +13,8 @@ import type { TaskPlace } from "./task-place.ts";
 
 /** Payloads of so many fit one call. */
 const MOST = 32;
+/** What a payload refers to may be a MiB of text, an object in memory many times that, and all of it has 128 MB. */
+const FILL_AT_ONCE = 6;
 
 /** @returns whether anything changed */
 export async function release(run: Run, memory: RunMemory, now: number): Promise<boolean> {
@@ -27,13 +29,13 @@ export async function release(run: Run, memory: RunMemory, now: number): Promise
 async function releaseAt(run: Run, memory: RunMemory, nodes: readonly RunNode[]): Promise<boolean> {
   let isChanged = false;
   const ready: Released[] = [];
-  await fanOut(nodes, (node) =>
+  const fill = (node: RunNode) =>
     attempt(run, fillName(node), async () => {
       const released = await releaseOf(run, memory, node);
       if (released === null) isChanged = true;
       else ready.push(released);
-    }),
-  );
+    });
+  await fanOut(nodes, fill, FILL_AT_ONCE);
   const [first] = ready;
   if (!first?.node.at) return isChanged;
   const { at } = first.node;

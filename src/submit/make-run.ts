@@ -5,6 +5,7 @@ import type { Fault } from "../../core/make-task.ts";
 import type { SubmittedWorkflow } from "../../core/schema/workflow.ts";
 import type { RunDefinition } from "../../core/schema/workflow-rpc.ts";
 import { makeRun as make, stepsOf } from "../../core/workflow/make-run.ts";
+import { planRun } from "../../core/workflow/plan-run.ts";
 import { deadlineOf } from "../../reads/ask.ts";
 import type { Door } from "../door.ts";
 import { type Resolved, type Resolving, resolveTask } from "./resolve-task.ts";
@@ -21,7 +22,8 @@ export async function makeRun(
 ): Promise<RunDefinition> {
   const resolved = new Map<string, Resolved | Fault>();
   const named = (type: string, queue: string | undefined) => `${type} ${queue ?? ""}`;
-  for (const { type, queue } of stepsOf(body))
+  const planned = planRun(body);
+  for (const { type, queue } of stepsOf(planned))
     if (!resolved.has(named(type, queue)))
       resolved.set(named(type, queue), await resolveTask(door, type, queue, deadlineOf(door.ports)));
   const resolve = (type: string, queue: string | undefined) => {
@@ -29,7 +31,7 @@ export async function makeRun(
     if (!found) throw new Error(`the type ${type} of a workflow was not asked about`);
     return found;
   };
-  const made = make(body, resolve, run, door.ports.now());
+  const made = make(planned, resolve, run, door.ports.now());
   if ("definition" in made) return made.definition;
   throw wrong(made.faults, prefix);
 }
