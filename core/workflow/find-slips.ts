@@ -29,7 +29,7 @@ function slipsOf(names: readonly string[]): { readonly name: string; readonly de
   if (!name.startsWith("$")) return [];
   const meant = nearestKind(name);
   const detail =
-    meant === null ? `is no reference, as ${REF_KINDS.join(", ")} are` : `is no reference: is ${meant} meant?`;
+    meant === null ? `is no reference, as ${REF_KINDS.join(", ")} are` : `is no reference (${meant} is meant, perhaps)`;
   return [{ name, detail }];
 }
 

@@ -1,5 +1,7 @@
 /** A run, its nodes and its graph as users see them: times as RFC 3339, parents by key. Pure. */
+import type { TaskId } from "../ids.ts";
 import type { NodeDetail, NodeRecord, RunRecord } from "../schema/workflow-rpc.ts";
+import type { Status } from "../status.ts";
 import { iso, type TaskRecord, toAttemptView } from "../task.ts";
 
 export function runView(run: RunRecord) {
@@ -22,6 +24,29 @@ export function runView(run: RunRecord) {
     ...(compensation !== "none" && { compensation }),
     ...(finishTask !== null && finishTask.length > 0 && { finishTask }),
   };
+}
+
+/**
+ * As their tasks stand: a run knows of a node that may run, and its shard what became of it since.
+ * @param live status by task; a task that is not there stays as the run has it
+ */
+export function withLive<T extends { readonly run: RunRecord; readonly nodes: readonly NodeRecord[] }>(
+  told: T,
+  live: ReadonlyMap<TaskId, Status>,
+): T {
+  const nodes = told.nodes.map((node) => {
+    const status = node.task !== null && node.endedAt === null ? live.get(node.task) : undefined;
+    return status === undefined ? node : { ...node, status };
+  });
+  const counts: Partial<Record<Status, number>> = {};
+  for (const { status } of nodes) counts[status] = (counts[status] ?? 0) + 1;
+  return { ...told, run: { ...told.run, counts }, nodes };
+}
+
+/** Tasks of nodes that may run, the first `most`. */
+export function openTasks(nodes: readonly NodeRecord[], most: number): TaskId[] {
+  const open = nodes.flatMap(({ task, status }) => (task !== null && status === "QUEUED" ? [task] : []));
+  return open.slice(0, most);
 }
 
 export function nodeView(node: NodeRecord, nodes: readonly NodeRecord[]) {

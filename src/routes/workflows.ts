@@ -8,11 +8,19 @@ import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { RetryRunSchema, SignalNameSchema, WorkflowSchema } from "../../core/schema/workflow.ts";
 import type { RunAnswer, RunStatus, WorkflowRpc } from "../../core/schema/workflow-rpc.ts";
 import { iso, type TaskRecord } from "../../core/task.ts";
-import { graphView, mermaidText, nodeDetailView, nodeView, runView } from "../../core/workflow/show-run.ts";
+import {
+  graphView,
+  mermaidText,
+  nodeDetailView,
+  nodeView,
+  openTasks,
+  runView,
+  withLive,
+} from "../../core/workflow/show-run.ts";
 import { workflowOf } from "../../durable-objects/stubs.ts";
 import { listRuns, type RunPlace } from "../../history/list-runs.ts";
 import { answered, ask, PATIENCE_MS, type Question } from "../../reads/ask.ts";
-import { findTask } from "../../reads/find-tasks.ts";
+import { findTask, findTasks, isFound } from "../../reads/find-tasks.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem } from "../middleware/problems.ts";
@@ -25,6 +33,8 @@ import { replayed } from "../submit/show-accepted.ts";
 
 const MAX_WAIT_S = 60;
 const MAX_LISTED = 100;
+/** Of so many nodes the tasks are looked at; a run's tasks go in their order, so those that run are among the first. */
+const MOST_LIVE = 100;
 const STATUSES = ["RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"] as const satisfies readonly RunStatus[];
 const PlaceSchema: z.ZodType<RunPlace> = z.strictObject({ createdAt: z.int(), id: z.string() });
 
@@ -84,17 +94,17 @@ export async function listWorkflows(door: Door, c: Ctx): Promise<Response> {
 /** `?wait=` (seconds): when it has ended, or then. `?nodes=true`: each of them besides. */
 export async function getWorkflow(door: Door, c: Ctx): Promise<Response> {
   const waitMs = (readWhole(c, "wait", 0, MAX_WAIT_S) ?? 0) * 1_000;
-  const withNodes = readFlag(c, "nodes");
-  const { run, nodes } = await readRun(door, c, withNodes, waitMs);
-  return json({ ...runView(run), ...(nodes && { nodes: nodes.map((node) => nodeView(node, nodes)) }) });
+  if (!readFlag(c, "nodes")) return json(runView((await readRun(door, c, false, waitMs)).run));
+  const { run, nodes } = await readNodes(door, c, waitMs);
+  return json({ ...runView(run), nodes: nodes.map((node) => nodeView(node, nodes)) });
 }
 
 /** Nodes and edges; `?format=mermaid` as text that draws itself. */
 export async function getGraph(door: Door, c: Ctx): Promise<Response> {
   const format = readWord(c, "format", ["json", "mermaid"]) ?? "json";
-  const { run, nodes } = await readRun(door, c, true, 0);
-  if (format === "json") return json(graphView(run, nodes ?? []));
-  return new Response(mermaidText(nodes ?? []), { headers: { "content-type": "text/plain; charset=utf-8" } });
+  const { run, nodes } = await readNodes(door, c, 0);
+  if (format === "json") return json(graphView(run, nodes));
+  return new Response(mermaidText(nodes), { headers: { "content-type": "text/plain; charset=utf-8" } });
 }
 
 /** One node, with what it was sent with, how its task stands, and what it gave. */
@@ -154,6 +164,19 @@ async function changed(door: Door, c: Ctx, change: (run: WorkflowRpc) => Promise
 
 async function readRun(door: Door, c: Ctx, nodes: boolean, waitMs: number) {
   return await askRun(door, c, idOf(c), (run) => run.read({ v: 1, nodes, waitMs }), "unavailable", waitMs);
+}
+
+/** A run with its nodes as their tasks stand; those that can't be read now as the run has them. */
+async function readNodes(door: Door, c: Ctx, waitMs: number) {
+  const { run, nodes } = await readRun(door, c, true, waitMs);
+  const told = { run, nodes: nodes ?? [] };
+  const open = openTasks(told.nodes, MOST_LIVE);
+  const found = await findTasks(door, c.env.tenant, open);
+  const live = open.flatMap((task, i) => {
+    const one = found[i];
+    return one && isFound(one) ? [[task, one.record.status] as const] : [];
+  });
+  return withLive(told, new Map(live));
 }
 
 /** @throws Problem with the run's own code, or `lost` */

@@ -97,7 +97,7 @@ describe("302 what is wrong is told with its place, and makes no run", () => {
       "a reference that is misspelt, and one that does not stand alone",
       { chain: [echo, { type: "echo", payload: [{ $reslt: "1" }, { $result: "1", default: 0 }] }] },
       [
-        '/chain/1/payload/0/$reslt is no reference: is $result meant?; {"$literal": …} around the object makes data of it',
+        '/chain/1/payload/0/$reslt is no reference ($result is meant, perhaps); {"$literal": …} around the object makes data of it',
         '/chain/1/payload/1/$result is a reference only where it stands alone; {"$literal": …} around the object makes data of it',
       ],
     ],

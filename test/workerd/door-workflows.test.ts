@@ -91,6 +91,34 @@ describe("a run", () => {
     expect((await call("GET", `/tasks/submissions/${task}`)).body.workflow).toEqual({ id, node: "sum" });
   });
 
+  it("316 a node that may run is told as its task stands, in the counts and in the graph too", async () => {
+    const fails = { key: "again", type: "fail", payload: { times: 1 }, retry: { baseMs: 600_000 } };
+    const id = await started({
+      tasks: [
+        { key: "runs", type: "sleep", payload: { ms: 60_000 } },
+        fails,
+        { key: "held", ...held },
+        { key: "last", ...echo, dependsOn: ["runs"] },
+      ],
+    });
+    const statuses = { runs: "RUNNING", again: "RETRYING", held: "QUEUED", last: "BLOCKED" };
+    const { run, graph } = await vi.waitFor(async () => {
+      const { body: run } = await ask(id, "?nodes=true");
+      const { body: graph } = await ask(id, "/graph");
+      for (const { nodes } of [run, graph])
+        expect(Object.fromEntries(listOf(nodes).map(({ key, status }) => [key, status]))).toEqual(statuses);
+      return { run, graph };
+    }, PATIENCE);
+    expect(run.progress).toEqual({
+      nodes: 4,
+      ended: 0,
+      counts: { RUNNING: 1, RETRYING: 1, QUEUED: 1, BLOCKED: 1 },
+    });
+    expect(graph.status).toBe("RUNNING");
+    expect((await mermaid(id)).text).toContain("runs<br/>RUNNING");
+    await post(id, "/cancel");
+  });
+
   it("306 311 what failed by itself is told, and is what may be retried", async () => {
     const run = await ended({ chain: [echo, { key: "bad", ...fails }, echo] });
     const id = String(run.id);

@@ -128,7 +128,7 @@ it("322 a reference that is misspelt, or does not stand alone, is refused wherev
   const slip = (payload: unknown) => ({ ...step("a"), payload });
   const asData = '; {"$literal": …} around the object makes data of it';
   expect(faultsOf({ tasks: [slip({ "x/y": [{ $reslt: "a" }] })] })).toEqual([
-    { pointer: "/tasks/0/payload/x~1y/0/$reslt", detail: `is no reference: is $result meant?${asData}` },
+    { pointer: "/tasks/0/payload/x~1y/0/$reslt", detail: `is no reference ($result is meant, perhaps)${asData}` },
   ]);
   expect(faultsOf({ tasks: [slip({ $Items: "" })] })).toMatchObject([
     { pointer: "/tasks/0/payload/$Items", detail: expect.stringContaining("is $item meant?") },
@@ -141,7 +141,7 @@ it("322 a reference that is misspelt, or does not stand alone, is refused wherev
   ]);
   expect(faultsOf({ tasks: [slip({ $result: "nobody", default: { $literals: 1 } })] })).toEqual([
     { pointer: "/tasks/0/payload/$result", detail: `is a reference only where it stands alone${asData}` },
-    { pointer: "/tasks/0/payload/default/$literals", detail: `is no reference: is $literal meant?${asData}` },
+    { pointer: "/tasks/0/payload/default/$literals", detail: `is no reference ($literal is meant, perhaps)${asData}` },
   ]);
   const elsewhere = {
     tasks: [
