@@ -131,7 +131,7 @@ it("322 a reference that is misspelt, or does not stand alone, is refused wherev
     { pointer: "/tasks/0/payload/x~1y/0/$reslt", detail: `is no reference ($result is meant, perhaps)${asData}` },
   ]);
   expect(faultsOf({ tasks: [slip({ $Items: "" })] })).toMatchObject([
-    { pointer: "/tasks/0/payload/$Items", detail: expect.stringContaining("is $item meant?") },
+    { pointer: "/tasks/0/payload/$Items", detail: expect.stringContaining("($item is meant, perhaps)") },
   ]);
   expect(faultsOf({ tasks: [slip({ $ref: "#/a" })] })).toEqual([
     {
