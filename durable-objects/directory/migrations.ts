@@ -251,4 +251,9 @@ export const DIRECTORY_MIGRATIONS: readonly Migration[] = [
       "UPDATE schedule SET decided = coalesce(last_fire_at, 0)",
     ],
   },
+  {
+    // Failures in a row beyond those that stand in `fire`.
+    id: "312-failures",
+    statements: ["ALTER TABLE schedule ADD COLUMN failed_before INTEGER NOT NULL DEFAULT 0"],
+  },
 ];

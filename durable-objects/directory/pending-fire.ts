@@ -177,16 +177,18 @@ export function countSkipped(state: DirectoryState, fire: FireName, count: numbe
   noteNone(state, fire.schedule, fire.fireAt, { status: "SKIPPED", count, reason });
 }
 
-/** Its task is there, or its run. Counted once, however often it was told. Inside a transaction. */
+/**
+ * Its task is there, or its run. Counted once, however often it was told. Only now is what ran before it cancelled, where
+ * it is to be: had it been refused, that would go on. Inside a transaction.
+ */
 export function settleFired(state: DirectoryState, fire: FireName, made: TaskId | RunId): void {
   const { schedule, fireAt } = fire;
   if (!remove(state, fire)) return;
   state.sql.run(FIRED, schedule, fireAt, made);
   noteMade(state, schedule, fireAt, made);
-  // It was heard of only after a later one had begun, which was to cancel it.
-  const newest = newestFire(state, schedule);
-  if (newest !== null && newest > fireAt && state.sql.all(IS_CANCELLING, schedule).length > 0)
-    markToCancel(state, schedule, newest);
+  if (state.sql.all(IS_CANCELLING, schedule).length === 0) return;
+  // It may be heard of after a later one that has begun.
+  markToCancel(state, schedule, newestFire(state, schedule) ?? fireAt);
 }
 
 /** The shard refused it: it stays, unless it is past or would be refused for ever. Inside a transaction. */

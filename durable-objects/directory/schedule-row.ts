@@ -30,7 +30,7 @@ const TOLD = [
   "decided",
 ] as const;
 const COLUMNS = `id, ${TOLD.join(", ")}, last_fire_at, last_task_id, fires, missed_count, skipped_count, counted_from,
-  stopped, created_at, updated_at`;
+  failed_before, stopped, created_at, updated_at`;
 const place = (column: (typeof TOLD)[number]) => `?${TOLD.indexOf(column) + 2}`;
 const NOW = `?${TOLD.length + 2}`;
 const NEW_PAYLOAD = `?${TOLD.length + 3}`;
@@ -43,6 +43,7 @@ const INSERT = `INSERT INTO schedule (id, ${TOLD.join(", ")}, created_at, update
 // Who resumes it begins to count its failures anew.
 const UPDATE = `UPDATE schedule SET ${TOLD.map((column) => `${column} = ${place(column)}`).join(", ")},
     counted_from = iif(paused = 1 AND ${place("paused")} = 0, ${NOW}, counted_from),
+    failed_before = iif(paused = 1 AND ${place("paused")} = 0, 0, failed_before),
     stopped = iif(${place("paused")} = 0, NULL, stopped), updated_at = ${NOW}
   WHERE id = ?1 AND (${TOLD.map((column) => `${column} IS NOT ${place(column)}`).join(" OR ")}
     OR EXISTS (SELECT 1 FROM schedule_payload WHERE schedule = ?1 AND payload <> ${NEW_PAYLOAD}))`;
@@ -83,6 +84,8 @@ export interface ScheduleRow {
   readonly missed_count: number;
   readonly skipped_count: number;
   readonly counted_from: number;
+  /** Failures in a row that have no row of their own any more. */
+  readonly failed_before: number;
   readonly stopped: string | null;
   readonly created_at: number;
   readonly updated_at: number;

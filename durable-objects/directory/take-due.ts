@@ -18,7 +18,7 @@ import { iso } from "../../core/task.ts";
 import { takeDueCancels } from "./cancel-fires.ts";
 import { stopSchedule } from "./end-fires.ts";
 import { findRoute } from "./find-route.ts";
-import { markToCancel, type OpenFire } from "./fires.ts";
+import type { OpenFire } from "./fires.ts";
 import { type DueForgetting, takeDueGone } from "./forget-history.ts";
 import {
   addPending,
@@ -104,16 +104,9 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
   };
 }
 
-/**
- * Whether it is to be found out first what an earlier fire is doing; what an earlier one does that is to be cancelled is
- * no matter, it is marked for that.
- */
+/** Whether it is to be found out first what an earlier fire is doing. One that is to be cancelled is not asked after. */
 function mustAsk(state: DirectoryState, row: ScheduleRow, fire: PendingFire): boolean {
-  if (row.overlap === null || !isUnsent(fire)) return false;
-  if (row.overlap === "cancel-running") {
-    markToCancel(state, row.id, fire.fireAt);
-    return false;
-  }
+  if (row.overlap === null || row.overlap === "cancel-running" || !isUnsent(fire)) return false;
   return fire.waits === 1 || isInTheWay(state, fire);
 }
 
@@ -162,7 +155,7 @@ function fireAll(
   const until = Math.min(next ?? Number.POSITIVE_INFINITY, now + TRY_FOR_MS);
   for (const fireAt of go) {
     const fire: PendingFire = { schedule: row.id, fireAt, ...target, tries: 1, until };
-    if (row.overlap !== null && mustAsk(state, row, fire)) {
+    if (mustAsk(state, row, fire)) {
       addPending(state, { ...fire, tries: 0 }, now, true);
       fires.overlaps.push(fire);
     } else addPending(state, fires.add(row, fire) ? fire : { ...fire, tries: 0 }, now);

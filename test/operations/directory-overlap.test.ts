@@ -168,39 +168,6 @@ describe("335 overlap: queue-one", () => {
   });
 });
 
-describe("336 overlap: cancel-running", () => {
-  const stopping = (world: DirectoryWorld) =>
-    world
-      .rows<{ status: string }>("default:default:0", "SELECT status FROM task ORDER BY seq")
-      .map((row) => row.status);
-
-  it("336 fires at once and cancels what waits or runs of before", async () => {
-    const world = await worldOf("cancel-running");
-    await world.pass(10_000);
-    expect(begin(world.shard())).not.toBeNull();
-    await world.pass(10_000);
-    expect(times(world)).toEqual([10, 20]);
-    const [session] = [...world.shard().memory.sessions.values()];
-    expect([...(session?.claims.values() ?? [])][0]).toMatchObject({ cancelAt: expect.any(Number) });
-    await world.pass(10_000);
-    expect(times(world)).toEqual([10, 20, 30]);
-    expect(await told(world)).toEqual(["10 FIRED", "20 CANCELLED", "30 FIRED"]);
-    expect(stopping(world)).toEqual(["RUNNING", "QUEUED"]);
-  });
-
-  it("336 a cancel that got no answer is sent again; one that was heard of late is sent then", async () => {
-    const world = await worldOf("cancel-running");
-    await world.pass(10_000);
-    world.faultOfCall = ({ method }) => (method === "cancel" ? "throw" : null);
-    await world.pass(12_000);
-    expect(stopping(world)).toEqual(["QUEUED", "QUEUED"]);
-    world.faultOfCall = () => null;
-    await world.pass(5_000);
-    expect(stopping(world)).toEqual(["QUEUED"]);
-    expect(await told(world)).toEqual(["10 CANCELLED", "20 FIRED"]);
-  });
-});
-
 describe("339 the end of a fire", () => {
   it("339 told twice, late, or before the shard's answer, counts once", async () => {
     const world = await worldOf("allow");
@@ -238,45 +205,6 @@ describe("339 the end of a fire", () => {
     expect(times(world), "it is not taken for ended").toEqual([10]);
     const pages = await listFires(world.directory(), { id: "a", before: kept[9]?.fireAt ?? null, limit: 5 });
     expect(pages).toMatchObject({ fires: kept.slice(10, 15), next: kept[14]?.fireAt });
-  });
-});
-
-describe("340 disableAfter", () => {
-  it("340 pauses a schedule whose fires failed so often in a row, and says why; resumed, it counts anew", async () => {
-    const world = await worldOf("allow", { disableAfter: 2 });
-    const round = async (how: "succeeded" | "failed") => {
-      await world.pass(10_000);
-      await endOldest(world, how);
-    };
-    await round("failed");
-    await round("succeeded");
-    await round("failed");
-    expect(await see(world, "a")).toMatchObject({ paused: false, failuresInRow: 1, stopped: null });
-    await round("failed");
-    expect(await see(world, "a")).toMatchObject({
-      paused: true,
-      nextAt: null,
-      failuresInRow: 2,
-      stopped: "2 fires in a row ended FAILED or EXPIRED (disableAfter)",
-    });
-    expect(world.rows("default", "SELECT detail FROM event WHERE kind = 'schedule-stopped'")).toEqual([
-      { detail: "a is paused: 2 fires in a row ended FAILED or EXPIRED (disableAfter)" },
-    ]);
-    await world.pass(60_000);
-    expect(times(world)).toHaveLength(4);
-    await pauseSchedule(world.directory(), { id: "a", paused: false });
-    expect(await see(world, "a")).toMatchObject({ paused: false, failuresInRow: 0, stopped: null });
-    await round("failed");
-    expect(await see(world, "a")).toMatchObject({ paused: false, failuresInRow: 1 });
-  });
-
-  it("340 one that was cancelled is no failure and no success", async () => {
-    const world = await worldOf("cancel-running", { disableAfter: 2 });
-    await world.pass(10_000);
-    await endOldest(world, "failed");
-    await world.pass(20_000);
-    await endOldest(world, "failed");
-    expect(await see(world, "a")).toMatchObject({ paused: true, failuresInRow: 2 });
   });
 });
 

@@ -128,7 +128,7 @@ describe("343 a schedule of workflows", () => {
   it("336 343 cancel-running cancels the run before", async () => {
     const world = worldOf();
     await add(world, "a", workflow(one, { overlap: "cancel-running" }));
-    await pass(world, 20_000);
+    await pass(world, 20_001);
     expect(runsOf(world).map((run) => run.memory?.head.isCancelled)).toEqual([true, false]);
     const [run] = runsOf(world);
     expect(run && cancel(run, { v: 1 })).toMatchObject({ ok: true });
@@ -142,7 +142,7 @@ describe("343 a schedule of workflows", () => {
     if (!run?.memory) throw new Error("there is a run");
     run.memory.head.status = "FAILED";
     run.memory.head.endedAt = world.now;
-    await pass(world, 10_000);
+    await pass(world, 10_001);
     await pass(world, 1_000);
     expect(await statuses(world)).toEqual(["FAILED", "FIRED"]);
   });
