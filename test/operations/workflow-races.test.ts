@@ -1,0 +1,121 @@
+/** What comes while a run waits for an answer: it has its effect, and the answer has none that is out of date. */
+import { expect, it } from "vitest";
+import type { QueueName, TaskId } from "../../core/ids.ts";
+import type { ShardRpc } from "../../core/schema/rpc.ts";
+import type { NodeEnd } from "../../core/schema/workflow-rpc.ts";
+import { taskIdOf } from "../../durable-objects/workflow-run/task-place.ts";
+import { definition, hasEnded, idOf, node, statesOf, taskOf } from "../simulation/workflows/definitions.ts";
+import { NO_FAULTS } from "../simulation/workflows/faults.ts";
+import { WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
+
+const ID = idOf(1);
+const MINUTE = 60_000;
+const A = "a" as QueueName;
+const B = "b" as QueueName;
+type Nodes = Parameters<typeof definition>[0];
+
+async function runOf(nodes: Nodes): Promise<WorkflowWorld> {
+  const world = new WorkflowWorld(1, NO_FAULTS);
+  await world.create(ID, { definition: definition(nodes), fingerprint: null });
+  return world;
+}
+
+/** The first time that the run asks a shard so, this happens: after the shard has answered and before the run has heard. */
+function meanwhile(
+  world: WorkflowWorld,
+  method: keyof ShardRpc,
+  happens: () => Promise<void>,
+  isLost = false,
+): () => boolean {
+  const run = world.runs.get(ID)?.instance;
+  if (!run) throw new Error("the run is not there");
+  const { shard } = run.ports;
+  let isDone = false;
+  Object.assign(run.ports, {
+    shard: (address: Parameters<typeof shard>[0]) =>
+      new Proxy(shard(address), {
+        get: (stub, name, receiver) => {
+          const call: unknown = Reflect.get(stub, name, receiver);
+          if (name !== method || typeof call !== "function" || isDone) return call;
+          return async (request: unknown) => {
+            isDone = true;
+            const answer: unknown = isLost ? null : await call(request);
+            await happens();
+            if (isLost) throw new Error("the question was lost");
+            return answer;
+          };
+        },
+      }),
+  });
+  return () => isDone;
+}
+
+const cancel = (world: WorkflowWorld) => async () => void (await world.run(ID).cancel({ v: 1 }));
+const tell = (world: WorkflowWorld, end: Omit<NodeEnd, "endedAt" | "result">) => async () =>
+  void (await world.run(ID).ended({ v: 1, ends: [{ ...end, endedAt: world.now, result: null }] }));
+const ofShard = (seq: string) => `a.0.${seq}` as TaskId;
+const end = async (world: WorkflowWorld) => {
+  expect(await world.until(hasEnded(world, ID), 10 * MINUTE)).toBe(true);
+  return statesOf(world, ID);
+};
+const isHandedOut = (world: WorkflowWorld, i: number) =>
+  world.worker.runs.some((run) => {
+    const one = world.head(ID)?.nodes[i];
+    return one?.at && "seq" in one.task && run === `${one.at.queue}.${one.at.shard}.${one.task.seq}`;
+  });
+
+it("314 a cancellation while a node is released ends its task, which would wait for ever", async () => {
+  const world = await runOf([node("a"), node("b", [0], taskOf({}, { queue: B }))]);
+  world.change(B, { paused: true });
+  const wasReached = meanwhile(world, "release", cancel(world));
+  expect(await end(world)).toEqual(["a SUCCEEDED", "b CANCELLED cancelled"]);
+  expect(wasReached()).toBe(true);
+});
+
+it("314 a cancellation while a node's payload is read leaves it unrun", async () => {
+  const long = taskOf({ result: { long: "x".repeat(70_000) } });
+  const uses = (pointer: string) => ({
+    ...taskOf({}, { refers: true, queue: B }),
+    payload: JSON.stringify({ ends: "succeeded", ms: 1, result: { $result: `a/${pointer}` } }),
+  });
+  for (const pointer of ["long", "nothing"]) {
+    const world = await runOf([node("a", [], long), node("b", [0], uses(pointer))]);
+    const wasReached = meanwhile(world, "read", cancel(world));
+    expect(await end(world)).toEqual(["a SUCCEEDED", "b CANCELLED cancelled"]);
+    expect([wasReached(), isHandedOut(world, 1)]).toEqual([true, false]);
+  }
+});
+
+it("308 the end of an earlier task, told again while the next one is submitted, is no end of that", async () => {
+  const world = await runOf([node("a", [], taskOf({ ends: "failed" })), node("b", [], taskOf({ ms: 20_000 }))]);
+  await world.until(() => world.head(ID)?.nodes[0]?.state === "FAILED", MINUTE);
+  const [first] = world.head(ID)?.nodes ?? [];
+  const task = first && taskIdOf(first);
+  if (!task) throw new Error("it had a task");
+  const error = { code: "cancelled", message: "an old one" } as const;
+  const wasReached = meanwhile(world, "submit", tell(world, { node: "a", task, status: "CANCELLED", error }));
+  await world.ask(world.run(ID).retry({ v: 1, keys: null }));
+  expect(await end(world)).toEqual(["a FAILED handler-error", "b SUCCEEDED"]);
+  expect([wasReached(), world.worker.runs.length]).toEqual([true, 3]);
+});
+
+it("308 the end of a task that a node has not is no end of it, while it has none yet", async () => {
+  const world = await runOf([node("a", [], taskOf({ ends: "failed" })), node("b", [0])]);
+  expect(await end(world)).toEqual(["a FAILED handler-error", "b FAILED parent-failed"]);
+  world.change(A, { draining: true });
+  await world.ask(world.run(ID).retry({ v: 1, keys: null }));
+  await world.until(() => world.head(ID)?.nodes[0]?.task.is === "sent", MINUTE);
+  expect(world.head(ID)?.nodes[1]?.task.is).toBe("nowhere");
+  const nobody = { node: "b", task: ofShard("06uv7cp0800"), status: "SUCCEEDED", error: null } as const;
+  await world.ask(world.run(ID).ended({ v: 1, ends: [{ ...nobody, endedAt: world.now, result: null }] }));
+  expect(statesOf(world, ID)).toEqual(["a ready", "b waiting"]);
+});
+
+it("311 a redriven task's success is no retry of a node whose own task is still to end, which would wait for ever", async () => {
+  const uses = { ...taskOf({}, { refers: true }), payload: JSON.stringify({ $result: "a/nothing" }) };
+  const world = await runOf([node("a"), node("b", [0], uses)]);
+  const other = tell(world, { node: "b", task: ofShard("06uv7cp0800"), status: "SUCCEEDED", error: null });
+  const wasReached = meanwhile(world, "endNodes", other, true);
+  expect(await end(world)).toEqual(["a SUCCEEDED", "b FAILED payload-invalid"]);
+  expect([wasReached(), world.shards.get("default:a:0")?.instance.memory.blocked]).toEqual([true, 0]);
+});
