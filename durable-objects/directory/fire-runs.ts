@@ -54,8 +54,7 @@ export async function startRun(
 ): Promise<Answer<{ readonly run: RunId; readonly replayed: boolean }>> {
   const { ports } = state;
   const tenant = state.name as TenantName;
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${tenant} ${key}`));
-  const id = runId(new Uint8Array(digest));
+  const id = await runIdOf(tenant, key);
   const made = write(state, () => {
     const told = makeRun(planRun(JSON.parse(text) as SubmittedWorkflow), resolverOf(state), id, ports.now());
     return "definition" in told ? done(told) : faulty(told);
@@ -66,6 +65,12 @@ export async function startRun(
     workflowOf(ports, tenant, id).create({ v: 1, definition, fingerprint: FINGERPRINT }),
   );
   return answer.ok ? done({ run: id, replayed: answer.replayed }) : answer;
+}
+
+/** @param key as `startRun` takes it */
+export async function runIdOf(tenant: TenantName, key: string): Promise<RunId> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${tenant} ${key}`));
+  return runId(new Uint8Array(digest));
 }
 
 function faulty(told: Exclude<ReturnType<typeof makeRun>, { definition: unknown }>): Refusal {

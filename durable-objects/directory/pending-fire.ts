@@ -26,8 +26,10 @@ const PAST = `SELECT p.schedule, p.fire_at AS fireAt, p.last_refusal AS lastRefu
   FROM pending AS p LEFT JOIN schedule AS s ON s.id = p.schedule WHERE p.until <= ? AND p.waits = 0`;
 const EXTEND = "UPDATE pending SET until = ?3 WHERE schedule = ?1 AND fire_at = ?2";
 const END_WAITING = "UPDATE pending SET until = min(until, ?2) WHERE schedule = ?1";
-const WAITING =
-  "SELECT schedule, fire_at AS fireAt, last_refusal AS lastRefusal, tries FROM pending WHERE schedule = ?";
+const WAITING = `SELECT p.schedule, fire_at AS fireAt, last_refusal AS lastRefusal, tries,
+    tries > 0 AND last_refusal IS NULL AND s.overlap IS NOT NULL AS mayRun
+  FROM pending AS p JOIN schedule AS s ON s.id = p.schedule WHERE p.schedule = ?`;
+const IS_PAUSED = "SELECT 1 AS one FROM schedule WHERE id = ? AND paused = 1";
 const FORGET = "DELETE FROM pending WHERE schedule = ?";
 const REMOVE = "DELETE FROM pending WHERE schedule = ? AND fire_at = ? RETURNING 1 AS one";
 const FIRED = `UPDATE schedule SET fires = fires + 1,
@@ -55,12 +57,14 @@ const MISSED = "UPDATE schedule SET missed_count = missed_count + ? WHERE id = ?
 /** A dedup key lives 7 days from its first submission; a fire is not tried for longer than that less one. */
 export const DEDUP_TTL_MS = 7 * 86_400_000;
 export const TRY_FOR_MS = 6 * 86_400_000;
-/** Tried again after 2, 4, 8 … 60 s. */
 /** What waits is looked after this often: its release comes by notice, which nobody sends for a queue that was deleted. */
 const LOOK_AFTER_MS = 3_600_000;
 /** Whoever asked how an earlier fire stands was lost with the object. */
 const ASK_AGAIN_MS = 10_000;
+/** Tried again after 2, 4, 8 … 60 s. */
 const BACKOFF = { maxAttempts: 100, backoff: "exponential", baseMs: 2_000, capMs: 60_000, jitter: "none" } as const;
+
+const PAUSED = "the schedule was paused";
 
 export interface PendingFire {
   readonly schedule: string;
@@ -219,16 +223,26 @@ export function missPastFires(state: DirectoryState, now: number): void {
  * it may run and others must not run beside it, until there is an answer.
  */
 function untilUnanswered({ policy, newer, fireAt, isAlone, tries }: PastFire): number {
+  if (isAlone === 1 && tries > 0) return fireAt + TRY_FOR_MS;
   if (policy === null) return 0;
   const isMadeUpFor = policy === "all" && newer < MAX_CAUGHT_UP;
-  return isMadeUpFor || (isAlone === 1 && tries > 0) ? fireAt + TRY_FOR_MS : fireAt + GRACE_MS;
+  return isMadeUpFor ? fireAt + TRY_FOR_MS : fireAt + GRACE_MS;
 }
 
-/** The schedule is paused: what waits is missed, and so is what is on its way if it is refused. Inside a transaction. */
+/**
+ * The schedule is paused: what waits is missed, and so is what is on its way if it is refused. What may run, and nothing
+ * may run beside, is asked after (`ask-fires.ts`). Inside a transaction.
+ */
 export function endWaitingFires(state: DirectoryState, schedule: string): void {
   state.sql.run(END_WAITING, schedule, state.ports.now());
-  for (const fire of state.sql.all<WaitingFire>(WAITING, schedule))
-    if (!state.inFlight.has(fireKey(fire))) miss(state, fire, "the schedule was paused");
+  for (const fire of state.sql.all<WaitingFire & { readonly mayRun: 0 | 1 }>(WAITING, schedule))
+    if (fire.mayRun === 0 && !state.inFlight.has(fireKey(fire))) miss(state, fire, PAUSED);
+}
+
+/** It was asked for while the schedule was paused, and is not there. Inside a transaction. */
+export function settleUntaken(state: DirectoryState, fire: PendingFire): void {
+  if (state.sql.all(IS_PAUSED, fire.schedule).length === 0) return;
+  miss(state, { ...fire, lastRefusal: "it was not taken" }, PAUSED);
 }
 
 /** The schedule is deleted. Inside a transaction. */

@@ -3,6 +3,8 @@ import { MAX_ANSWER_BYTES, utf8Bytes } from "../../core/bytes.ts";
 import { previewFires } from "../../core/schedule.ts";
 import type { Answer } from "../../core/schema/answer.ts";
 import type { FireRecord, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
+import { callWithin } from "../stubs.ts";
+import { lookAfter, untoldByRead } from "./look-after-fires.ts";
 import { read } from "./perform.ts";
 import { unknownSchedule } from "./save-schedule.ts";
 import { findSchedule, readSchedule, ruleOf, scheduleIds } from "./schedule-row.ts";
@@ -17,6 +19,7 @@ const FIRES = `SELECT fire_at AS fireAt, coalesce(status, 'FIRED') AS status, fi
   ORDER BY 1 DESC LIMIT ?3`;
 
 const MAX_PAGE = 100;
+const LOOK_WITHIN_MS = 1_000;
 const MAX_PREVIEW = 100;
 
 export async function getSchedule(
@@ -64,10 +67,12 @@ export async function previewSchedule(
   });
 }
 
+/** Ends that were told to nobody are asked for first, as far as that takes no longer than a second. */
 export async function listFires(
   state: DirectoryState,
   request: { readonly id: string; readonly before: number | null; readonly limit: number },
 ): Promise<Answer<{ readonly fires: readonly FireRecord[]; readonly next: number | null }>> {
+  if (request.before === null) await lookFor(state, request.id);
   return read(state, unknownSchedule(request.id), () => {
     if (!findSchedule(state, request.id)) return unknownSchedule(request.id);
     const limit = Math.min(MAX_PAGE, Math.max(1, request.limit));
@@ -75,5 +80,16 @@ export async function listFires(
     const rows = state.sql.all<FireRecord>(FIRES, request.id, before, limit + 1);
     const fires = rows.slice(0, limit);
     return done({ fires, next: rows.length > limit ? (fires.at(-1)?.fireAt ?? null) : null });
+  });
+}
+
+async function lookFor(state: DirectoryState, id: string): Promise<void> {
+  const open = read(state, done({ fires: [] }), () => done({ fires: untoldByRead(state, id) }));
+  if (!open.ok || open.fires.length === 0) return;
+  const looked = lookAfter(state, open.fires);
+  state.host.keepAlive(looked);
+  await callWithin(state.ports, LOOK_WITHIN_MS, async () => {
+    await looked;
+    return done({});
   });
 }

@@ -9,6 +9,7 @@ import { arm } from "./arm.ts";
 import { cancelFires } from "./cancel-fires.ts";
 import { decideOverlaps } from "./decide-overlap.ts";
 import { forgetHistory } from "./forget-history.ts";
+import { lookAfter } from "./look-after-fires.ts";
 import { sendSettings } from "./push-settings.ts";
 import { registerAtRoot } from "./register-tenant.ts";
 import { scaleQueues } from "./scale-queues.ts";
@@ -44,6 +45,7 @@ async function send(state: DirectoryState, due: DueWork): Promise<void> {
   await Promise.all([
     submitFires(state, due.fires),
     decideOverlaps(state, due.overlaps),
+    lookAfter(state, due.untold),
     cancelFires(state, due.cancels),
     sendSettings(state, due.pushes),
     scaleQueues(state, due.looks),

@@ -35,6 +35,8 @@ export class DirectoryState {
   alarmAt: number | null = null;
   /** Fires on their way to a shard (`fireKey`): they are not missed before their call has ended. */
   readonly inFlight = new Set<string>();
+  /** When it was last asked how fires of a schedule stand, because its history was read (Unix ms). */
+  readonly lookedAt = new Map<string, number>();
 
   constructor(
     name: string,

@@ -9,6 +9,7 @@ import type { Refusal } from "../../core/schema/answer.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
 import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
 import { callWithin } from "../stubs.ts";
+import { askFires } from "./ask-fires.ts";
 import { submitRuns } from "./fire-runs.ts";
 import { fireKey, settleFired, settleRefused, settleUnanswered } from "./pending-fire.ts";
 import { write } from "./perform.ts";
@@ -22,14 +23,19 @@ const ANSWER_WITHIN_MS = 1_500;
 type TaskFire = Extract<OutgoingFire, { task: NewTask }>;
 
 export async function submitFires(state: DirectoryState, fires: readonly OutgoingFire[]): Promise<void> {
-  const tasks = fires.filter((fire) => "task" in fire);
+  const sent = fires.filter((fire) => !fire.isAsked);
+  const tasks = sent.filter((fire) => "task" in fire);
   const byShard = Map.groupBy(tasks, ({ queue, shard }) => `${queue}:${shard}`);
   const groups = [...byShard.values()].map((group) => submitGroup(state, group));
   const runs = submitRuns(
     state,
-    fires.filter((fire) => "workflow" in fire),
+    sent.filter((fire) => "workflow" in fire),
   );
-  await Promise.all([...groups, runs]);
+  const asked = askFires(
+    state,
+    fires.filter((fire) => fire.isAsked),
+  );
+  await Promise.all([...groups, runs, asked]);
 }
 
 /** All of one shard. */

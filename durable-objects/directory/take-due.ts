@@ -20,6 +20,7 @@ import { stopSchedule } from "./end-fires.ts";
 import { findRoute } from "./find-route.ts";
 import type { OpenFire } from "./fires.ts";
 import { type DueForgetting, takeDueGone } from "./forget-history.ts";
+import { untoldByFire } from "./look-after-fires.ts";
 import {
   addPending,
   countMissed,
@@ -53,13 +54,17 @@ export const MAX_FIRES = 100;
 const MAX_SCHEDULES = 100;
 
 /** Its task, or the workflow that its run is made of (JSON text). */
-export type OutgoingFire = PendingFire &
-  ({ readonly task: NewTask } | { readonly workflow: string; readonly dedupKey: string });
+export type OutgoingFire = PendingFire & {
+  /** Its schedule is paused: it is only asked whether it was taken. */
+  readonly isAsked: boolean;
+} & ({ readonly task: NewTask } | { readonly workflow: string; readonly dedupKey: string });
 
 export interface DueWork {
   readonly fires: readonly OutgoingFire[];
   /** Fires that may overlap with one that runs. */
   readonly overlaps: readonly FireName[];
+  /** Fires whose end was told to nobody. */
+  readonly untold: readonly OpenFire[];
   /** What runs and is to be cancelled. */
   readonly cancels: readonly OpenFire[];
   readonly pushes: readonly Push[];
@@ -87,7 +92,9 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
     } else if (fires.add(row, fire)) markTried(state, fire, now);
   }
   let walked = 0;
+  const untold: OpenFire[] = [];
   for (const row of dueSchedules(state, now, MAX_SCHEDULES)) {
+    if (untold.length < MAX_FIRES) untold.push(...untoldByFire(state, row, now));
     walked += moveOn(state, row, fires, now);
     // One catch-up of a thousand fires costs 0.1 s (core/schedule.ts); the next alarm, at once, goes on.
     if (walked > 2 * MAX_COUNTED || fires.isFull) break;
@@ -95,6 +102,7 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
   return {
     fires: fires.list,
     overlaps: fires.overlaps,
+    untold,
     cancels: takeDueCancels(state, now),
     pushes: takeDuePushes(state, now),
     looks: takeDueLooks(state, now),
@@ -225,10 +233,11 @@ class Outgoing {
     // One that was deleted, and made again under the same id, has fires of its own.
     const dedupKey = `${fireKey(fire)}:${row.created_at}`;
     const named = { dedupKey, fireAt: fire.fireAt };
+    const out = { ...fire, isAsked: row.paused === 1 };
     this.list.push(
       row.is_workflow === 1
-        ? { ...fire, workflow: payload, dedupKey }
-        : { ...fire, task: taskOf(row, payload, named, this.#state.ports.now()) },
+        ? { ...out, workflow: payload, dedupKey }
+        : { ...out, task: taskOf(row, payload, named, this.#state.ports.now()) },
     );
     return true;
   }

@@ -8,6 +8,7 @@ import { read } from "../../../durable-objects/queue-shard/reads/read.ts";
 import { summarize } from "../../../durable-objects/queue-shard/reads/summarize.ts";
 import type { Shard } from "../../../durable-objects/queue-shard/shard.ts";
 import { submit } from "../../../durable-objects/queue-shard/submit/submit.ts";
+import { trySubmit } from "../../../durable-objects/queue-shard/submit/try-submit.ts";
 import { cancel } from "../../../durable-objects/queue-shard/waiting/cancel.ts";
 
 /** What a call to an object meets. `lose`: it is done, its answer is not told. */
@@ -35,7 +36,7 @@ export function shardForDirectory(
     watch: unasked,
     batch: unasked,
     explain: unasked,
-    trySubmit: unasked,
+    trySubmit: (request) => call("trySubmit", () => trySubmit(target, request)),
     next: unasked,
     cancel: (request) => call("cancel", () => cancel(target, request)),
     purge: unasked,
