@@ -168,6 +168,23 @@ describe("308 ends are told", () => {
     expect(world.ends[0]?.spawned).toBe("[1]");
   });
 
+  it("155 in calls that are cut by bytes: what a hundred handlers spawned is more than one call carries", async () => {
+    world = makeWorld({ slots: 64 });
+    const sizes: number[] = [];
+    const take = world.takeEnds;
+    world.takeEnds = (run, ends) => {
+      sizes.push(JSON.stringify(ends).length);
+      return take(run, ends);
+    };
+    place(...Array.from({ length: 12 }, (_, i) => nodeOf(`n${i}`)));
+    const hand = new WorkerHand(world, { want: 12 });
+    const spawned = JSON.stringify("s".repeat(1_000_000));
+    hand.say({ outcomes: hand.tasks.map((task) => ({ ...succeeded(world, task), spawned })) });
+    expect(await told()).toHaveLength(12);
+    expect(sizes.length).toBeGreaterThan(1);
+    expect(Math.max(...sizes)).toBeLessThan(9_000_000);
+  });
+
   it("315 again and again until they are taken, also by a new object; a run that does not answer holds up no other", async () => {
     const other = "wf_111111111111111111111111" as RunId;
     let isAway = true;

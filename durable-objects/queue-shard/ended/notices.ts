@@ -4,7 +4,7 @@
  * and sent until they were taken: at least once.
  * Must stay true: each sink has its own pace, and so has each receiver of one; none waits for another.
  */
-import { utf8Bytes } from "../../../core/bytes.ts";
+import { cutByBytes, MAX_ANSWER_BYTES, utf8Bytes } from "../../../core/bytes.ts";
 import { type RunId, type Seq, type TaskId, taskId } from "../../../core/ids.ts";
 import type { Answer } from "../../../core/schema/answer.ts";
 import { type FireEnd, MAX_TOLD_RESULT, type NodeEnd, type PartOf } from "../../../core/schema/workflow-rpc.ts";
@@ -17,7 +17,9 @@ import type { NoticeSink, Shard } from "../shard.ts";
 import { backoffOf, FLUSH_DELAY_MS } from "./outbox.ts";
 
 const APPEND = "INSERT INTO notice (n, sink, receiver, body) VALUES (?, ?, ?, ?)";
-const NEXT = "SELECT n, receiver, body FROM notice WHERE sink = ? AND n > ? ORDER BY n LIMIT 100";
+/** Sizes first: what handlers spawned may be 1 MiB a row, and a hundred of these neither fit a call nor an object. */
+const SIZES = "SELECT n, octet_length(body) AS bytes FROM notice WHERE sink = ? AND n > ? ORDER BY n LIMIT 100";
+const NEXT = "SELECT n, receiver, body FROM notice WHERE sink = ? AND n > ? AND n <= ? ORDER BY n";
 const FORGET = "DELETE FROM notice WHERE n IN (SELECT value FROM json_each(?))";
 
 const ANSWER_WITHIN_MS = 5_000;
@@ -117,7 +119,7 @@ async function sendAll(shard: Shard, sink: NoticeSink): Promise<void> {
   const failed = new Set<string | null>();
   for (;;) {
     const { forgotten } = shard;
-    const rows = shard.sql.all<NoticeRow>(NEXT, sink, after);
+    const rows = portionOf(shard, sink, after);
     const last = rows.at(-1);
     if (!last) return;
     after = last.n;
@@ -137,6 +139,14 @@ async function sendAll(shard: Shard, sink: NoticeSink): Promise<void> {
       );
     if (shard.forgotten !== forgotten) return;
   }
+}
+
+/** The next rows, as many as one call may carry. */
+function portionOf({ sql }: Shard, sink: NoticeSink, after: number): NoticeRow[] {
+  const sizes = sql.all<{ readonly n: number; readonly bytes: number }>(SIZES, sink, after);
+  const [portion = []] = cutByBytes(sizes, ({ bytes }) => bytes, MAX_ANSWER_BYTES);
+  const last = portion.at(-1);
+  return last ? sql.all<NoticeRow>(NEXT, sink, after, last.n) : [];
 }
 
 /** How it went with a receiver, for when it is asked again. */
