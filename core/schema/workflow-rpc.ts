@@ -226,7 +226,10 @@ export interface EndNodesRequest extends Versioned {
 export interface NodesRpc {
   /** BLOCKED tasks may run now; any other is as it is. Safe to repeat. */
   release(request: ReleaseRequest): Promise<Answer<object>>;
-  /** Tasks that wait end without a run; one that runs is asked to stop where the status is CANCELLED. Safe to repeat. */
+  /**
+   * Tasks that are BLOCKED end so, without a run; others that wait are CANCELLED, those that run asked to stop. Safe to
+   * repeat.
+   */
   endNodes(request: EndNodesRequest): Promise<Answer<object>>;
 }
 

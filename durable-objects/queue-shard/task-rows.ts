@@ -158,14 +158,16 @@ function isEmpty(object: object): boolean {
   return true;
 }
 
+const NO_CLAIM = { attempt: 0, startedAt: null, cancelAt: null };
+
 /** @param running the claim where a session has it: its attempt is under way */
 export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; readonly worker: Worker }): TaskRecord {
   const attempts = attemptsOf(row);
-  const cancelAt = running?.claim.cancelAt ?? null;
-  if (running && running.claim.startedAt !== null)
+  const { attempt, startedAt, cancelAt } = running?.claim ?? NO_CLAIM;
+  if (running && startedAt !== null)
     attempts.push({
-      attempt: running.claim.attempt,
-      startedAt: running.claim.startedAt,
+      attempt,
+      startedAt,
       endedAt: null,
       worker: running.worker.name,
       outcome: null,
@@ -189,7 +191,9 @@ export function recordOf(row: TaskRow, running?: { readonly claim: HeldClaim; re
     attempts,
     attemptsDropped: row.attempts_dropped,
     crashes: row.crashes,
-    moves: movesOf(running && cancelAt !== null ? { moves: logAsked(row, running.claim, cancelAt) } : row),
+    moves: movesOf(
+      cancelAt === null ? row : { moves: logAsked(row, startedAt === null ? undefined : attempt, cancelAt) },
+    ),
     result: null,
     resultExpiresAt: null,
     error: row.error === null ? null : (JSON.parse(row.error) as AttemptError),
@@ -254,13 +258,11 @@ export function moveTo(
   return until === null ? [status, at, cause] : [status, at, cause, until];
 }
 
-/** That a running task was asked to stop, `at` (Unix ms): written when it ends, as what runs has it in its claim. */
-export function logAsked(
-  row: Moved,
-  { attempt, startedAt }: Pick<HeldClaim, "attempt" | "startedAt">,
-  at: number,
-): string {
-  const run = startedAt === null ? undefined : attempt;
+/**
+ * That a running task was asked to stop, `at` (Unix ms): written when it ends, as what runs has it in its claim.
+ * @param run the attempt that had begun, as its worker told; undefined: none had
+ */
+export function logAsked(row: Moved, run: number | undefined, at: number): string {
   return logMove(row, moveTo("RUNNING", at, ASKED_TO_STOP, { run }));
 }
 

@@ -2,7 +2,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { RunId, Seq } from "../../core/ids.ts";
 import type { NewTask, TaskChanges } from "../../core/schema/rpc.ts";
+import type { ClaimedTask } from "../../core/schema/session-rpc.ts";
 import { bulk } from "../../durable-objects/queue-shard/dead/bulk.ts";
+import { erase } from "../../durable-objects/queue-shard/ended/erase.ts";
 import { next } from "../../durable-objects/queue-shard/reads/next.ts";
 import { readOne } from "../../durable-objects/queue-shard/reads/read.ts";
 import { summarize } from "../../durable-objects/queue-shard/reads/summarize.ts";
@@ -12,7 +14,7 @@ import { endNodes } from "../../durable-objects/queue-shard/waiting/end-nodes.ts
 import { purge } from "../../durable-objects/queue-shard/waiting/purge.ts";
 import { release } from "../../durable-objects/queue-shard/waiting/release.ts";
 import { makeWorld, type ShardWorld } from "../support/node/shard-world.ts";
-import { succeeded, WorkerHand } from "../support/node/worker-hand.ts";
+import { failed, succeeded, WorkerHand } from "../support/node/worker-hand.ts";
 
 const RUN = "wf_000000000000000000000000" as RunId;
 let world: ShardWorld;
@@ -140,6 +142,18 @@ describe("306 a node that ends without a run", () => {
     expect(await told()).toEqual(["a FAILED", "b CANCELLED"]);
   });
 
+  it("306 is CANCELLED where it was released meanwhile, and asked to stop where it runs, whatever its run says", async () => {
+    const [a, b] = place(nodeOf("a", blocked), nodeOf("b", { ...blocked, type: "other" })) as [Seq, Seq];
+    free(a);
+    free(b);
+    const hand = new WorkerHand(world);
+    end(a, "FAILED", "parent-failed");
+    end(b, "FAILED", "parent-failed");
+    expect(hand.say().cancel).toEqual([a]);
+    expect(readOne(world.shard, b)).toMatchObject({ status: "CANCELLED", error: { code: "parent-failed" } });
+    expect(await told()).toEqual(["b CANCELLED"]);
+  });
+
   it("314 that runs is asked to stop, and ends when its worker says so", () => {
     const [seq] = place(nodeOf("a")) as [Seq];
     const hand = new WorkerHand(world);
@@ -158,6 +172,29 @@ describe("308 ends are told", () => {
     expect(await told()).toEqual(["a SUCCEEDED", "b SUCCEEDED"]);
     expect(world.ends.map(({ result }) => result)).toEqual(['{"x":1}', null]);
     expect(world.shard.memory.notices.sinks.run.count).toBe(0);
+  });
+
+  it("226 without what it gave or why it failed, once the task's data is deleted, though its run was not told yet", async () => {
+    let isAway = true;
+    const take = world.takeEnds;
+    world.takeEnds = async (run, ends) => {
+      if (isAway) throw new Error("away");
+      return await take(run, ends);
+    };
+    const fire = JSON.stringify({ partOf: { schedule: "s", fireAt: 1 } });
+    const seqs = place(nodeOf("a"), nodeOf("b"), { options: fire });
+    const hand = new WorkerHand(world);
+    const error = { code: "handler-error", message: "secret", class: "Error" } as const;
+    const outcomeOf = (task: ClaimedTask, i: number) =>
+      i === 0 ? succeeded(world, task, '"secret"') : ({ ...failed(world, task, false), error } as const);
+    hand.say({ outcomes: hand.tasks.map(outcomeOf) });
+    await told();
+    for (const seq of seqs) expect(erase(world.shard, { v: 1, seq })).toMatchObject({ ok: true });
+    expect(JSON.stringify(world.shard.sql.all("SELECT * FROM notice"))).not.toContain("secret");
+    isAway = false;
+    world.passTo(world.now + 60_000);
+    expect(await told()).toEqual(["a SUCCEEDED", "b FAILED"]);
+    expect(world.ends).toMatchObject([{ result: null }, { error: { code: "handler-error", message: "" } }]);
   });
 
   it("313 with what was spawned", async () => {

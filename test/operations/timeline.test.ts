@@ -112,6 +112,27 @@ describe("224 the timeline", () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
+  it("has that in its place where it had begun by then, unseen by its shard", () => {
+    const world = makeWorld({ slots: 1 });
+    const [first, seq] = accept(world, {}, {}) as [Seq, Seq];
+    const hand = new WorkerHand(world, { want: 1 });
+    expect(hand.say({ want: 1 }).tasks).toMatchObject([{ seq, started: false }]);
+    world.passTo(START + 9);
+    cancel(world.shard, { v: 1, seq });
+    world.passTo(START + 12);
+    const outcomes = hand.tasks.map((task) => ({
+      ...(task.seq === first ? succeeded : failed)(world, task),
+      startedAt: START + 5,
+    }));
+    hand.say({ outcomes });
+    expect(way(world, seq)).toEqual([
+      ["QUEUED", 0],
+      ["RUNNING", 5],
+      ["RUNNING", 9],
+      ["CANCELLED", 12],
+    ]);
+  });
+
   it("291 says what a later handler took its payload for, while it runs and afterwards", () => {
     const world = makeWorld();
     const [seq, other] = accept(world, {}, { version: 3 });

@@ -1,6 +1,7 @@
 /** A worker begins a task: it must be one that was committed, as its payload is now, and where it is to run alone, alone. */
 import type { Seq } from "../../core/ids.ts";
 import { checkAlone, checkOnce, isHeld } from "./check-leases.ts";
+import { checkReleased } from "./check-nodes.ts";
 import type { Host } from "./host.ts";
 import type { Execution, Model, Stay } from "./model.ts";
 import type { Script } from "./script.ts";
@@ -24,6 +25,7 @@ export function begin(
   const lost = model.forgotten.get(seq);
   const task = model.tasks.get(seq) ?? lost;
   must(task != null, () => `${stay.worker} runs task ${seq}, which no commit has`);
+  checkReleased(seq, script, model);
   checkAlone(task, attempt, stay, host.shard);
   const isAsTold = !model.edited.has(seq) || script.isEdited === true || task.replacedAfter !== null;
   must(isAsTold || !isHeld(seq, attempt, stay, host.shard), () => `task ${seq} runs with its former payload`);

@@ -51,6 +51,8 @@ function checkSubmission(shard: Shard, request: SubmitRequest, answer: SubmitAns
   const cached = answer.known?.filter(({ source }) => source !== undefined).length ?? 0;
   const taken = answer.seqs.filter((seq) => seq !== null).length - answer.duplicates.length - cached;
   must(cached === 0 || !draining, () => "a draining queue took a task that ended at once");
+  // Tasks that are there wait for such a one, so it is taken in any case.
+  if (tasks.some(({ isAwaited }) => isAwaited)) return;
   if (taken > 0) must(!draining, () => "a draining queue took a task");
   if (taken > 0) must(depth <= limit, () => `${depth} unfinished tasks, but the limit is ${limit}`);
   if (answer.refused.some(({ code }) => code !== "duplicate-task" && code !== "invalid-request"))

@@ -13,6 +13,7 @@ import type { GatedSql } from "../../durable-objects/sql/node-gate.ts";
 import { type HistoryBody, unpackBody } from "../../history/outbox-body.ts";
 import { recordOfRow } from "../../history/record.ts";
 import { checkCached } from "./check-cached.ts";
+import { checkBlocked } from "./check-nodes.ts";
 import { lifeOf } from "./draw-task.ts";
 import { checkStaysErased } from "./erasures.ts";
 import type { SimulatedHistory } from "./history-database.ts";
@@ -76,6 +77,7 @@ export function checkMark({ moves, forgotten }: Seen, { model, gate }: Pick<Comm
  */
 function mayBeGone(seq: Seq, was: Status | "NEW", status: string | null, deps: CommitDeps): boolean {
   const { model, now, settings } = deps;
+  if (status === "FAILED" && was === "BLOCKED") return model.ending.has(seq);
   if (status === "FAILED")
     return model.redriven.has(seq) || model.discarded.has(seq) || settings.deadLettersMax < MANY_DEAD;
   if (status === "SUCCEEDED") return was === "RUNNING";
@@ -175,11 +177,13 @@ export function checkKey(task: KnownTask, { byKey }: Model, clock: number | null
 }
 
 /** @returns whether the task has ended by it */
-function checkMove({ seq, was, now, ended_at }: SeenMove, deps: CommitDeps): boolean {
+function checkMove(move: SeenMove, deps: CommitDeps): boolean {
+  const { seq, was, now, ended_at } = move;
   const task = deps.model.tasks.get(seq);
   must(task !== undefined, () => `task ${seq} moved before it was born`);
   must(task.status === was, () => `task ${seq} went from ${was} to ${now}, but was ${task.status}`);
   task.status = now;
+  if (was === "BLOCKED") checkBlocked(move, task, deps.model);
   if (was === now) return false;
   if (now !== "GONE") {
     must(!deps.model.stopping.has(seq), () => `task ${seq} was asked to stop, and went from ${was} to ${now}`);

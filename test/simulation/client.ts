@@ -4,8 +4,9 @@
  */
 import { IDEMPOTENCY_TTL_MS } from "../../core/keys.ts";
 import type { QueueSettings } from "../../core/schema/queue-settings.ts";
-import type { NewTask, SubmitRequest } from "../../core/schema/rpc.ts";
+import type { NewTask, SubmitAnswer, SubmitRequest, TaskOptions } from "../../core/schema/rpc.ts";
 import type { Ticket } from "../../core/schema/session-rpc.ts";
+import type { PartOf } from "../../core/schema/workflow-rpc.ts";
 import { SubmissionCheck } from "./check-submission.ts";
 import { drawCallback } from "./draw-hooks.ts";
 import { LIMIT_KEYS } from "./draw-settings.ts";
@@ -86,11 +87,11 @@ export class Client {
   submit(): void {
     const { random, tally, timeline } = this.#deps;
     const size = random.chance(0.6) ? 1 : random.chance(0.998) ? random.between(2, 6) : LARGE_BATCH;
-    const first = this.#drawTask();
+    const first = this.#draw();
     const tasks = [first];
     while (tasks.length < size)
       tasks.push(
-        size === LARGE_BATCH || random.chance(0.5) ? { ...first, payload: this.drawPayload(first) } : this.#drawTask(),
+        size === LARGE_BATCH || random.chance(0.5) ? { ...first, payload: this.drawPayload(first) } : this.#draw(),
       );
     const atomic = size === 1 || random.chance(0.6);
     tally.count(size === 1 ? "single submission" : atomic ? "batch" : "batch; not atomic");
@@ -116,9 +117,12 @@ export class Client {
     this.send(isOther ? { ...again, idempotency: { key, fingerprint: "another" } } : again);
   }
 
-  /** As the door does: with settings where they lack, and again where that is safe. */
-  send(request: SubmitRequest): void {
-    this.#submit(request, 1).catch(() => {});
+  /**
+   * As the door does: with settings where they lack, and again where that is safe.
+   * @param told as a run does: it is sent until it is answered, and whoever sent it is told
+   */
+  send(request: SubmitRequest, told?: (answer: SubmitAnswer) => void): void {
+    this.#submit(request, 1, told).catch(() => {});
   }
 
   /** What a PATCH of the queue brings to its shard; older ones may arrive after newer ones. */
@@ -167,7 +171,7 @@ export class Client {
     });
   }
 
-  async #submit(request: SubmitRequest, tries: number): Promise<void> {
+  async #submit(request: SubmitRequest, tries: number, told?: (answer: SubmitAnswer) => void): Promise<void> {
     const { network, timeline, tally } = this.#deps;
     const before = this.#forgotten;
     const isSafe = request.idempotency !== undefined || request.tasks.every(({ dedup }) => dedup && isLasting(dedup));
@@ -176,29 +180,44 @@ export class Client {
       const { version: settingsVersion, generation } = this.settings;
       if (!answer.ok && answer.code === "settings-needed" && !request.settings) {
         tally.count(answer.code);
-        await this.#submit({ ...request, settings: this.settings, settingsVersion, generation }, tries + 1);
+        await this.#submit({ ...request, settings: this.settings, settingsVersion, generation }, tries + 1, told);
       } else if (!answer.ok && answer.code === "settings-stale" && (request.generation ?? generation) < generation) {
         tally.count(answer.code);
         const { settings: _, ...placed } = request;
-        await this.#submit({ ...placed, settingsVersion, generation }, tries + 1);
-      } else if (before === this.#forgotten) this.#answers.told(request, answer);
+        await this.#submit({ ...placed, settingsVersion, generation }, tries + 1, told);
+      } else {
+        if (before === this.#forgotten) this.#answers.told(request, answer);
+        told?.(answer);
+      }
     } catch (error) {
       if (!String(error).includes(SIMULATED)) throw error;
-      if (!isSafe || tries >= MOST_TRIES) tally.count("outcome unknown");
+      if (!isSafe || (tries >= MOST_TRIES && !told)) tally.count("outcome unknown");
       else
         timeline.after(PAUSE_MS, this.#life, "submit again", () => {
-          this.#submit(request, tries + 1).catch(() => {});
+          this.#submit(request, tries + 1, told).catch(() => {});
         });
     }
   }
 
-  #drawTask(): NewTask {
+  /** A node's: it has no key, and its times are told when it is released. */
+  drawNode(partOf: PartOf): NewTask {
+    const { random } = this.#deps;
+    const { expiresAt: _, ...task } = this.#drawTask(random.weighted(this.#types), {});
+    const options: object = task.options === null ? {} : (JSON.parse(task.options) as TaskOptions);
+    return { ...task, runAt: null, options: JSON.stringify({ ...options, partOf }) };
+  }
+
+  #draw(): NewTask {
     const { random } = this.#deps;
     const type = random.weighted(this.#types);
-    const keys = {
+    return this.#drawTask(type, {
       ...(random.chance(this.#keysPerTask) && { dedup: drawKey(random, type) }),
       ...(random.chance(this.#cachedTasks) && { cache: drawCache(random, type) }),
-    };
+    });
+  }
+
+  #drawTask(type: (typeof TYPES)[number], keys: Pick<NewTask, "dedup" | "cache">): NewTask {
+    const { random } = this.#deps;
     return {
       type,
       version: type === "fresh" && random.chance(0.5) ? FRESH_VERSION : 1,

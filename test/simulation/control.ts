@@ -3,6 +3,7 @@ import { parseTaskId, type Seq } from "../../core/ids.ts";
 import type { TaskAnswer, TaskChanges } from "../../core/schema/rpc.ts";
 import { isFinished, WAITING } from "../../core/status.ts";
 import { placeOfDelivery } from "../../core/webhook-message.ts";
+import { isDeleted } from "../../history/tombstone.ts";
 import { TYPES } from "./handlers.ts";
 import { SIMULATED } from "./host.ts";
 import type { KnownTask, Model } from "./model.ts";
@@ -23,7 +24,7 @@ export interface ControlDeps {
   readonly now: () => number;
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(["rev-mismatch", "task-running", "invalid-request"]);
+const REFUSALS: ReadonlySet<string> = new Set(["rev-mismatch", "task-running", "task-blocked", "invalid-request"]);
 
 export class Control {
   readonly #life = new Life("control");
@@ -148,7 +149,9 @@ export class Control {
       return;
     }
     const { task } = answer;
-    must(!isStale || task === null, () => `task ${seq} was changed by whom had an older revision of it`);
+    // What is left of a deleted task is nobody's revision.
+    const isThere = task !== null && !isDeleted(task);
+    must(!isStale || !isThere, () => `task ${seq} was changed by whom had an older revision of it`);
     if (task === null) return;
     this.#revisions.set(seq, Math.max(task.rev, this.#revisions.get(seq) ?? 0));
     if (isFinished(task.status)) return;

@@ -30,6 +30,9 @@ export const FAULTS = {
   "receiver-refuses": 0.4,
   "receiver-hangs": 0.2,
   "receiver-answer-lost": 0.3,
+  /** A run of a workflow does not take the word of an end. */
+  "silent-run": 0.3,
+  "run-answer-lost": 0.3,
   /** A task that D1 does not take, whatever comes with it. */
   "d1-bad-row": 0.04,
   "clock-step": 0.012,

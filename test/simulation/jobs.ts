@@ -104,7 +104,10 @@ export class Jobs {
 
   /** A job over all tasks, or those of a type or a status. */
   begin(): void {
-    const action = this.#deps.random.weighted({ cancel: 1, redrive: 10, discard: 1 });
+    const { client, random } = this.#deps;
+    const action = random.weighted({ cancel: 1, redrive: 10, discard: 1 });
+    // Otherwise few queues drain just then.
+    if (action === "redrive" && random.chance(0.1)) client.change({ draining: true });
     if (action === "cancel") this.#begin(action);
     else this.#whenSomeDied(() => this.#begin(action));
   }

@@ -5,6 +5,7 @@
 import type { Seq } from "../../core/ids.ts";
 import type { TicketQueue } from "../../core/ports.ts";
 import type { TaskOptions } from "../../core/schema/rpc.ts";
+import type { NodeEnd } from "../../core/schema/workflow-rpc.ts";
 import type { Status } from "../../core/status.ts";
 import type { Script } from "./script.ts";
 
@@ -84,6 +85,14 @@ export class Model {
   readonly erasing = new Set<Seq>();
   /** Those of which the answer was that it is: the newest task there was then. */
   readonly erased = new Map<Seq, number>();
+  /** Nodes that wait for others, which their run knows to be placed; it sees to it that they wait no more. */
+  readonly placed = new Set<Seq>();
+  /** Of those: which their run released, and whether with another payload. */
+  readonly releases = new Map<Seq, boolean>();
+  /** Nodes that their run has end. */
+  readonly ending = new Set<Seq>();
+  /** What runs were told of ends. */
+  readonly ends = new Map<Seq, NodeEnd>();
   /** Seqs ever made durable. */
   readonly numbers = new Set<number>();
   /** Something in this run may end or repeat a task against its script. */

@@ -16,6 +16,8 @@ const MAY_COME_TWICE: ReadonlySet<Method> = new Set([
   "close",
   "cancel",
   "purge",
+  "release",
+  "endNodes",
   "redriveDead",
   "bulk",
   "configure",

@@ -20,6 +20,7 @@ const DEEDS = [
   "answered from the cache, results purged, erased in the shard, erased in D1",
   "redriven, job: redrive, job: cancel, job: discard, job: draining, one dead letter too many",
   "webhook, webhook taken again, redeliver: pending",
+  "NEW to BLOCKED, BLOCKED to QUEUED, BLOCKED to SCHEDULED, BLOCKED to GONE, changed: BLOCKED, task-blocked, end of a node",
   "SCHEDULED to GONE, QUEUED to GONE, RETRYING to GONE",
   "changed: SCHEDULED, changed: QUEUED, changed: RETRYING, task-running, rev-mismatch, QUEUED to SCHEDULED",
   "NEW to QUEUED, NEW to SCHEDULED, SCHEDULED to QUEUED, RETRYING to QUEUED, QUEUED to RUNNING, RUNNING to QUEUED",

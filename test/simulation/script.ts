@@ -22,6 +22,8 @@ export const ScriptSchema = z.object({
   cache: z.string().optional(),
   /** The payload was changed while the task waited. */
   isEdited: z.boolean().optional(),
+  /** A node's run filled it in. */
+  isReleased: z.boolean().optional(),
 });
 export type Script = z.infer<typeof ScriptSchema>;
 

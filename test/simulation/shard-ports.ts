@@ -1,11 +1,13 @@
 /** The world as a shard's object sees it in one of its lives. What it says leaves through the output gate. */
 import { parseTaskId, type Seq } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
+import { NO_RUN } from "../support/hand-world.ts";
 import type { Broker } from "./broker.ts";
 import { type SimulatedHistory, UNWELCOME } from "./history-database.ts";
 import { type Host, SIMULATED } from "./host.ts";
 import type { Random } from "./random.ts";
 import type { Receivers } from "./receivers.ts";
+import type { Runs } from "./runs.ts";
 import type { Tally } from "./tally.ts";
 import type { Life, Timeline } from "./timeline.ts";
 import { must } from "./violation.ts";
@@ -17,6 +19,7 @@ export interface ShardPortsDeps {
   readonly broker: Broker;
   readonly history: SimulatedHistory;
   readonly receivers: Receivers;
+  readonly runs: Runs;
   readonly host: () => Host;
   /** The object's clock, Unix ms. */
   readonly now: () => number;
@@ -25,7 +28,7 @@ export interface ShardPortsDeps {
 }
 
 export function shardPorts(deps: ShardPortsDeps): (life: Life) => Ports {
-  const { timeline, random, tally, broker, history, receivers, host, now, boot } = deps;
+  const { timeline, random, tally, broker, history, receivers, runs, host, now, boot } = deps;
   let tickets = 0;
   const notHere = () => {
     throw new Error("a shard does not ask for that");
@@ -46,7 +49,11 @@ export function shardPorts(deps: ShardPortsDeps): (life: Life) => Ports {
     shard: notHere,
     directory: notHere,
     liveFeed: notHere,
-    workflow: notHere,
+    workflow: (_tenant, run) => ({
+      ...NO_RUN,
+      ended: ({ ends }) =>
+        new Promise((resolve, reject) => release(() => runs.ended(run, ends, life).then(resolve, reject))),
+    }),
     sendTickets: (queue, list) => held(() => broker.send(queue, list, life)),
     ticketBacklog: notHere,
     sendDeadLetters: (ids) =>

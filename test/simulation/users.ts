@@ -5,6 +5,7 @@ import { type ErasureDeps, Erasures } from "./erasures.ts";
 import { Jobs, type JobsDeps } from "./jobs.ts";
 import type { Random } from "./random.ts";
 import { type ReplayDeps, Replays } from "./replays.ts";
+import type { Runs } from "./runs.ts";
 
 /** By how often. */
 const ACTS = {
@@ -23,6 +24,8 @@ const ACTS = {
   job: 1,
   remake: 0.2,
   redeliver: 0.3,
+  nodes: 0.5,
+  endNode: 0.1,
 };
 
 export interface UsersDeps
@@ -30,6 +33,7 @@ export interface UsersDeps
     Omit<ReplayDeps, "random">,
     Omit<ErasureDeps, "random">,
     Omit<JobsDeps, "random"> {
+  readonly runs: Runs;
   /** A stream of chance of that name; "steps": the world's own. */
   readonly streamOf: (name: string) => Random;
 }
@@ -62,6 +66,8 @@ export class Users {
       redrive: () => jobs.redrive(),
       job: () => jobs.begin(),
       redeliver: () => control.redeliver(),
+      nodes: () => deps.runs.place(),
+      endNode: () => deps.runs.end(),
       remake: () => client.change({ generation: client.settings.generation + 1 }),
     };
   }

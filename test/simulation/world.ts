@@ -17,6 +17,7 @@ import { checkAnswer } from "./check-answer.ts";
 import { checkCommit, checkMark } from "./check-commit.ts";
 import { checkEnd } from "./check-end.ts";
 import { Leases } from "./check-leases.ts";
+import { checkEnds } from "./check-nodes.ts";
 import { RateCheck } from "./check-rates.ts";
 import { checkTold } from "./check-told.ts";
 import { TurnCheck } from "./check-turn.ts";
@@ -33,6 +34,7 @@ import { Network } from "./network.ts";
 import { Random } from "./random.ts";
 import { Receivers } from "./receivers.ts";
 import { checkReplays } from "./replays.ts";
+import { Runs } from "./runs.ts";
 import { Runtimes } from "./runtimes.ts";
 import { shardPorts } from "./shard-ports.ts";
 import type { Tally } from "./tally.ts";
@@ -91,15 +93,13 @@ export class World {
     this.#hooks = drawHooks(streamOf("hooks"));
     this.#settings = { ...drawSettings(streamOf("settings")), hooks: this.#hooks };
     this.#history = new SimulatedHistory(timeline, faults, streamOf("d1"));
-    this.#receivers = new Receivers({ timeline, faults, tally, model, random: streamOf("receivers") });
+    const shared = { timeline, faults, tally, model };
+    this.#receivers = new Receivers({ ...shared, random: streamOf("receivers") });
     this.#broker = new Broker(timeline, faults, streamOf("queues"), tally);
     const network = new Network(timeline, faults, streamOf("network"), tally, () => this.host);
     const runtimes = new Runtimes({
-      timeline,
-      faults,
-      tally,
+      ...shared,
       network,
-      model,
       random: streamOf("runtimes"),
       broker: this.#broker,
       // Locally there is one clock, else a shard's jumps alone.
@@ -110,6 +110,13 @@ export class World {
         return begin({ model, timeline, host: this.host }, seq, attempt, stay, script);
       },
       onCrash: (runtime) => this.#chaos.crashed(runtime),
+    });
+    const runs = new Runs({
+      ...shared,
+      network,
+      random: streamOf("runs"),
+      client: () => this.#client,
+      now: () => this.#now(),
     });
     this.host = new Host({
       database: databaseFor(seed),
@@ -126,6 +133,7 @@ export class World {
         broker: this.#broker,
         history: this.#history,
         receivers: this.#receivers,
+        runs,
         host: () => this.host,
         now: () => this.#now(),
         boot: () => this.#chaos.boot,
@@ -147,11 +155,8 @@ export class World {
     });
     this.#witness = new Witness(this.host.gate);
     this.#client = new Client(this.#settings, {
-      timeline,
-      faults,
-      tally,
+      ...shared,
       network,
-      model,
       random: streamOf("client"),
       callbacks: streamOf("callbacks"),
       now: () => this.#now(),
@@ -165,6 +170,7 @@ export class World {
       model,
       network,
       receivers: this.#receivers,
+      runs,
       tally,
       timeline,
       now: () => this.#now(),
@@ -227,6 +233,7 @@ export class World {
   checkEnd(): void {
     checkEnd(this.model, this.#history, this.#settings, this.#deadLetters, this.#chaos.hasSteppedClock);
     checkReplays(this.address, this.model, this.#history);
+    checkEnds(this.model, this.#history);
     checkTold(this.model, this.#history, this.#receivers, this.#hooks);
   }
 

@@ -59,7 +59,8 @@ const NO_DIRECTORY = new Proxy({} as DirectoryRpc, {
   },
 });
 
-const NO_RUN = new Proxy({} as WorkflowRpc, {
+/** Throws where it is asked. */
+export const NO_RUN = new Proxy({} as WorkflowRpc, {
   get(_target, method) {
     throw new Error(`a shard does not ask a run for ${String(method)}`);
   },

@@ -15,6 +15,7 @@ import { forgetEmptyKeys } from "../waiting/lane-rows.ts";
 import { findRevisionFault } from "../waiting/revision.ts";
 import { markErased } from "./erased-marks.ts";
 import { forgetDeliveriesOf } from "./forget-deliveries.ts";
+import { forgetTold } from "./notices.ts";
 import { removeFromOutbox, sendHistory } from "./outbox.ts";
 
 export function erase(shard: Shard, { seq, rev = null }: EraseRequest): EraseAnswer {
@@ -30,6 +31,7 @@ export function erase(shard: Shard, { seq, rev = null }: EraseRequest): EraseAns
     markErased(shard, seq, now);
     forgetResultOf(shard, seq);
     forgetDeliveriesOf(shard, seq);
+    forgetTold(shard, seq);
     forgetEmptyKeys(shard);
     if (known === null || isDeleted(known)) return;
     dropDead(shard, [seq]);

@@ -22,6 +22,10 @@ const SIZES = "SELECT n, octet_length(body) AS bytes FROM notice WHERE sink = ? 
 const NEXT = "SELECT n, receiver, body FROM notice WHERE sink = ? AND n > ? AND n <= ? ORDER BY n";
 const FORGET = "DELETE FROM notice WHERE n IN (SELECT value FROM json_each(?))";
 
+const FORGET_DATA = `UPDATE notice
+  SET body = iif(body ->> '$.error' IS NULL, json_set(body, '$.result', NULL), json_set(body, '$.error.message', ''))
+  WHERE iif(sink = 'dead-letters', FALSE, ?1 IN (body ->> '$.task', body ->> '$.made'))`;
+
 const ANSWER_WITHIN_MS = 5_000;
 /** Receivers that are told at a time. */
 const MOST_AT_ONCE = 6;
@@ -65,6 +69,11 @@ export function noticeEnd(
   const spawn = spawned === undefined ? {} : { spawned };
   const told: NodeEnd = { ...end, node: partOf.node, task, result: isTold ? result : null, ...spawn };
   append(shard, "run", partOf.run, JSON.stringify(told), now);
+}
+
+/** Its run or schedule is still told how it ended, and nothing else of it. Inside a transaction. */
+export function forgetTold({ address, sql }: Shard, seq: Seq): void {
+  sql.run(FORGET_DATA, taskId(address, seq));
 }
 
 function append({ memory, sql }: Shard, sink: NoticeSink, receiver: string | null, body: string, at: number): void {

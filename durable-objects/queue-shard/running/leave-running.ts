@@ -63,10 +63,7 @@ export function leaveRunning(
   const { cause } = leaving;
   const run = leaving.attempt ? left.attempt : undefined;
   if (claim && cancelAt !== null) {
-    const asked = {
-      ...left,
-      moves: logAsked(left, { ...claim, startedAt: run === undefined ? null : claim.startedAt }, cancelAt),
-    };
+    const asked = { ...left, moves: logAsked(left, run, cancelAt) };
     return [end(shard, session, asked, { to: "CANCELLED", cause: `cancelled: ${cause}`, run }, now)];
   }
   if (leaving.to !== "FAILED" && row.expires_at !== null && row.expires_at <= now)

@@ -131,7 +131,7 @@ function settleSucceeded(
     const held = session.cancels > 0 ? session.claims.get(seq) : undefined;
     const asked =
       held && held.cancelAt !== null
-        ? logAsked({ moves, created_at: createdAt, run_at: runAt }, { attempt, startedAt }, held.cancelAt)
+        ? logAsked({ moves, created_at: createdAt, run_at: runAt }, attempt, held.cancelAt)
         : moves;
     records.push({
       seq,

@@ -16,15 +16,15 @@ export function endNodes(shard: Shard, { nodes }: EndNodesRequest): Answer<objec
   if (!shard.memory.hasTables) return { v: 1, ok: true };
   const told = new Map(nodes.map((node) => [node.seq, node]));
   const rows = rowsOf(shard.sql, seqs).filter(({ status }) => WAITING.some((waiting) => waiting === status));
-  const running = nodes.flatMap(({ seq, status }) => (status === "CANCELLED" ? [seq] : []));
   const asked: Session[] = [];
-  const endingOf = ({ seq }: TaskRow) => {
+  // One that is released by now has not failed: it is not to run any more.
+  const endingOf = ({ seq, status }: TaskRow) => {
     const node = told.get(seq);
-    return { to: node?.status ?? "CANCELLED", cause: node?.message ?? "", code: node?.code } as const;
+    const to = status === "BLOCKED" && node ? node.status : "CANCELLED";
+    return { to, cause: node?.message ?? "", code: node?.code } as const;
   };
   const ended = shard.transact(() => {
-    for (const session of shard.memory.sessions.values())
-      if (askToStop(shard, session, running, now)) asked.push(session);
+    for (const session of shard.memory.sessions.values()) if (askToStop(shard, session, seqs, now)) asked.push(session);
     return rows.length === 0 ? [] : leaveWaiting(shard, rows, endingOf, now);
   });
   for (const session of asked) tellToStop(shard, session);
