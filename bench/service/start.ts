@@ -11,7 +11,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 export const ENTRY = join(ROOT, "bench/worker/entry.ts");
-const SERVER = join(ROOT, "scripts/commands/serve/serve.ts");
+const SERVER = join(ROOT, "scripts/serve.cjs");
 
 const START_MS = 60_000;
 const STOP_MS = 10_000;

@@ -38,7 +38,7 @@ it("196 with an old Node first on PATH, npm runs the scripts with the project's 
 });
 
 it("196 an old Node that is called by name is told the command that brings a newer one", () => {
-  expect(run("node", ["scripts/serve.ts"])).toEqual({
+  expect(run("node", ["scripts/serve.cjs"])).toEqual({
     status: 1,
     stderr: "This needs Node 22.18 or newer and found 20.11.0: run `npm start`, which brings its own.\n",
   });
@@ -47,7 +47,7 @@ it("196 an old Node that is called by name is told the command that brings a new
 it("196 where the project's own Node is not installed, an old one is told how to install it", () => {
   const bare = join(scratch, "bare");
   mkdirSync(join(bare, "scripts"), { recursive: true });
-  for (const file of ["package.json", "scripts/package.json", "scripts/need-node.cjs", "scripts/serve.ts"])
+  for (const file of ["package.json", "scripts/need-node.cjs", "scripts/serve.cjs"])
     cpSync(join(ROOT, file), join(bare, file));
   const { status, stderr } = run("npm", ["start"], bare);
   expect(status).toBe(1);

@@ -7,7 +7,7 @@ import { NODE } from "../support/node/refused-start.ts";
 const ROOT = resolve(import.meta.dirname, "../..");
 
 it("D3 151 demo:crash kills the service with tasks running and waiting, and shows that each succeeded once", () => {
-  const demo = spawnSync(NODE, [join(ROOT, "scripts/demo-crash.ts"), "40"], { encoding: "utf8", timeout: 90_000 });
+  const demo = spawnSync(NODE, [join(ROOT, "scripts/demo-crash.cjs"), "40"], { encoding: "utf8", timeout: 90_000 });
   expect({ status: demo.status, err: demo.stderr }).toEqual({ status: 0, err: "" });
   const steps = [
     /The service is ready on http:\/\/.* \(process \d+, runtime \d+\)/,

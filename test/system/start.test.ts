@@ -18,7 +18,7 @@ interface Start {
 }
 
 function start(state: string): Start {
-  const args = [join(ROOT, "scripts/serve.ts"), "--port", "0", "--state", state];
+  const args = [join(ROOT, "scripts/serve.cjs"), "--port", "0", "--state", state];
   const child = spawn(join(ROOT, "node_modules/.bin/node"), args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
   const started: Start = { process: child, out: "", err: "" };
   child.stdout.on("data", (chunk) => (started.out += chunk));

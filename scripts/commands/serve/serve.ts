@@ -4,7 +4,7 @@
  * Standard output has the Worker's log lines and the ready line; what the server itself has to say goes to standard error.
  */
 import { mkdtempSync } from "node:fs";
-import { enableCompileCache } from "node:module";
+import { flushCompileCache } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { CannotStart, oneLine, sentenceOf } from "./cannot-start.ts";
@@ -39,7 +39,6 @@ async function serve(): Promise<void> {
   const settings = readSettings(process.argv.slice(2), process.env, ROOT);
   await checkPort(settings.port);
   const claim = claimState(settings.state);
-  enableCompileCache(join(ROOT, ".build/compile-cache"));
   const { bundle } = await import("./bundle.ts");
   const options = await readWorkerOptions(WRANGLER_TOML, process.env);
   if (options.cpuFault !== null) say(`CPU_MS ${options.cpuFault}`);
@@ -97,6 +96,8 @@ async function serve(): Promise<void> {
     words.letGo();
     tick();
     logs.say(`Sluice is ready on ${url}`);
+    // Node does it at an orderly end, which not every process has.
+    flushCompileCache();
   };
   await up().catch(async (error: unknown) => {
     const damage = findDamage(settings.state, "whole");

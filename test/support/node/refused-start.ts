@@ -12,7 +12,7 @@ export function refusedStart(
   env: Readonly<Record<string, string>> = {},
   as: Pick<SpawnSyncOptions, "uid" | "gid"> = {},
 ): string {
-  const run = spawnSync(NODE, [join(ROOT, "scripts/serve.ts"), ...args], {
+  const run = spawnSync(NODE, [join(ROOT, "scripts/serve.cjs"), ...args], {
     encoding: "utf8",
     timeout: 60_000,
     env: { ...process.env, ...env },

@@ -58,7 +58,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   process.on("exit", reap);
 
   async function launch(): Promise<ChildProcess> {
-    const args = [join(ROOT, `scripts/${options.script ?? "serve"}.ts`), "--port", String(port), "--state", state];
+    const args = [join(ROOT, `scripts/${options.script ?? "serve"}.cjs`), "--port", String(port), "--state", state];
     if (options.entry !== undefined) args.push("--entry", resolve(ROOT, options.entry));
     // Whatever is killed leaves its temporary files behind: here, where they are removed with the rest.
     const env = { ...process.env, TMPDIR: scratch, ...options.env };
