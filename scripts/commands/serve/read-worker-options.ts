@@ -4,13 +4,14 @@
  * or its own environment variables, nothing is kept.
  */
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Unstable_MiniflareWorkerOptions } from "wrangler";
 import { CannotStart, codeOf } from "./cannot-start.ts";
 import { compareCpu } from "./compare-cpu.ts";
 import { explainConfig } from "./explain-config.ts";
+import { keep } from "./keep.ts";
 
 export interface WorkerOptions {
   /** As `convertV4MiniflareOptions` takes them, less the module rules that Miniflare 5 refuses. */
@@ -106,16 +107,4 @@ function keptAt(wranglerToml: string, env: NodeJS.ProcessEnv): string | null {
     .update(readFileSync(import.meta.filename));
   hash.update(readFileSync(createRequire(import.meta.url).resolve("wrangler/package.json")));
   return join(root, ".build", `worker-options-${hash.digest("hex").slice(0, 16)}.json`);
-}
-
-/** Renamed into place, so that no other start reads half of it. */
-function keep(path: string, options: WorkerOptions): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    const half = `${path}.${process.pid}`;
-    writeFileSync(half, JSON.stringify(options));
-    renameSync(half, path);
-  } catch {
-    // A read-only checkout starts a little slower each time.
-  }
 }
