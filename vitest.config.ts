@@ -1,7 +1,7 @@
 /**
  * Four kinds of tests, three speeds. `node`: rules, and operations on node:sqlite, milliseconds each. `simulation`: the
  * same operations under seeded faults. `workerd`: real objects, queues and D1. `system`: the whole service over HTTP,
- * killed and started again, one file at a time and after the others, because it measures time and takes both cores.
+ * killed and started again; those of its files that measure are `measured`, one at a time and after all others.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -11,6 +11,8 @@ import { defineConfig } from "vitest/config";
 
 /** Vitest would leave a core to itself, which on two cores is half of them. */
 const WORKERS = availableParallelism();
+/** System tests of which the machine's speed is a part: pauses between tasks, memory, how often something starts. */
+const MEASURED = "test/system/{limits,renewals}.test.ts";
 const full = process.env.SLUICE_TEST_FULL === "1";
 const seeds = process.env.SIMULATION_SEEDS === undefined ? null : Number(process.env.SIMULATION_SEEDS);
 
@@ -71,10 +73,22 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/system/**/*.test.ts"],
+          exclude: [MEASURED],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          maxWorkers: WORKERS,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "measured",
+          include: [MEASURED],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -15,7 +15,8 @@ async function allOnce(effects: Effects, queue: string, ids: readonly string[]):
   expect(tasks.map(({ status, attempts }) => [status, attempts.length])).toEqual(ids.map(() => ["SUCCEEDED", 1]));
 }
 
-describe("answers lost after the commit", () => {
+/** Each in its own queue: most of the time of each is waiting. */
+describe.concurrent("answers lost after the commit", () => {
   it("113 of submit: 503 outcome-unknown, and the task runs once all the same", async () => {
     await using effects = await Effects.start();
     await client.putQueue("submits");

@@ -1,5 +1,5 @@
 /** A queue that cannot act costs nothing: no alarm but the lease's, next to no rows read, however much waits. */
-import { expect, it } from "vitest";
+import { expect, inject, it } from "vitest";
 import { Effects } from "../support/node/effects.ts";
 import { hostService } from "../support/node/host-service.ts";
 import { takeCounts } from "../support/node/steer.ts";
@@ -7,9 +7,9 @@ import { waitFor } from "../support/node/wait-for.ts";
 
 const { client } = await hostService();
 
-const OBSERVED_MS = 10_000;
+const OBSERVED_MS = inject("full") ? 10_000 : 5_000;
 
-it("135 10,000 waiting, paused or with no free slot: over 10 s no alarm but the lease's, next to no rows read", async () => {
+it("135 10,000 waiting, paused or with no free slot: no alarm but the lease's, next to no rows read", async () => {
   await using effects = await Effects.start();
   const full = { maxSessions: 1, slots: 2, depthLimit: 20_000 };
   await client.putQueue("paused", { depthLimit: 20_000 });
@@ -38,7 +38,7 @@ it("135 10,000 waiting, paused or with no free slot: over 10 s no alarm but the 
     everyMs: 100,
   });
   // The first cron trigger wakes each shard once: one that has lost its memory reads what waits.
-  await waitFor(() => new Date().getSeconds() < 45, {
+  await waitFor(() => new Date().getSeconds() < 58 - OBSERVED_MS / 1_000, {
     what: "a minute's change is far",
     timeoutMs: 20_000,
     everyMs: 100,
@@ -46,7 +46,7 @@ it("135 10,000 waiting, paused or with no free slot: over 10 s no alarm but the 
   for (const queue of ["paused", "no-slot", "no-concurrency"]) await takeCounts(client, queue);
   const observed = performance.now();
   await waitFor(() => performance.now() - observed > OBSERVED_MS, {
-    what: "ten seconds to look at",
+    what: "some seconds to look at",
     timeoutMs: 20_000,
     everyMs: 100,
   });

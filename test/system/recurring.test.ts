@@ -26,7 +26,7 @@ function fires(id: string, what: string, isSo: (fires: readonly FireView[]) => b
 }
 const count = (all: readonly FireView[], status: string) => all.filter((fire) => fire.status === status).length;
 
-describe("a schedule whose fires take longer than its interval", () => {
+describe.concurrent("a schedule whose fires take longer than its interval", () => {
   it("C1 E1 334 338 skip: one runs, the others are left out and told, and it goes on", async () => {
     await using effects = await Effects.start();
     effects.hold(1);
@@ -70,7 +70,7 @@ describe("a schedule whose fires take longer than its interval", () => {
   });
 });
 
-describe("a schedule whose fires fail", () => {
+describe.concurrent("a schedule whose fires fail", () => {
   it("340 is paused after so many in a row, and says why; a change keeps its id and its history", async () => {
     await put("fails", { type: "fail", payload: { retryable: false }, everySeconds: 1, disableAfter: 2 });
     const paused = await waitFor(async () => (await get("fails")).paused && (await get("fails")), { what: "paused" });
@@ -96,7 +96,7 @@ describe("a schedule whose fires fail", () => {
   });
 });
 
-describe("a schedule of workflows", () => {
+describe.concurrent("a schedule of workflows", () => {
   it("C1 E1 343 runs one at each fire, which has its end", async () => {
     const workflow = {
       chain: [

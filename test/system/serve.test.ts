@@ -168,11 +168,11 @@ describe("an end", () => {
 
   it("D3 197 by SIGINT hands back a task that outlasts DRAIN_SECONDS; it runs again without having lost an attempt", async () => {
     await using service = await startService({ env: { DRAIN_SECONDS: "1" } });
-    const id = await submit(service, { type: "sleep", payload: { ms: 4_000 }, retry: { maxAttempts: 1 } });
+    const id = await submit(service, { type: "sleep", payload: { ms: 3_000 }, retry: { maxAttempts: 1 } });
     await waitFor(async () => (await submission(service, id)).status === "RUNNING", { what: "the task runs" });
     const since = performance.now();
     expect(await service.stop("SIGINT")).toBe(0);
-    expect(performance.now() - since).toBeLessThan(4_000);
+    expect(performance.now() - since).toBeLessThan(3_000);
     expect(service.logs.err.join("\n")).toContain("SIGINT: running tasks have 1 s to end.");
     await service.restart();
     const { status, attempts } = await submission(service, id, 30);

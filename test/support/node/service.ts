@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { pickPort } from "./pick-port.ts";
 import { waitFor } from "./wait-for.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
@@ -19,7 +20,6 @@ export interface ServiceOptions {
   readonly entry?: string;
   /** An existing state folder; otherwise a fresh one, removed with the service. */
   readonly state?: string;
-  readonly port?: number;
   /** `npm start`, unless told otherwise. */
   readonly script?: "serve" | "dev";
   readonly env?: Readonly<Record<string, string>>;
@@ -53,7 +53,7 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
   const state = options.state ?? join(scratch, "state");
   const out: string[] = [];
   const err: string[] = [];
-  let port = options.port ?? 0;
+  const port = await pickPort();
   let child = await launch();
   process.on("exit", reap);
 
@@ -64,11 +64,10 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     const env = { ...process.env, TMPDIR: scratch, ...options.env };
     const started = spawn(NODE, args, { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     eachLine(started.stderr, (line) => err.push(line));
-    port = await new Promise<number>((ready, failed) => {
+    await new Promise<void>((ready, failed) => {
       eachLine(started.stdout, (line) => {
         out.push(line);
-        const said = /^Sluice is ready on http:\/\/localhost:(\d+)/.exec(line);
-        if (said) ready(Number(said[1]));
+        if (line.startsWith(`Sluice is ready on http://localhost:${port}`)) ready();
       });
       const fail = (why: string) => failed(new Error(`The service ${why}:\n${[...err, ...out.slice(-20)].join("\n")}`));
       started.once("exit", (code, signal) => fail(`ended by ${signal ?? code} before it was ready`));
