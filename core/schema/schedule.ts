@@ -9,15 +9,7 @@ import { OVERLAP_POLICIES } from "../overlap.ts";
 import { parseTime } from "../parse-time.ts";
 import { MISSED_POLICIES } from "../schedule.ts";
 import { isTimeZone } from "../zone-clocks.ts";
-import {
-  PrioritySchema,
-  QueueNameSchema,
-  TaskKeySchema,
-  TimeSchema,
-  TtlSchema,
-  TypeNameSchema,
-  taskOptionFields,
-} from "./submission.ts";
+import { placeFields, TimeSchema, TypeNameSchema, taskOptionFields } from "./submission.ts";
 import { WorkflowSchema } from "./workflow.ts";
 
 /** No colon: it stands in the dedup key of each fire. */
@@ -46,16 +38,12 @@ const MAX_JITTER_S = 86_400;
 /** No more fires are kept than can be counted. */
 const MAX_DISABLE_AFTER = 100;
 
+const taskFields = { ...placeFields, ...taskOptionFields };
 const fields = {
   type: TypeNameSchema.optional(),
   payload: z.unknown().optional(),
   workflow: WorkflowSchema.optional(),
-  queue: QueueNameSchema.optional(),
-  priority: PrioritySchema.optional(),
-  limitKey: TaskKeySchema.optional(),
-  fairnessKey: TaskKeySchema.optional(),
-  ttlSeconds: TtlSchema.optional(),
-  ...taskOptionFields,
+  ...taskFields,
   ...whenFields,
   missed: z.enum(MISSED_POLICIES).optional(),
   overlap: z.enum(OVERLAP_POLICIES).optional(),
@@ -86,12 +74,12 @@ export type ScheduleCreate = z.infer<typeof ScheduleCreateSchema>;
 export const SchedulePatchSchema = z
   .strictObject({
     ...fields,
-    queue: QueueNameSchema.nullable().optional(),
-    limitKey: TaskKeySchema.nullable().optional(),
-    fairnessKey: TaskKeySchema.nullable().optional(),
-    ttlSeconds: TtlSchema.nullable().optional(),
-    startAt: TimeSchema.nullable().optional(),
-    endAt: TimeSchema.nullable().optional(),
+    queue: fields.queue.nullable(),
+    limitKey: fields.limitKey.nullable(),
+    fairnessKey: fields.fairnessKey.nullable(),
+    ttlSeconds: fields.ttlSeconds.nullable(),
+    startAt: fields.startAt.nullable(),
+    endAt: fields.endAt.nullable(),
     jitterSeconds: fields.jitterSeconds.nullable(),
     disableAfter: fields.disableAfter.nullable(),
   })
@@ -102,16 +90,7 @@ export const SchedulePatchSchema = z
 export type SchedulePatch = z.infer<typeof SchedulePatchSchema>;
 
 /** What is said of a task, and so not beside a workflow, whose nodes say it. */
-export const OF_A_TASK = [
-  "type",
-  "payload",
-  "queue",
-  "priority",
-  "limitKey",
-  "fairnessKey",
-  "ttlSeconds",
-  ...(Object.keys(taskOptionFields) as (keyof typeof taskOptionFields)[]),
-] as const;
+export const OF_A_TASK = ["type", "payload", ...(Object.keys(taskFields) as (keyof typeof taskFields)[])] as const;
 
 function checkWhat(
   body: Readonly<Partial<Record<(typeof OF_A_TASK)[number] | "workflow", unknown>>>,

@@ -100,7 +100,7 @@ function checkCancelled(
     ["EXPIRED", "expired"],
   ])
     must(
-      (model.ending.has(seq) && error?.code === "skipped") || (status === end) === (error?.code === code),
+      model.ending.has(seq) || (status === end) === (error?.code === code),
       () => `task ${seq} is ${status}: ${error?.code}`,
     );
   if (model.isDisturbed) return;

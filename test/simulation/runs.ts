@@ -68,7 +68,7 @@ export class Runs {
       ({ status, options }) => options.partOf && status !== "GONE" && status !== "FAILED",
     );
     if (!first) return;
-    this.#end(random.pick([first, ...others]).seq, random.pick([CANCELLED, SKIPPED]));
+    this.#end(random.pick([first, ...others]).seq, random.pick([CANCELLED, SKIPPED, PARENT_FAILED]));
   }
 
   /** The word of ends arrives; the answer comes in the life of who tells it, or never. */
