@@ -5,6 +5,7 @@
 import type { EndCode } from "../errors.ts";
 import type { QueueName, RunId, Seq, TaskId } from "../ids.ts";
 import type { FinishedStatus, Status } from "../status.ts";
+import type { Stop } from "../workflow/decide.ts";
 import type { Answer, Versioned } from "./answer.ts";
 import type { TaskOptions } from "./rpc.ts";
 
@@ -105,6 +106,8 @@ export interface RunDefinition {
   /** In topological order. */
   readonly nodes: readonly NodeDefinition[];
   readonly onFinish: FinishTask | null;
+  /** How long it may take (ms), compensations aside; null: as long as it takes. */
+  readonly timeoutMs: number | null;
   /** How long the run is kept once it has ended (ms). */
   readonly keepMs: number;
   /** The fire of a schedule that it is. */
@@ -141,7 +144,10 @@ export interface RunRecord {
   readonly status: RunStatus;
   readonly createdAt: number;
   readonly endedAt: number | null;
-  readonly cancelRequested: boolean;
+  /** Unix ms by which it is stopped; null: never. */
+  readonly timeoutAt: number | null;
+  /** Why nothing of it begins any more. */
+  readonly stop: Stop | null;
   /** How often it was taken up again after it had ended. */
   readonly retries: number;
   /** By status. */

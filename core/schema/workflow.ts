@@ -19,7 +19,8 @@ export const MAX_NODES = 1_000;
 export const MAX_EDGES = 10_000;
 /** Of payloads and kept results, in all. */
 export const MAX_RUN_BYTES = 50 * 1024 * 1024;
-export const MAX_SIGNAL_TIMEOUT_S = 365 * 86_400;
+/** Of a signal, or of a run. */
+export const MAX_TIMEOUT_S = 365 * 86_400;
 /** How deep workflows may stand in workflows. */
 export const MAX_NESTING = 8;
 
@@ -52,7 +53,7 @@ const TaskNodeSchema = z
 const SignalNodeSchema = z.strictObject({
   ...nodeFields,
   waitFor: SignalNameSchema,
-  timeoutSeconds: z.number().positive().max(MAX_SIGNAL_TIMEOUT_S).optional(),
+  timeoutSeconds: z.number().positive().max(MAX_TIMEOUT_S).optional(),
 });
 const MapNodeSchema = z.strictObject({
   ...nodeFields,
@@ -109,6 +110,8 @@ export const WorkflowSchema = z
       .refine((name) => name.isWellFormed(), { error: "has a lone surrogate" })
       .optional(),
     onFinish: FinishSchema.optional(),
+    /** From when it is submitted, or retried: how long it may take, compensations aside. */
+    timeoutSeconds: z.number().positive().max(MAX_TIMEOUT_S).optional(),
     /** How long the run can be read once it has ended. */
     keepSeconds: z
       .int()

@@ -41,7 +41,7 @@ export function isEnded(state: NodeState): state is FinishedStatus {
 }
 
 /** Decides for every node that waits, as far as it goes from here: what one ends by may end the next. */
-export function decide(nodes: readonly NodeHead[], isCancelled: boolean): Decision[] {
+export function decide(nodes: readonly NodeHead[], isStopped: boolean): Decision[] {
   const now: NodeHead[] = [...nodes];
   const decisions: Decision[] = [];
   // Most parents stand before their children, so one walk sees nearly all; a map's or a spawner's stand behind.
@@ -53,7 +53,7 @@ export function decide(nodes: readonly NodeHead[], isCancelled: boolean): Decisi
       if (node.isUndo && !isEnded(node.state)) isUndoing = true;
       if (node.state !== "waiting" || isLater) continue;
       const parents = node.parents.map((parent) => now[parent] ?? MISSING);
-      const verdict = judge(node, parents, isCancelled);
+      const verdict = judge(node, parents, isStopped);
       if (verdict === "wait") continue;
       if (verdict === "ready") {
         decisions.push({ index, to: "ready" });
@@ -70,8 +70,8 @@ export function decide(nodes: readonly NodeHead[], isCancelled: boolean): Decisi
 type Parent = Pick<NodeHead, "state" | "code">;
 const MISSING: Parent = { state: "CANCELLED", code: "cancelled" };
 
-function judge(node: NodeHead, parents: readonly Parent[], isCancelled: boolean): "wait" | "ready" | NodeVerdict {
-  if (isCancelled && !node.isCompensation) return { status: "CANCELLED", code: "cancelled" };
+function judge(node: NodeHead, parents: readonly Parent[], isStopped: boolean): "wait" | "ready" | NodeVerdict {
+  if (isStopped && !node.isCompensation) return { status: "CANCELLED", code: "cancelled" };
   const areAllEnded = parents.every(({ state }) => isEnded(state));
   const bad = parents.filter(isBad);
   // A join stands for all of its parents: it ends when they have, not when the first one failed.
@@ -91,12 +91,16 @@ function endBy(node: NodeHead, bad: readonly Parent[]): NodeVerdict {
   return hasFailed ? { status: "FAILED", code: "parent-failed" } : { status: "CANCELLED", code: "parent-cancelled" };
 }
 
+/** Why nothing of a run begins any more: somebody cancelled it, or its time is over. */
+export type Stop = "cancelled" | "timeout";
+
 /** How the run ends; null: nodes of it have not ended. */
-export function endOf(nodes: readonly NodeHead[], isCancelled: boolean): RunEnd | null {
+export function endOf(nodes: readonly NodeHead[], stop: Stop | null): RunEnd | null {
   if (nodes.some(({ state }) => !isEnded(state))) return null;
+  if (stop !== null) return stop === "timeout" ? "FAILED" : "CANCELLED";
   const open = unhandled(nodes).map((index) => nodes[index]?.state);
-  if (open.some((state) => state === "FAILED" || state === "EXPIRED")) return isCancelled ? "CANCELLED" : "FAILED";
-  return isCancelled || open.length > 0 ? "CANCELLED" : "SUCCEEDED";
+  if (open.some((state) => state === "FAILED" || state === "EXPIRED")) return "FAILED";
+  return open.length > 0 ? "CANCELLED" : "SUCCEEDED";
 }
 
 /** Nodes that ended badly, not skipped, and that nobody looks after: no child says `continue`, nor one of a join's. */

@@ -41,17 +41,22 @@ export function stepsOf(planned: Planned): StepTask[] {
  */
 export function makeRun(planned: Planned, resolve: Resolve, run: RunId, now: number): MadeRun {
   if ("faults" in planned) return planned;
-  const { nodes, name = null, onFinish, keepSeconds = KEEP_S } = planned.plan;
+  const { nodes, name = null, onFinish, timeoutSeconds, keepSeconds = KEEP_S } = planned.plan;
   const making = new Making(resolve, run, now);
   const made = nodes.flatMap((node) => making.node(node) ?? []);
   const finish = onFinish && making.task(onFinish, "/onFinish");
   if (making.faults.length > 0) return { faults: making.faults.slice(0, MAX_ERRORS) };
   const told: FinishTask | null = finish ? { task: finish, on: onFinish?.on ?? null } : null;
-  return { definition: { name, nodes: made, onFinish: told, keepMs: keepSeconds * 1_000 } };
+  const timeoutMs = msOf(timeoutSeconds);
+  return { definition: { name, nodes: made, onFinish: told, timeoutMs, keepMs: keepSeconds * 1_000 } };
 }
 
 /** A list that stands in the workflow is bounded as one that is a result. */
 const TOO_LONG = `is over ${MAX_RESULT_BYTES / MIB} MiB of JSON text: have a task give the list, or a part of it`;
+
+function msOf(seconds: number | undefined): number | null {
+  return seconds === undefined ? null : Math.max(1, Math.round(seconds * 1_000));
+}
 
 class Making {
   readonly faults: FieldError[] = [];
@@ -84,8 +89,7 @@ class Making {
       }
       case "signal": {
         const { waitFor, timeoutSeconds } = step.told;
-        const timeoutMs = timeoutSeconds === undefined ? null : Math.round(timeoutSeconds * 1_000);
-        return { ...base, kind: "signal", signal: waitFor, timeoutMs };
+        return { ...base, kind: "signal", signal: waitFor, timeoutMs: msOf(timeoutSeconds) };
       }
       default:
         return { ...base, kind: "join", of: step.of };

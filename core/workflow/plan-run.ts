@@ -22,7 +22,7 @@ export interface PlannedNode {
   readonly step: Step;
 }
 
-export interface RunPlan extends Pick<SubmittedWorkflow, "name" | "onFinish" | "keepSeconds"> {
+export interface RunPlan extends Pick<SubmittedWorkflow, "name" | "onFinish" | "timeoutSeconds" | "keepSeconds"> {
   readonly nodes: readonly PlannedNode[];
 }
 export type Planned = { readonly plan: RunPlan } | { readonly faults: readonly FieldError[] };
@@ -86,10 +86,10 @@ function plan(body: SubmittedWorkflow, flat: Flattening, parents: Parents, order
     return [{ key, pointer, parents: list, onParentFailure, step }];
   });
   const anyNode: Allowed = { kinds: AFTERWARDS, scope: flat.scope, own: null, mayName: anyNodeAtAll };
-  const { name, onFinish, keepSeconds } = body;
+  const { name, onFinish, timeoutSeconds, keepSeconds } = body;
   const finish = onFinish && { ...onFinish, payload: checked(onFinish.payload, "/onFinish/payload", anyNode) };
   if (faults.length > 0) return { faults: faults.slice(0, MAX_ERRORS) };
-  return { plan: { nodes: planned, name, onFinish: finish, keepSeconds } };
+  return { plan: { nodes: planned, name, onFinish: finish, timeoutSeconds, keepSeconds } };
 }
 
 /** What a payload may refer to. */

@@ -1,4 +1,5 @@
 /** When a run must wake: the one place that knows all its reasons. */
+import { stopsAt } from "./cancel.ts";
 import { listAt } from "./list-run.ts";
 import type { RunNode } from "./node-rows.ts";
 import { isFireOwed, type Run, type RunMemory } from "./run.ts";
@@ -37,6 +38,8 @@ function nextAlarm(run: Run, now: number): number | null {
   } else {
     for (const { state, timeoutAt } of memory.nodes)
       if (state === "ready" && timeoutAt !== null) reasons.push(timeoutAt);
+    const stopAt = stopsAt(memory);
+    if (stopAt !== null) reasons.push(stopAt);
     const toList = listAt(memory, now);
     if (toList !== null) reasons.push(toList);
     if (outstanding(memory).length > 0) reasons.push(nextLook(memory, now));

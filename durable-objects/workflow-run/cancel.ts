@@ -1,33 +1,55 @@
 /** The run is to end: what waits never runs, what runs is asked to stop. Safe to repeat, refused where it ended otherwise. */
 import type { Versioned } from "../../core/schema/answer.ts";
 import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
+import { isEnded, type Stop } from "../../core/workflow/decide.ts";
 import { arm } from "./arm.ts";
 import { endCancelled } from "./end-node.ts";
 import { saveNode } from "./node-rows.ts";
+import { callerName } from "./reach.ts";
 import { toRunRecord } from "./read.ts";
-import { type Run, refuse, withRun } from "./run.ts";
+import { type Run, type RunMemory, refuse, withRun } from "./run.ts";
 import { toEnd } from "./task-place.ts";
 
 export function cancel(run: Run, _request: Versioned): RunAnswer {
   return withRun(run, (memory) => {
-    const { head, nodes } = memory;
+    const { head } = memory;
     if (head.status === "SUCCEEDED" || head.status === "FAILED")
       return refuse("workflow-finished", `The run is ${head.status}.`);
-    if (head.status === "RUNNING" && !head.isCancelled) {
-      const now = run.ports.now();
-      run.transact(() => {
-        head.isCancelled = true;
-        for (const node of nodes) {
-          if (node.state !== "ready" || node.isCompensation || !node.at) continue;
-          node.task = toEnd(node.task);
-          // Nobody has heard of it, or its shard says what becomes of it.
-          if (node.task.is === "nowhere") endCancelled(run, memory, node);
-          else saveNode(run.sql, node);
-        }
-        run.saveHead();
-      });
-      arm(run, now);
+    if (head.status === "RUNNING" && head.stop === null) {
+      stop(run, memory, "cancelled");
+      arm(run, run.ports.now());
     }
     return { v: 1, ok: true, run: toRunRecord(run, memory) };
+  });
+}
+
+/** Where its time is over it is stopped. @returns whether that is news */
+export function stopOverdue(run: Run, memory: RunMemory, now: number): boolean {
+  const at = stopsAt(memory);
+  if (at === null || at > now) return false;
+  stop(run, memory, "timeout");
+  return true;
+}
+
+/** When its time is over (Unix ms); null: never, or all that is left of it is to undo it, or to tell of its end. */
+export function stopsAt({ head, nodes }: RunMemory): number | null {
+  if (head.stop !== null || head.timeoutAt === null) return null;
+  return nodes.some(({ state, isCompensation }) => !isCompensation && !isEnded(state)) ? head.timeoutAt : null;
+}
+
+function stop(run: Run, memory: RunMemory, why: Stop): void {
+  const { head, nodes } = memory;
+  run.transact(() => {
+    head.stop = why;
+    for (const node of nodes) {
+      if (node.state !== "ready" || node.isCompensation || !node.at) continue;
+      node.task = toEnd(node.task);
+      // It is asked now, however long it was to be left alone.
+      run.held.release(callerName(node));
+      // Nobody has heard of it, or its shard says what becomes of it.
+      if (node.task.is === "nowhere") endCancelled(run, memory, node);
+      else saveNode(run.sql, node);
+    }
+    run.saveHead();
   });
 }

@@ -6,8 +6,8 @@ import { insertNode } from "./node-rows.ts";
 import { toRunRecord } from "./read.ts";
 import { type Run, refuse } from "./run.ts";
 
-const INSERT = `INSERT INTO run (one, name, status, created_at, fingerprint, on_finish, fire, keep_ms)
-  VALUES (1, ?, 'RUNNING', ?, ?, ?, ?, ?)`;
+const INSERT = `INSERT INTO run (one, name, status, created_at, fingerprint, on_finish, fire, timeout_ms, timeout_at,
+  keep_ms) VALUES (1, ?, 'RUNNING', ?, ?, ?, ?, ?, ?, ?)`;
 
 export function create(
   run: Run,
@@ -19,11 +19,13 @@ export function create(
       return refuse("idempotency-key-reused", "The Idempotency-Key came with another body before.");
     return { v: 1, ok: true, run: toRunRecord(run, known), replayed: true };
   }
-  const { name, nodes, onFinish, keepMs, fire } = definition;
+  const { name, nodes, onFinish, timeoutMs, keepMs, fire } = definition;
   const now = run.ports.now();
   run.transact(() => {
     const finish = onFinish && JSON.stringify(onFinish);
-    run.sql.run(INSERT, name, now, fingerprint, finish, fire ? JSON.stringify(fire) : null, keepMs);
+    const fireText = fire ? JSON.stringify(fire) : null;
+    const timeoutAt = timeoutMs === null ? null : now + timeoutMs;
+    run.sql.run(INSERT, name, now, fingerprint, finish, fireText, timeoutMs, timeoutAt, keepMs);
     for (const [i, node] of nodes.entries()) insertNode(run.sql, i, node);
   });
   run.reload();

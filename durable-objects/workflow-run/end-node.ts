@@ -4,10 +4,13 @@ import type { EndCode } from "../../core/errors.ts";
 import { MAX_RUN_BYTES } from "../../core/schema/workflow.ts";
 import type { FinishedStatus } from "../../core/status.ts";
 import { type RunNode, saveNode } from "./node-rows.ts";
-import type { Run, RunMemory } from "./run.ts";
+import type { Run, RunHead, RunMemory } from "./run.ts";
 import { toEnd } from "./task-place.ts";
 
-export const CANCELLED = "the run was cancelled";
+/** Why a node of it ends that neither ran nor failed. */
+export function whyStopped({ stop }: Pick<RunHead, "stop">): string {
+  return stop === "timeout" ? "the run's time was over" : "the run was cancelled";
+}
 
 export interface NodeEnding {
   readonly status: FinishedStatus;
@@ -39,9 +42,10 @@ export function endNode(run: Run, memory: RunMemory, node: RunNode, ending: Node
   saveNode(run.sql, node, { told: { result: isKept ? result : null, spawned } });
 }
 
-/** It ends because its run was cancelled; no task of it is to hear of that. */
+/** It ends because its run was stopped; no task of it is to hear of that. */
 export function endCancelled(run: Run, memory: RunMemory, node: RunNode): void {
-  endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message: CANCELLED, at: run.ports.now() });
+  const message = whyStopped(memory.head);
+  endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message, at: run.ports.now() });
 }
 
 /** It ends without having run; where it has a task, or may have, that is to hear of it. */

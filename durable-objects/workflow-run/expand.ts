@@ -7,7 +7,7 @@ import { MAX_EDGES, MAX_NODES, MAX_RUN_BYTES } from "../../core/schema/workflow.
 import type { NodeDefinition, NodeTask, SpawnedTask } from "../../core/schema/workflow-rpc.ts";
 import { findRefs } from "../../core/workflow/refs.ts";
 import { deadlineOf } from "../../reads/ask.ts";
-import { endNode } from "./end-node.ts";
+import { endNode, whyStopped } from "./end-node.ts";
 import { fillItem, fillValue, Unfillable } from "./fill.ts";
 import { forgetSpawned, insertNode, type RunNode, saveNode, spawnedOf, specOf } from "./node-rows.ts";
 import { attempt, expandName, isFree } from "./reach.ts";
@@ -29,7 +29,7 @@ async function expandMap(run: Run, memory: RunMemory, node: RunNode): Promise<vo
   const spec = specOf(run.sql, node);
   if (spec.kind !== "map") throw new Error(`node ${node.key} is no map`);
   try {
-    if (memory.head.isCancelled) return end(run, memory, node, "cancelled", "the run was cancelled");
+    if (memory.head.stop !== null) return end(run, memory, node, "cancelled", whyStopped(memory.head));
     const list = await fillValue(run, memory, JSON.parse(spec.over) as unknown, null);
     if (!Array.isArray(list)) throw new Unfillable("what the map goes over is no list");
     const template = JSON.parse(spec.task.payload) as unknown;

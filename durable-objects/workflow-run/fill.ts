@@ -99,7 +99,7 @@ function fillOne(
 
 function runField(run: Run, { head, nodes }: RunMemory, told: unknown, end: RunEnd | null): unknown {
   if (told === "id") return run.id;
-  if (told === "status") return end ?? endOf(nodes, head.isCancelled) ?? head.status;
+  if (told === "status") return end ?? endOf(nodes, head.stop) ?? head.status;
   return failedOf(nodes).flatMap((i) => nodes[i]?.key ?? []);
 }
 

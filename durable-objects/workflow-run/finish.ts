@@ -40,7 +40,7 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
 
 /** How it ends as things stand; null: something of it is under way. */
 function currentEnd({ head, nodes }: RunMemory): RunEnd | null {
-  return nodes.some(isUnderWay) ? null : endOf(nodes, head.isCancelled);
+  return nodes.some(isUnderWay) ? null : endOf(nodes, head.stop);
 }
 
 /** @returns whether there is something to undo */

@@ -55,8 +55,6 @@ function take(run: Run, memory: RunMemory, node: RunNode, task: TaskId, found: F
   if (!found || node.endedAt !== null) return false;
   if (!isFound(found)) {
     if (!LOST.has(found.code)) return false;
-    // Nobody is there to be told that it ends.
-    if (node.task.is === "ending") node.task = { is: "released", seq: node.task.seq };
     const message = `neither its shard nor history knows its task: ${found.detail}`;
     endNode(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
     return true;

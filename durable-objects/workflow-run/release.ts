@@ -71,7 +71,7 @@ async function releaseOf(run: Run, memory: RunMemory, node: RunNode): Promise<Re
     const end = node.isCompensation
       ? endOf(
           memory.nodes.filter(({ isCompensation }) => !isCompensation),
-          memory.head.isCancelled,
+          memory.head.stop,
         )
       : null;
     const payload = node.refers ? await fillPayload(run, memory, spec.task, end) : null;

@@ -10,8 +10,8 @@ export function resumeNodes(run: Run, { head, nodes }: RunMemory, again: Readonl
     const before = taskIdOf(node);
     if (before !== null) node.retried = [...node.retried, before];
     node.state = "waiting";
-    // One that was sent and not answered stays so: its portion will tell which task it is.
-    node.task = node.task.is === "sent" ? { ...node.task, isToEnd: false } : NOWHERE;
+    // What a portion that was not answered makes of it is a stray, which ends.
+    node.task = NOWHERE;
     node.endedAt = null;
     node.endedNo = null;
     node.code = null;
@@ -22,7 +22,8 @@ export function resumeNodes(run: Run, { head, nodes }: RunMemory, again: Readonl
   head.retries++;
   head.status = "RUNNING";
   head.endedAt = null;
-  head.isCancelled = false;
+  head.stop = null;
+  head.timeoutAt = head.timeoutMs === null ? null : run.ports.now() + head.timeoutMs;
   head.finishTask = null;
   head.isFireTold = false;
   run.saveHead();

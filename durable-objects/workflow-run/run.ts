@@ -7,6 +7,7 @@ import type { RunId, TenantName } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
 import type { FinishTask, PartOf, RunRecord, RunStatus } from "../../core/schema/workflow-rpc.ts";
+import type { Stop } from "../../core/workflow/decide.ts";
 import { KnownQueues } from "../../reads/known-queues.ts";
 import type { Reader } from "../../reads/reader.ts";
 import { migrate, schemaState } from "../sql/migrate.ts";
@@ -35,7 +36,10 @@ export interface RunHead {
   readonly keepMs: number;
   status: RunStatus;
   endedAt: number | null;
-  isCancelled: boolean;
+  stop: Stop | null;
+  readonly timeoutMs: number | null;
+  /** When it is stopped (Unix ms); null: never. */
+  timeoutAt: number | null;
   retries: number;
   finishTask: string | null;
   /** The Directory knows how it ended. */
@@ -55,24 +59,29 @@ export interface RunMemory {
   readonly byKey: Map<string, number>;
 }
 
-const HEAD = `SELECT name, status, created_at, ended_at, cancel_requested, retries, fingerprint, on_finish, finish_task,
-  fire, fire_told, keep_ms, compensation, portions, listed FROM run`;
-const SAVE = `UPDATE run SET status = ?, ended_at = ?, cancel_requested = ?, retries = ?, finish_task = ?, fire_told = ?,
-  compensation = ?, portions = ?, listed = ?`;
+const HEAD = `SELECT name, status, created_at, ended_at, stop, retries, fingerprint, on_finish, finish_task,
+  fire, fire_told, timeout_ms, timeout_at, keep_ms, compensation, portions, listed FROM run`;
+const SAVE = `UPDATE run SET status = ?, ended_at = ?, stop = ?, retries = ?, finish_task = ?, fire_told = ?,
+  timeout_at = ?, compensation = ?, portions = ?, listed = ?`;
 const BYTES = "SELECT sum(length(CAST(spec AS BLOB)) + coalesce(length(CAST(result AS BLOB)), 0)) AS bytes FROM node";
+
+/** By number, as rows keep it. */
+const STOPS: readonly (Stop | null)[] = [null, "cancelled", "timeout"];
 
 interface HeadRow {
   name: string | null;
   status: RunStatus;
   created_at: number;
   ended_at: number | null;
-  cancel_requested: number;
+  stop: number;
   retries: number;
   fingerprint: string | null;
   on_finish: string | null;
   finish_task: string | null;
   fire: string | null;
   fire_told: number;
+  timeout_ms: number | null;
+  timeout_at: number | null;
   keep_ms: number;
   compensation: RunRecord["compensation"];
   portions: number;
@@ -157,10 +166,11 @@ export class Run implements Reader {
       SAVE,
       head.status,
       head.endedAt,
-      head.isCancelled ? 1 : 0,
+      STOPS.indexOf(head.stop),
       head.retries,
       head.finishTask,
       head.isFireTold ? 1 : 0,
+      head.timeoutAt,
       head.compensation,
       head.portions,
       head.listed,
@@ -200,7 +210,9 @@ function headOf(row: HeadRow): RunHead {
     keepMs: row.keep_ms,
     status: row.status,
     endedAt: row.ended_at,
-    isCancelled: row.cancel_requested === 1,
+    stop: STOPS[row.stop] ?? null,
+    timeoutMs: row.timeout_ms,
+    timeoutAt: row.timeout_at,
     retries: row.retries,
     finishTask: row.finish_task,
     isFireTold: row.fire_told === 1,

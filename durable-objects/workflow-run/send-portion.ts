@@ -61,10 +61,8 @@ function giveUp(run: Run, memory: RunMemory, { n, members, generation }: Portion
     for (const [i] of members) {
       const node = memory.nodes[i];
       if (!node || !isIn(node, n)) continue;
-      const isGivenUp = isWanted(memory, node);
       node.task = NOWHERE;
-      if (isGivenUp || isEnded(node.state)) saveNode(run.sql, node);
-      else endCancelled(run, memory, node);
+      saveNode(run.sql, node);
     }
     run.sql.run(FORGET, n);
   });
@@ -108,7 +106,7 @@ function isIn({ task }: RunNode, n: number): boolean {
 /** Whether a node in a portion is still to have its task by it. */
 function isWanted({ head }: RunMemory, { task, state, isCompensation }: RunNode): boolean {
   if (isEnded(state) || (task.is === "sent" && task.isToEnd)) return false;
-  return !head.isCancelled || isCompensation;
+  return head.stop === null || isCompensation;
 }
 
 /** Its queue has no room for it now: nothing was taken. */

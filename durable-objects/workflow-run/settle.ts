@@ -1,6 +1,6 @@
 /** What follows from what is known, without asking anybody: who may run, who ends unrun, which signals have come. */
 import { decide, isEnded } from "../../core/workflow/decide.ts";
-import { endNode, endUnrun } from "./end-node.ts";
+import { endCancelled, endNode, endUnrun, whyStopped } from "./end-node.ts";
 import { type RunNode, saveNode } from "./node-rows.ts";
 import type { Run, RunMemory } from "./run.ts";
 import { signalOf } from "./signal.ts";
@@ -9,12 +9,11 @@ const WHY = {
   "parent-failed": "a node that it waits for failed",
   "parent-cancelled": "a node that it waits for was cancelled",
   skipped: "it was skipped: a node that it waits for did not succeed",
-  cancelled: "the run was cancelled",
 } as const;
 
 /** One transaction. @returns whether anything changed */
 export function settle(run: Run, memory: RunMemory, now: number): boolean {
-  const decisions = decide(memory.nodes, memory.head.isCancelled);
+  const decisions = decide(memory.nodes, memory.head.stop !== null);
   const overdue = memory.nodes.filter((node) => node.signal !== null && node.state === "ready");
   if (decisions.length === 0 && overdue.length === 0) return false;
   return run.transact(() => {
@@ -30,7 +29,8 @@ export function settle(run: Run, memory: RunMemory, now: number): boolean {
         saveNode(run.sql, node);
       } else {
         const { status, code } = decision;
-        endUnrun(run, memory, node, { status, code, message: code && WHY[code], at: now });
+        const message = code === "cancelled" ? whyStopped(memory.head) : code && WHY[code];
+        endUnrun(run, memory, node, { status, code, message, at: now });
       }
     }
     for (const node of memory.nodes) if (isSettledSignal(run, memory, node, now)) isChanged = true;
@@ -44,8 +44,7 @@ function isSettledSignal(run: Run, memory: RunMemory, node: RunNode, now: number
   if (signal === null || isEnded(node.state) || node.state !== "ready") return false;
   const result = signalOf(run, signal);
   if (result !== null) endNode(run, memory, node, { status: "SUCCEEDED", code: null, message: null, at: now, result });
-  else if (memory.head.isCancelled)
-    endNode(run, memory, node, { status: "CANCELLED", code: "cancelled", message: WHY.cancelled, at: now });
+  else if (memory.head.stop !== null) endCancelled(run, memory, node);
   else if (timeoutAt !== null && timeoutAt <= now)
     endNode(run, memory, node, {
       status: "FAILED",

@@ -2,7 +2,7 @@
 import type { EndNodesRequest } from "../../core/schema/workflow-rpc.ts";
 import { isEnded } from "../../core/workflow/decide.ts";
 import { FAN_OUT } from "../stubs.ts";
-import { CANCELLED } from "./end-node.ts";
+import { whyStopped } from "./end-node.ts";
 import { type RunNode, saveNode } from "./node-rows.ts";
 import { asked, attempt, callerName, isFree } from "./reach.ts";
 import type { Run, RunMemory } from "./run.ts";
@@ -24,7 +24,11 @@ async function tellShard(run: Run, memory: RunMemory, nodes: readonly RunNode[])
   const { at } = first;
   const told = nodes.map(({ task }) => task);
   return await attempt(run, callerName(first), async () => {
-    await endTasks(run, at, nodes.flatMap(endingOf));
+    await endTasks(
+      run,
+      at,
+      nodes.flatMap((node) => endingOf(memory, node)),
+    );
     run.change(memory, () => {
       for (const [i, node] of nodes.entries()) {
         if (node.task !== told[i] || node.task.is !== "ending") continue;
@@ -44,12 +48,12 @@ export async function endTasks(
   await asked(run, () => run.ports.shard({ tenant: run.tenant, ...at }).endNodes({ v: 1, nodes }));
 }
 
-function endingOf(node: RunNode): EndNodesRequest["nodes"] {
+function endingOf({ head }: RunMemory, node: RunNode): EndNodesRequest["nodes"] {
   const { state, code, message } = node;
   const seq = seqOf(node);
   if (seq === null) return [];
   if (state === "FAILED") return [{ seq, status: "FAILED", code: code ?? "parent-failed", message: message ?? "" }];
   const isOver = isEnded(state) && code !== null;
-  const why = isOver ? { code, message: message ?? "" } : { code: "cancelled" as const, message: CANCELLED };
+  const why = isOver ? { code, message: message ?? "" } : { code: "cancelled" as const, message: whyStopped(head) };
   return [{ seq, status: "CANCELLED", ...why }];
 }

@@ -6,6 +6,7 @@
  */
 import { describeThrown } from "../../core/log.ts";
 import { arm, armNext } from "./arm.ts";
+import { stopOverdue } from "./cancel.ts";
 import { forgetPast } from "./erase.ts";
 import { expand } from "./expand.ts";
 import { finish } from "./finish.ts";
@@ -60,7 +61,8 @@ async function workOnce(run: Run): Promise<boolean> {
     const isTold = await tellFire(run, memory, now);
     return (await forgetPast(run, memory, now)) || isTold;
   }
-  const isSettled = settle(run, memory, now);
+  const isStopped = stopOverdue(run, memory, now);
+  const isSettled = settle(run, memory, now) || isStopped;
   const isExpanded = await expand(run, memory, now);
   if (isSettled || isExpanded) return true;
   startListing(run, memory, now);

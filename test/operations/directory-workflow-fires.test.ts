@@ -129,7 +129,7 @@ describe("343 a schedule of workflows", () => {
     const world = worldOf();
     await add(world, "a", workflow(one, { overlap: "cancel-running" }));
     await pass(world, 20_001);
-    expect(runsOf(world).map((run) => run.memory?.head.isCancelled)).toEqual([true, false]);
+    expect(runsOf(world).map((run) => run.memory?.head.stop)).toEqual(["cancelled", null]);
     const [run] = runsOf(world);
     expect(run && cancel(run, { v: 1 })).toMatchObject({ ok: true });
   });

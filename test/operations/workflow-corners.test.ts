@@ -146,6 +146,53 @@ it("312 a signal that nobody waits for any more is told so", async () => {
   expect(await of.ask(of.run(ID).signal({ v: 1, name: "go", payload: "1" }))).toMatchObject({ code: "signal-unknown" });
 });
 
+describe("329 a run that may take so long", () => {
+  const timeoutMs = 5_000;
+  const waits: NodeDefinition = {
+    key: "s",
+    kind: "signal",
+    parents: [],
+    onParentFailure: "fail",
+    signal: "go",
+    timeoutMs: null,
+  };
+
+  it("329 is stopped then, whatever it waits for, and has FAILED; a retry begins its time anew", async () => {
+    const of = world();
+    of.change(B, { draining: true });
+    const nodes = [node("a"), node("b", [], inB()), waits, node("c", [0], taskOf({}, { delayMs: 3_600_000 }))];
+    await runOf(of, nodes, { timeoutMs, onFinish: { task: taskOf(), on: ["FAILED"] } });
+    const startedAt = of.now;
+    expect(await ended(of)).toBe("FAILED");
+    expect(of.head(ID)?.head).toMatchObject({ stop: "timeout", finishTask: expect.any(String) as string });
+    expect((of.head(ID)?.head.endedAt ?? 0) - startedAt).toBeLessThan(timeoutMs + 1_000);
+    const cancelled = ["b CANCELLED cancelled", "s CANCELLED cancelled", "c CANCELLED cancelled"];
+    expect(statesOf(of, ID)).toEqual(["a SUCCEEDED", ...cancelled]);
+    expect(of.head(ID)?.nodes[1]?.message).toBe("the run's time was over");
+    expect(await of.ask(of.run(ID).cancel({ v: 1 }))).toMatchObject({ code: "workflow-finished" });
+    const retriedAt = of.now;
+    const retried = await of.ask(of.run(ID).retry({ v: 1, keys: null }));
+    expect(retried).toMatchObject({ run: { status: "RUNNING", stop: null } });
+    expect((of.head(ID)?.head.timeoutAt ?? 0) - retriedAt).toBeGreaterThanOrEqual(timeoutMs);
+    expect(await ended(of)).toBe("FAILED");
+  });
+
+  it("329 is not stopped while it is undone, or while it tells of its end", async () => {
+    const slow = { ...node("a"), compensate: taskOf({ ms: 20_000 }) };
+    const of = world();
+    await runOf(of, [slow, node("b", [0], taskOf({ ends: "failed" }))], { timeoutMs });
+    expect(await ended(of)).toBe("FAILED");
+    expect(of.head(ID)?.head).toMatchObject({ stop: null, compensation: "done" });
+    const other = world();
+    other.change(B, { draining: true });
+    await runOf(other, [node("a")], { timeoutMs, onFinish: { task: inB(), on: null } });
+    await later(other, MINUTE);
+    expect(other.head(ID)?.head).toMatchObject({ status: "RUNNING", stop: null });
+    other.change(B, { draining: false });
+    expect(await ended(other)).toBe("SUCCEEDED");
+  });
+});
+
 describe("316 a run tells why it does not go on", () => {
   const heldBy = async (of: WorkflowWorld, id = ID) => {
     const answer = await of.ask(of.run(id).read({ v: 1, nodes: true }));

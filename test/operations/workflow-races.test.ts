@@ -3,6 +3,8 @@ import { expect, it } from "vitest";
 import type { QueueName, TaskId } from "../../core/ids.ts";
 import type { ShardRpc } from "../../core/schema/rpc.ts";
 import type { NodeEnd } from "../../core/schema/workflow-rpc.ts";
+import { ended } from "../../durable-objects/workflow-run/ended.ts";
+import { retry } from "../../durable-objects/workflow-run/retry.ts";
 import { taskIdOf } from "../../durable-objects/workflow-run/task-place.ts";
 import { definition, hasEnded, idOf, node, statesOf, taskOf } from "../simulation/workflows/definitions.ts";
 import { NO_FAULTS } from "../simulation/workflows/faults.ts";
@@ -118,4 +120,32 @@ it("311 a redriven task's success is no retry of a node whose own task is still 
   const wasReached = meanwhile(world, "endNodes", other, true);
   expect(await end(world)).toEqual(["a SUCCEEDED", "b FAILED payload-invalid"]);
   expect([wasReached(), world.shards.get("default:a:0")?.instance.memory.blocked]).toEqual([true, 0]);
+});
+
+it("315 a task that was looked for and is lost is no end of the one that the node has since", async () => {
+  const world = await runOf([node("a", [], taskOf({}, { delayMs: 3_600_000 }))]);
+  await world.until(() => world.head(ID)?.nodes[0]?.task.is === "released", MINUTE);
+  const [first] = world.head(ID)?.nodes ?? [];
+  const task = first && taskIdOf(first);
+  if (!task) throw new Error("it has a task");
+  const error = { code: "cancelled", message: "its queue was deleted" } as const;
+  const run = world.runs.get(ID)?.instance;
+  if (!run) throw new Error("the run is not there");
+  const { shard } = run.ports;
+  let isAsked = false;
+  Object.assign(run.ports, {
+    shard: (address: Parameters<typeof shard>[0]) => {
+      if (!isAsked && run.lookedAt > 0) {
+        isAsked = true;
+        const end = { node: "a", task, status: "CANCELLED", error, endedAt: world.now, result: null } as const;
+        expect(ended(run, { v: 1, ends: [end] })).toMatchObject({ ok: true });
+        expect(retry(run, { v: 1, keys: null })).toMatchObject({ ok: true });
+      }
+      return shard(address);
+    },
+  });
+  world.remake(A);
+  expect(await world.until(() => isAsked, 10 * MINUTE)).toBe(true);
+  expect(await world.until(hasEnded(world, ID), 180 * MINUTE)).toBe(true);
+  expect(statesOf(world, ID)).toEqual(["a SUCCEEDED"]);
 });

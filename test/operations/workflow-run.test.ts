@@ -251,7 +251,7 @@ describe("308 a run", () => {
       node("c", [], taskOf({}, { delayMs: 3_600_000 })),
     ]);
     await world.until(() => world.worker.runs.length === 1, MINUTE);
-    expect(await world.ask(world.run(ID).cancel({ v: 1 }))).toMatchObject({ ok: true, run: { cancelRequested: true } });
+    expect(await world.ask(world.run(ID).cancel({ v: 1 }))).toMatchObject({ ok: true, run: { stop: "cancelled" } });
     expect(await ended(world)).toBe("CANCELLED");
     expect(statesOf(world, ID)).toEqual(["a CANCELLED cancelled", "b CANCELLED cancelled", "c CANCELLED cancelled"]);
   });

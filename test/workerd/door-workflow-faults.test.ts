@@ -107,6 +107,7 @@ describe("302 what is wrong is told with its place, and makes no run", () => {
       ["/chain/0/map/over is over 1 MiB of JSON text: have a task give the list, or a part of it"],
     ],
     ["kept for no time", { chain: [echo], keepSeconds: 1 }, ["/keepSeconds must be at least 60"]],
+    ["no time to end in", { chain: [echo], timeoutSeconds: 0 }, ["/timeoutSeconds must be more than 0"]],
   ])("%s", async (_, body, faults) => {
     const reply = await create(body);
     expect([reply.status, reply.body.code]).toEqual([422, "invalid-request"]);

@@ -166,6 +166,18 @@ describe("a run", () => {
     expect((await ask(lone, "?wait=20")).body.status).toBe("SUCCEEDED");
   });
 
+  it("329 has FAILED where its time is over, and says so", async () => {
+    const id = await started({ chain: [{ key: "a", waitFor: "nobody" }, echo], timeoutSeconds: 0.2 });
+    const { body: run } = await ask(id, "?wait=20&nodes=true");
+    expect(run).toMatchObject({ status: "FAILED", timedOut: true, timeoutAt: expect.any(String) });
+    expect(run).not.toHaveProperty("cancelRequested");
+    expect(Date.parse(String(run.endedAt))).toBeGreaterThanOrEqual(Date.parse(String(run.timeoutAt)));
+    expect(listOf(run.nodes)[0]).toMatchObject({
+      status: "CANCELLED",
+      error: { code: "cancelled", message: "the run's time was over" },
+    });
+  });
+
   it("314 318 is cancelled, then deleted; not before it has ended", async () => {
     const id = await started({ name: "gone", chain: [{ key: "a", ...held }, echo] });
     const task = await taskOf(id, "a");

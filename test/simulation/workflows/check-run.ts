@@ -63,7 +63,8 @@ export function checkRun(world: WorkflowWorld, id: RunId): void {
   }
   checkNumbers(nodes);
   checkUndone(memory);
-  const end = endOf(nodes, head.isCancelled);
+  checkStop(memory);
+  const end = endOf(nodes, head.stop);
   must(end === head.status, () => `the run is ${head.status}, its nodes say ${end}: ${tell(memory)}`);
 }
 
@@ -111,6 +112,21 @@ function checkNumbers(nodes: readonly RunNode[]): void {
     () => `ends are numbered ${numbers.join(", ")}`,
   );
 }
+
+/** It was stopped for its time where that was over while something of it was not, and not before. */
+function checkStop({ head, nodes }: RunMemory): void {
+  const { stop, timeoutAt, endedAt } = head;
+  if (stop === "timeout")
+    must(
+      timeoutAt !== null && (endedAt ?? 0) >= timeoutAt,
+      () => `stopped for its time at ${endedAt}, of ${timeoutAt}`,
+    );
+  if (stop !== null || timeoutAt === null) return;
+  const last = Math.max(...nodes.filter(({ isCompensation }) => !isCompensation).map((node) => node.endedAt ?? 0));
+  must(last <= timeoutAt + LATE_MS, () => `its time was over at ${timeoutAt}, and a node ended at ${last}`);
+}
+/** An object that dies is woken again so late, and may die some times. */
+const LATE_MS = 60_000;
 
 /** Whatever can be undone was, what ended last first, where the run did not succeed. */
 function checkUndone({ head, nodes }: RunMemory): void {

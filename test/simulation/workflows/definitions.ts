@@ -37,7 +37,7 @@ export function node(
 }
 
 export function definition(nodes: readonly NodeDefinition[], more: Partial<RunDefinition> = {}): RunDefinition {
-  return { name: null, nodes, onFinish: null, keepMs: 30 * 86_400_000, ...more };
+  return { name: null, nodes, onFinish: null, timeoutMs: null, keepMs: 30 * 86_400_000, ...more };
 }
 
 /** `key status code` of each node, by index. */

@@ -18,6 +18,7 @@ export interface SeedTally {
   crashes: number;
   nodes: number;
   retries: number;
+  timeouts: number;
 }
 
 export async function runGraphs(seed: number, tally: SeedTally): Promise<void> {
@@ -31,7 +32,9 @@ export async function runGraphs(seed: number, tally: SeedTally): Promise<void> {
       const id = idOf(seed * RUNS + i);
       ids.push(id);
       const onFinish = random.chance(0.3) ? { task: drawTask(random, 0), on: null } : null;
-      await world.create(id, { definition: definition(drawGraph(random), { onFinish }), fingerprint: "same" });
+      const nodes = drawGraph(random);
+      const timeoutMs = random.chance(0.15) ? random.between(1_000, 400_000) : null;
+      await world.create(id, { definition: definition(nodes, { onFinish, timeoutMs }), fingerprint: "same" });
     }
     meddle(world, random, ids);
     const lookAt = () =>
@@ -56,6 +59,7 @@ export async function runGraphs(seed: number, tally: SeedTally): Promise<void> {
       tally.ends[memory?.head.status ?? "RUNNING"]++;
       tally.nodes += memory?.nodes.length ?? 0;
       tally.retries += memory?.head.retries ?? 0;
+      if (memory?.head.stop === "timeout") tally.timeouts++;
     }
     for (const host of [...world.shards.values(), ...world.runs.values()]) tally.crashes += host.crashes;
     world.close();

@@ -47,7 +47,7 @@ export async function runWorkflow(bench: CostBench, nodes: readonly NodeDefiniti
   world.takeEnds = async (_run, ends) => ended(run, { v: 1, ends });
   create(run, {
     v: 1,
-    definition: { name: null, nodes, onFinish: null, keepMs: 86_400_000 },
+    definition: { name: null, nodes, onFinish: null, timeoutMs: null, keepMs: 86_400_000 },
     fingerprint: null,
   });
   while (run.memory?.head.listed !== "SUCCEEDED") {
