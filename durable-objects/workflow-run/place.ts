@@ -54,7 +54,7 @@ async function writeDown(run: Run, memory: RunMemory, now: number): Promise<void
       if (generation === undefined) continue;
       const n = ++memory.head.portions;
       for (const node of nodes) {
-        node.task = { is: "sent", portion: n, isToEnd: false };
+        node.task = { is: "sent", portion: n };
         saveNode(run.sql, node);
       }
       const list = nodes.map((node): Member => [node.i, node.state === "ready" && !node.refers, awaited.has(node.i)]);

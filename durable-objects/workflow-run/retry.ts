@@ -7,13 +7,14 @@ import type { RunNode } from "./node-rows.ts";
 import { toRunRecord } from "./read.ts";
 import { resumeNodes } from "./resume.ts";
 import { type Run, type RunMemory, refuse, withRun } from "./run.ts";
-import { isToEnd } from "./task-place.ts";
 
 export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly string[] | null }): RunAnswer {
   return withRun(run, (memory) => {
     const { head, nodes } = memory;
     if (head.compensation !== "none")
       return refuse("workflow-finished", "What succeeded of the run has been undone; start it anew.");
+    if (head.status === "RUNNING" && head.stop !== null)
+      return refuse("workflow-running", "The run is being stopped. Come again when it has ended.");
     const tried = keys === null ? nodes.filter(isRetryable) : named(memory, keys);
     if ("ok" in tried) return tried;
     if (tried.length === 0) return refuse("node-not-failed", "No node of the run has failed.");
@@ -21,7 +22,7 @@ export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly 
       nodes,
       tried.map(({ i }) => i),
     );
-    const open = nodes.find((node) => again.has(node.i) && isToEnd(node));
+    const open = nodes.find(({ i, task }) => again.has(i) && task.is === "ending");
     if (open) return refuse("workflow-running", `The node ${open.key} is still being ended. Come again.`);
     const erased = nodes.find(({ i, isErased }) => again.has(i) && isErased);
     if (erased) return refuse("task-deleted", `The data of the node ${erased.key} was deleted, so it can't run again.`);

@@ -104,9 +104,8 @@ function isIn({ task }: RunNode, n: number): boolean {
 }
 
 /** Whether a node in a portion is still to have its task by it. */
-function isWanted({ head }: RunMemory, { task, state, isCompensation }: RunNode): boolean {
-  if (isEnded(state) || (task.is === "sent" && task.isToEnd)) return false;
-  return head.stop === null || isCompensation;
+function isWanted({ head }: RunMemory, { state, isCompensation }: RunNode): boolean {
+  return !isEnded(state) && (head.stop === null || isCompensation);
 }
 
 /** Its queue has no room for it now: nothing was taken. */

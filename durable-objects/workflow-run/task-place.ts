@@ -8,8 +8,8 @@ import type { RunNode } from "./node-rows.ts";
 export type TaskPlace =
   /** There is none, and none was sent. */
   | { readonly is: "nowhere" }
-  /** In that portion, which was not answered; `isToEnd`: what it brings is to end. */
-  | { readonly is: "sent"; readonly portion: number; readonly isToEnd: boolean }
+  /** In that portion, which was not answered. */
+  | { readonly is: "sent"; readonly portion: number }
   /** At its shard: it waits there; it may run, runs, or has ended; the shard is still to hear that it ends. */
   | { readonly is: "blocked" | "released" | "ending"; readonly seq: Seq };
 
@@ -32,15 +32,9 @@ export function isUnderWay({ task }: Pick<RunNode, "task">): boolean {
   return task.is === "sent" || task.is === "ending";
 }
 
-/** Whether it is to end, and its shard has not said that it knows. */
-export function isToEnd({ task }: Pick<RunNode, "task">): boolean {
-  return task.is === "ending" || (task.is === "sent" && task.isToEnd);
-}
-
-/** Where it is once it is to end without a run, or to stop: its shard is told, if it has it or may. */
+/** Where it is once it is to end without a run, or to stop: its shard is told, if it has it; if it is sent, with its answer. */
 export function toEnd(task: TaskPlace): TaskPlace {
-  if (task.is === "nowhere") return task;
-  return task.is === "sent" ? { ...task, isToEnd: true } : { is: "ending", seq: task.seq };
+  return "seq" in task ? { is: "ending", seq: task.seq } : task;
 }
 
 /** How rows keep it. */
@@ -53,7 +47,7 @@ export interface TaskColumns {
 }
 
 export function placeOf({ seq, placed, portion, to_end }: TaskColumns): TaskPlace {
-  if (portion !== null) return { is: "sent", portion, isToEnd: to_end === 1 };
+  if (portion !== null) return { is: "sent", portion };
   if (seq === null) return NOWHERE;
   if (to_end === 1) return { is: "ending", seq };
   return { is: placed === 1 ? "blocked" : "released", seq };
@@ -61,6 +55,6 @@ export function placeOf({ seq, placed, portion, to_end }: TaskColumns): TaskPlac
 
 export function columnsOf(task: TaskPlace): TaskColumns {
   if (task.is === "nowhere") return { seq: null, placed: 0, portion: null, to_end: 0 };
-  if (task.is === "sent") return { seq: null, placed: 0, portion: task.portion, to_end: task.isToEnd ? 1 : 0 };
+  if (task.is === "sent") return { seq: null, placed: 0, portion: task.portion, to_end: 0 };
   return { seq: task.seq, placed: task.is === "blocked" ? 1 : 2, portion: null, to_end: task.is === "ending" ? 1 : 0 };
 }

@@ -149,3 +149,27 @@ it("315 a task that was looked for and is lost is no end of the one that the nod
   expect(await world.until(hasEnded(world, ID), 180 * MINUTE)).toBe(true);
   expect(statesOf(world, ID)).toEqual(["a SUCCEEDED"]);
 });
+
+it("308 a task that was made of a node which has another by now ends, and does not wait for ever", async () => {
+  const world = await runOf([node("a", [], taskOf({}, { queue: B }))]);
+  world.change(B, { paused: true });
+  const other = { node: "a", task: "b.0.06uv7cp0800" as TaskId, status: "SUCCEEDED", error: null } as const;
+  const wasReached = meanwhile(world, "submit", tell(world, other));
+  expect(await end(world)).toEqual(["a SUCCEEDED"]);
+  const shard = world.shards.get("default:b:0")?.instance;
+  expect(shard?.sql.all("SELECT seq FROM task WHERE status IN ('QUEUED', 'BLOCKED', 'RUNNING')")).toEqual([]);
+  expect(wasReached()).toBe(true);
+});
+
+it("311 a run that is being stopped is taken up again when it has ended, not before", async () => {
+  const world = await runOf([
+    node("a", [], taskOf({ ends: "failed" })),
+    node("b", [], taskOf({ ms: 20_000 }, { queue: B })),
+  ]);
+  await world.until(() => world.head(ID)?.nodes[0]?.state === "FAILED", MINUTE);
+  meanwhile(world, "endNodes", async () => {}, true);
+  await world.ask(world.run(ID).cancel({ v: 1 }));
+  expect(await world.ask(world.run(ID).retry({ v: 1, keys: null }))).toMatchObject({ code: "workflow-running" });
+  await end(world);
+  expect(await world.ask(world.run(ID).retry({ v: 1, keys: null }))).toMatchObject({ ok: true });
+});
