@@ -4,10 +4,12 @@ import type { RunId } from "../ids.ts";
 import {
   checkPayload,
   type Fault,
+  isTooFar,
   mergeOptions,
   optionsText,
   priorityOf,
   type TaskType,
+  TOO_FAR,
   timeOf,
   under,
 } from "../make-task.ts";
@@ -29,10 +31,12 @@ export interface ResolvedStep {
  * @returns the task, or a fault with pointers from the task's root
  */
 export function makeNodeTask(told: StepTask, { type, entry }: ResolvedStep, run: RunId, now: number): NodeTask | Fault {
+  const at = told.runAt === undefined ? null : timeOf({ runAt: told.runAt }, now);
+  if (isTooFar(at, now)) return TOO_FAR;
   const refers = findRefs(told.payload).length > 0;
   const payload = checkPayload(told.payload, refers ? { ...type, payload: null } : type);
   if (typeof payload !== "string") return under("/payload", payload);
-  const { limitKey, fairnessKey, delaySeconds, ttlSeconds, runAt } = told;
+  const { limitKey, fairnessKey, delaySeconds, ttlSeconds } = told;
   const key = placementKey({ ...(limitKey !== undefined && { limitKey }), run });
   return {
     queue: entry.queue,
@@ -44,7 +48,7 @@ export function makeNodeTask(told: StepTask, { type, entry }: ResolvedStep, run:
     payload,
     refers,
     delayMs: delaySeconds === undefined ? null : Math.round(delaySeconds * 1_000),
-    runAt: runAt === undefined ? null : timeOf({ runAt }, now),
+    runAt: at,
     ttlMs: ttlSeconds === undefined ? null : Math.max(1, Math.round(ttlSeconds * 1_000)),
     options: optionsText(mergeOptions(told, type)),
     ...(limitKey !== undefined && { limitKey }),

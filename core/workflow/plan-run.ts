@@ -10,7 +10,7 @@ import { MAX_EDGES, type SubmittedWorkflow } from "../schema/workflow.ts";
 import type { ParentPolicy } from "../schema/workflow-rpc.ts";
 import { findSlips } from "./find-slips.ts";
 import { orderGraph, type Parents, waitsFor } from "./graph.ts";
-import { findRefs, mapRefs, parseNodeName, type Ref, type RefKind } from "./refs.ts";
+import { findRefs, isPointer, mapRefs, parseNodeName, type Ref, type RefKind } from "./refs.ts";
 import { type FlatNode, Flattening, type Scope, type Step, tooManyNodes } from "./shapes.ts";
 
 export interface PlannedNode {
@@ -150,7 +150,7 @@ function problemOf({ kind, told, pointer }: Ref, known: ReadonlyMap<string, numb
   if (kind === "$literal") return [];
   if (kind === "$index") return told === true ? [] : wrong("must be true");
   if (kind === "$item")
-    return typeof told === "string" && /^(\/|$)/.test(told) ? [] : wrong('must be a JSON Pointer, or ""');
+    return typeof told === "string" && isPointer(told) ? [] : wrong('must be a JSON Pointer, or ""');
   if (kind === "$run") return isRunField(told) ? [] : wrong(`must be one of ${RUN_FIELDS.join(", ")}`);
   const name = parseNodeName(told);
   if (name === null) return wrong("must be a node's key, or key/pointer");

@@ -68,7 +68,13 @@ export function parseNodeName(told: unknown): NodeName | null {
   if (typeof told !== "string" || told === "") return null;
   const slash = told.indexOf("/");
   if (slash === 0) return null;
-  return slash === -1 ? { key: told, pointer: "" } : { key: told.slice(0, slash), pointer: told.slice(slash) };
+  const name = slash === -1 ? { key: told, pointer: "" } : { key: told.slice(0, slash), pointer: told.slice(slash) };
+  return isPointer(name.pointer) ? name : null;
+}
+
+/** Whether it is a JSON Pointer (RFC 6901): `~` stands there as `~0`, `/` within a name as `~1`. */
+export function isPointer(text: string): boolean {
+  return /^(\/([^~]|~[01])*)?$/.test(text);
 }
 
 /** The value that a JSON Pointer (RFC 6901) names; undefined where there is none. */

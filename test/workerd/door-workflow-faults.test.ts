@@ -106,6 +106,24 @@ describe("302 what is wrong is told with its place, and makes no run", () => {
       { chain: [{ map: { over: Array(5).fill("x".repeat(220_000)), task: echo } }] },
       ["/chain/0/map/over is over 1 MiB of JSON text: have a task give the list, or a part of it"],
     ],
+    [
+      "pointers that are none",
+      {
+        chain: [
+          { map: { over: [1], task: { type: "echo", payload: { $item: "/a~" } } } },
+          { type: "echo", payload: [{ $result: "1/~2" }] },
+        ],
+      },
+      [
+        '/chain/0/map/task/payload/$item must be a JSON Pointer, or ""',
+        "/chain/1/payload/0/$result must be a node's key, or key/pointer",
+      ],
+    ],
+    [
+      "a moment that is more than a year ahead",
+      { chain: [{ ...echo, runAt: "2099-01-01T00:00:00Z" }] },
+      ["/chain/0/runAt is more than 365 days ahead"],
+    ],
     ["kept for no time", { chain: [echo], keepSeconds: 1 }, ["/keepSeconds must be at least 60"]],
     ["no time to end in", { chain: [echo], timeoutSeconds: 0 }, ["/timeoutSeconds must be more than 0"]],
   ])("%s", async (_, body, faults) => {

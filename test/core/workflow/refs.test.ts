@@ -42,7 +42,7 @@ it("304 a field called __proto__ is data like any other", () => {
 it("304 reads names and pointers as RFC 6901 has them", () => {
   expect(parseNodeName("a/x/0")).toEqual({ key: "a", pointer: "/x/0" });
   expect(parseNodeName("S.a")).toEqual({ key: "S.a", pointer: "" });
-  for (const wrong of ["", "/x", 7, null]) expect(parseNodeName(wrong)).toBeNull();
+  for (const wrong of ["", "/x", 7, null, "a/x~", "a/x~2/y"]) expect(parseNodeName(wrong)).toBeNull();
   const root = { x: [{ "a/b": 1, "m~n": 2 }], "": 3 };
   expect(valueAt(root, "")).toBe(root);
   expect(valueAt(root, "/x/0/a~1b")).toBe(1);
