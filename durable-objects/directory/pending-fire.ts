@@ -15,8 +15,8 @@ import type { DirectoryState } from "./state.ts";
 
 const INSERT = `INSERT INTO pending (schedule, fire_at, queue, shard, tries, try_at, until)
   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (schedule, fire_at) DO NOTHING`;
-const DUE = `SELECT schedule, fire_at AS fireAt, queue, shard, tries, until, waits FROM pending
-  WHERE try_at <= ?1 AND (until > ?1 OR waits = 1) ORDER BY try_at, fire_at LIMIT ?2`;
+const DUE = `SELECT schedule, fire_at AS fireAt, queue, shard, tries, until, waits, last_refusal AS lastRefusal
+  FROM pending WHERE try_at <= ?1 AND (until > ?1 OR waits = 1) ORDER BY try_at, fire_at LIMIT ?2`;
 const TRIED = "UPDATE pending SET tries = ?3, try_at = ?4 WHERE schedule = ?1 AND fire_at = ?2";
 const REFUSED = `UPDATE pending SET last_refusal = ?3
   WHERE schedule = ?1 AND fire_at = ?2 AND last_refusal IS NOT ?3`;
@@ -76,6 +76,8 @@ export interface PendingFire {
   readonly until: number;
   /** 1: for the end of an earlier one. */
   readonly waits?: 0 | 1;
+  /** Of its latest try; null: none, or none was heard. */
+  readonly lastRefusal?: string | null;
 }
 export type FireName = Pick<PendingFire, "schedule" | "fireAt">;
 type WaitingFire = FireName & { readonly lastRefusal: string | null; readonly tries: number };
@@ -262,6 +264,11 @@ export function countMissed(state: DirectoryState, fire: FireName, count: number
 function tellMissed(state: DirectoryState, schedule: string, why: string): void {
   const [row] = state.sql.all<{ queue: QueueName | null }>(QUEUE_OF, schedule);
   noteEvent(state, "fire-missed", `${schedule}: ${why}`, row?.queue ?? null);
+}
+
+/** It is missed, whatever it might have become. Inside a transaction. */
+export function giveUp(state: DirectoryState, fire: PendingFire, why: string): void {
+  miss(state, { lastRefusal: null, ...fire, tries: fire.tries - 1 }, why);
 }
 
 function miss(state: DirectoryState, fire: WaitingFire, cause?: string): void {

@@ -30,6 +30,7 @@ import {
   type FireName,
   fireKey,
   forgetFires,
+  giveUp,
   isInTheWay,
   isUnsent,
   markAsked,
@@ -52,6 +53,7 @@ const MOVE_ON = "UPDATE schedule SET next_at = ?2, decided = max(decided, ?3) WH
 
 export const MAX_FIRES = 100;
 const MAX_SCHEDULES = 100;
+const NO_QUEUE = "" as QueueName;
 
 /** Its task, or the workflow that its run is made of (JSON text). */
 export type OutgoingFire = PendingFire & {
@@ -85,6 +87,7 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
   for (const fire of duePending(state, now, MAX_FIRES)) {
     const row = findSchedule(state, fire.schedule);
     if (!row) forgetFires(state, fire.schedule);
+    else if (makesAnother(row, fire)) giveUp(state, fire, "what the schedule makes was changed");
     else if (fires.isFull) break;
     else if (mustAsk(state, row, fire)) {
       fires.overlaps.push(fire);
@@ -173,10 +176,15 @@ function fireAll(
   waitFor(state, { schedule: row.id, fireAt: waits });
 }
 
+/** Whether a PUT has made a schedule of workflows of it since, or of tasks: what it has sent would not be told by its key. */
+function makesAnother(row: ScheduleRow, { queue }: PendingFire): boolean {
+  return (row.is_workflow === 1) !== (queue === NO_QUEUE);
+}
+
 /** Where a schedule's fires go now: all of them to one shard, that of its limitKey where it has one. */
 export function targetOf(state: DirectoryState, row: ScheduleRow): Pick<PendingFire, "queue" | "shard"> | null {
   // A run is an object of its own, and its nodes have queues of theirs.
-  if (row.is_workflow === 1) return { queue: "" as QueueName, shard: 0 };
+  if (row.is_workflow === 1) return { queue: NO_QUEUE, shard: 0 };
   const queue = row.queue ?? findRoute(state, row.type)?.queue ?? DEFAULT_QUEUE;
   const entry = findOrMakeQueue(state, queue);
   const key = placementKey({ schedule: row.id, ...(row.limit_key !== null && { limitKey: row.limit_key }) });

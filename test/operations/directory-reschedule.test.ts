@@ -113,6 +113,17 @@ describe("347 jitter, start and end are changed", () => {
     expect(submitted(world)).toEqual([20]);
   });
 
+  it("347 an earlier start of cron makes up for nothing, a later one holds it back", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", cron("* * * * *", { startAt: START + DAY, missed: "all", jitterSeconds: 50 }));
+    await world.pass(600_500);
+    const { nextAt } = await patch(world, { startAt: null });
+    expect(nextAt).toBeGreaterThanOrEqual(START + 660_000);
+    expect(nextAt).toBeLessThan(START + 711_000);
+    expect((await patch(world, { startAt: START + DAY })).nextAt).toBeGreaterThanOrEqual(START + DAY);
+    expect(submitted(world)).toEqual([]);
+  });
+
   it("347 an end that leaves no fire is refused; a later one lets a finished schedule go on, in step", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", every(60, { endAt: START + 90_000 }));

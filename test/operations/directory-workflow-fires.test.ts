@@ -7,6 +7,7 @@ import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
 import { putRoute } from "../../durable-objects/directory/put-route.ts";
 import { listFires } from "../../durable-objects/directory/read-schedules.ts";
 import { runSchedule } from "../../durable-objects/directory/run-schedule.ts";
+import { putSchedule } from "../../durable-objects/directory/save-schedule.ts";
 import { armNext } from "../../durable-objects/workflow-run/arm.ts";
 import { cancel } from "../../durable-objects/workflow-run/cancel.ts";
 import { forgetPast } from "../../durable-objects/workflow-run/erase.ts";
@@ -123,6 +124,34 @@ describe("343 a schedule of workflows", () => {
     world.runs.delete(second.id);
     await pass(world, 10_000);
     expect(await statuses(world)).toEqual(["FAILED", "SKIPPED", "UNKNOWN", "FIRED"]);
+  });
+
+  it("343 a fire that has made nothing yet is missed where a PUT makes tasks of the schedule's runs, or runs of its tasks", async () => {
+    const world = worldOf();
+    const definition = (isRun: boolean) =>
+      isRun ? workflow(one, { overlap: "skip" }) : every(10, { payload: '{"n":1}', overlap: "skip" });
+    const put = (isRun: boolean) =>
+      putSchedule(world.directory(), { id: "a", definition: definition(isRun), paused: null });
+    await put(true);
+    world.runsFault = "throw";
+    await pass(world, 10_000);
+    await put(false);
+    await pass(world, 4_000);
+    expect(await statuses(world)).toEqual(["MISSED"]);
+    world.runsFault = null;
+    world.faultOfCall = ({ method }) => (method === "submit" ? "throw" : null);
+    await pass(world, 6_500);
+    await put(true);
+    await pass(world, 4_000);
+    expect(await statuses(world)).toEqual(["MISSED", "MISSED"]);
+    const answer = await listFires(world.directory(), { id: "a", before: null, limit: 1 });
+    expect(answer.ok && answer.fires[0]?.reason).toBe(
+      "what the schedule makes was changed (no answer came, so it may have run)",
+    );
+    await pass(world, 10_000);
+    expect((await statuses(world))[2]).toBe("FIRED");
+    expect(runsOf(world)).toHaveLength(1);
+    expect(world.tasks()).toEqual([]);
   });
 
   it("336 343 cancel-running cancels the run before", async () => {
