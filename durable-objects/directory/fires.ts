@@ -19,7 +19,8 @@ const NONE = `INSERT INTO fire (schedule, fire_at, made, status, count, reason) 
 // Told twice, or late, it changes nothing that is newer; what was heard goes before what was only supposed.
 const ENDED = `UPDATE fire
   SET made = ?3, status = ?4, ended_at = ?5, code = ?6, count = 1, reason = NULL, cancel_at = NULL
-  WHERE schedule = ?1 AND fire_at = ?2 AND (ended_at IS NULL OR status = 'UNKNOWN' OR ended_at < ?5)`;
+  WHERE schedule = ?1 AND fire_at = ?2 AND (ended_at IS NULL OR status = 'UNKNOWN' OR ended_at < ?5)
+  RETURNING 1 AS one`;
 const LOST = `UPDATE fire SET status = 'UNKNOWN', ended_at = ?3, reason = ?4, cancel_at = NULL
   WHERE schedule = ?1 AND fire_at = ?2 AND status IS NULL`;
 const FORGET = "DELETE FROM fire WHERE schedule = ?";
@@ -66,15 +67,16 @@ export function noteNone(
 
 /** Inside a transaction. */
 export function noteEnd(state: DirectoryState, { schedule, fireAt, made, status, endedAt, error }: FireEnd): void {
-  state.sql.run(ENDED, schedule, fireAt, made, status, endedAt, error?.code ?? null);
+  if (state.sql.all(ENDED, schedule, fireAt, made, status, endedAt, error?.code ?? null).length === 0) return;
   // Where it is older than all that are known to have failed, it is not known which of the others came after it.
   if (status === "SUCCEEDED") state.sql.run(FORGET_TRIMMED, schedule, fireAt);
-  if (state.sql.all(NTH, schedule, MOST_KEPT).length > 0) trim(state, schedule);
+  trimEnded(state, schedule);
 }
 
 /** Nobody knows how it ended, and it runs no longer. Inside a transaction. */
 export function noteLost(state: DirectoryState, { schedule, fireAt }: OpenFire, why: string): void {
   state.sql.run(LOST, schedule, fireAt, state.ports.now(), why);
+  trimEnded(state, schedule);
 }
 
 /** Inside a transaction. */
@@ -101,6 +103,11 @@ export function newestFire(state: DirectoryState, schedule: string): number | nu
 function trimOver(state: DirectoryState, schedule: string): void {
   const [over] = state.sql.all<{ status: FireStatus | null }>(NTH, schedule, MOST_KEPT);
   if (over && over.status !== null) trim(state, schedule);
+}
+
+/** One has ended, which may have been kept for that alone, or a failure that counts no more. */
+function trimEnded(state: DirectoryState, schedule: string): void {
+  if (state.sql.all(NTH, schedule, MOST_KEPT).length > 0) trim(state, schedule);
 }
 
 function trim(state: DirectoryState, schedule: string): void {

@@ -267,6 +267,22 @@ describe("332 jitter", () => {
     expect(Math.max(...seconds.values())).toBeLessThan(230);
   });
 
+  it("331 332 beyond a thousand the latest are known in the hour that clocks show twice, too", () => {
+    const back = Date.parse("2026-11-01T06:00:00Z");
+    const timing = { kind: "cron", cron: "0-59 0-59 1 * * *", timezone: "America/New_York", dst: "both" } as const;
+    for (const ms of [0, 900]) {
+      const told = { ...rule(timing, "a", ms), startAt: back - 3_600_000 };
+      const all = previewFires(told, back - 3_600_001, 5_500);
+      for (const now of [back - 1_000_000, back + 50_500, back + 1_000_500]) {
+        const due = dueFires(told, all[0] ?? 0, now);
+        const come = all.filter((fire) => fire <= now);
+        expect(due).toMatchObject({ count: MAX_COUNTED, exact: false, next: nextFire(told, now) });
+        expect(due.latest.length).toBeGreaterThan(MAX_CAUGHT_UP - 2);
+        expect(due.latest).toEqual(come.slice(-due.latest.length));
+      }
+    }
+  });
+
   it("332 what is due is counted by the moments that have come", () => {
     for (const timing of [minutely, { kind: "every", everySeconds: 60 } as const]) {
       const told = rule(timing, "a");
