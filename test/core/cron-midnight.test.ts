@@ -105,6 +105,11 @@ describe.each(SHIFTS)("171 331 %s around %s", (timezone, date) => {
         expect(nextCron(rule, at - 1), cron).toBe(at);
         if (i > 0) expect(previousCron(rule, at - 1), cron).toBe(told[i - 1]);
       }
+      for (let at = from + DAY + 30_000; at < to - DAY; at += 53 * MINUTE) {
+        const [last, next] = [told.findLast((fire) => fire <= at), told.find((fire) => fire > at)];
+        if (last !== undefined) expect(previousCron(rule, at), cron).toBe(last);
+        if (next !== undefined) expect(nextCron(rule, at), cron).toBe(next);
+      }
     }
   });
 

@@ -217,6 +217,15 @@ describe("347 what is changed beside timing", () => {
     expect(previewFires({ ...daily, decided }, Date.parse("2026-05-01T09:00:02Z"), 1)).toEqual([nextAt]);
   });
 
+  it("347 where the clock was set back, what is over is over still", () => {
+    const minutely = of({ kind: "every", everySeconds: 60 }, 0, { decided: T0 + 600_000 });
+    expect(nextFire(minutely, T0)).toBe(T0 + 660_000);
+    expect(beginFires({ ...minutely, timing: { kind: "every", everySeconds: 7 } }, T0)).toEqual({
+      nextAt: T0 + 602_000,
+      decided: T0 + 600_000,
+    });
+  });
+
   it("347 an end before the next moment leaves none", () => {
     const rule = of({ kind: "every", everySeconds: 60 }, 0);
     expect(shiftFires(rule, { ...rule, endAt: T0 + 60_000 }, T0 + 60_000, T0 + 1).nextAt).toBeNull();

@@ -139,6 +139,18 @@ describe("340 disableAfter", () => {
     expect(await see(world, "a")).toMatchObject({ failuresInRow: 3 });
   });
 
+  it("338 340 a success is known for as long as a fire before it has not ended", async () => {
+    const world = await worldOf({ timing: { kind: "every", everySeconds: 1 } });
+    await world.pass(1_000);
+    const slow = begin(world.shard());
+    await world.pass(1_000);
+    await endOldest(world, "succeeded");
+    await world.pass(150_000);
+    slow?.end("failed");
+    await world.settle();
+    expect(await see(world, "a")).toMatchObject({ failuresInRow: 0, lastStatus: "SUCCEEDED" });
+  });
+
   it("338 the end of a fire that is past makes no row more", async () => {
     const world = await worldOf({ timing: { kind: "every", everySeconds: 1 } });
     await world.pass(1_000);

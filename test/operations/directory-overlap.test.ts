@@ -202,6 +202,7 @@ describe("339 the end of a fire", () => {
     await world.pass(1_500_000);
     const kept = await fires(world);
     expect(kept).toHaveLength(100);
+    expect(world.rows("default", "SELECT * FROM fire"), "and the one that runs").toHaveLength(101);
     expect(times(world), "it is not taken for ended").toEqual([10]);
     const pages = await listFires(world.directory(), { id: "a", before: kept[9]?.fireAt ?? null, limit: 5 });
     expect(pages).toMatchObject({ fires: kept.slice(10, 15), next: kept[14]?.fireAt });

@@ -113,6 +113,30 @@ describe("347 jitter, start and end are changed", () => {
     expect(submitted(world)).toEqual([20]);
   });
 
+  it("347 a start of cron does not begin it anew; one that leaves no fire before the end is refused", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", cron("0 12 * * *", { jitterSeconds: 3_600, endAt: START + DAY + 7_300_000 }));
+    const { nextAt } = await see(world, "a");
+    await world.pass(7_200_000 + 1_000);
+    expect(nextAt).toBeGreaterThan(world.now);
+    expect(await patch(world, { startAt: START - DAY })).toMatchObject({ nextAt });
+    const startAt = START + DAY + 7_250_000;
+    expect(await patchSchedule(world.directory(), { id: "a", patch: { startAt }, paused: null })).toMatchObject({
+      code: "invalid-request",
+      pointer: "/endAt",
+    });
+  });
+
+  it("347 what is over is not resumed by a change of its jitter", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", at(START + 1_000));
+    await pause(world, true);
+    await world.pass(5_000);
+    expect(await patch(world, { jitterSeconds: 2 })).toMatchObject({ paused: true, nextAt: null });
+    const resumed = { id: "a", patch: { jitterSeconds: 3 }, paused: false };
+    expect(await patchSchedule(world.directory(), resumed)).toMatchObject({ code: "schedule-finished" });
+  });
+
   it("347 an earlier start of cron makes up for nothing, a later one holds it back", async () => {
     const world = new DirectoryWorld();
     await add(world, "a", cron("* * * * *", { startAt: START + DAY, missed: "all", jitterSeconds: 50 }));

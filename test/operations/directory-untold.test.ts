@@ -4,9 +4,11 @@ import { z } from "zod";
 import type { QueueName } from "../../core/ids.ts";
 import { handledType } from "../../core/make-task.ts";
 import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
+import { askFires } from "../../durable-objects/directory/ask-fires.ts";
 import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
 import { listFires } from "../../durable-objects/directory/read-schedules.ts";
 import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { takeDue } from "../../durable-objects/directory/take-due.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { begin, endOldest } from "../support/node/end-tasks.ts";
 import { add, at, every, see } from "../support/node/schedules.ts";
@@ -124,6 +126,13 @@ describe("349 a fire without an answer of a schedule that is paused", () => {
     expect(world.tasks()).toEqual([]);
   });
 
+  it("349 is missed where its queue is gone", async () => {
+    const world = await silent(every(10, { overlap: "skip" }), true);
+    world.directory().sql.run("DELETE FROM queue");
+    await world.pass(60_000);
+    expect(await told(world)).toEqual(["10 MISSED"]);
+  });
+
   it("349 is sent again where the schedule was resumed before that was known", async () => {
     const world = await silent(every(10, { overlap: "skip" }), false);
     await pause(world, false);
@@ -131,6 +140,32 @@ describe("349 a fire without an answer of a schedule that is paused", () => {
     await world.pass(60_000);
     expect((await told(world))[0]).toBe("10 FIRED");
     expect(world.tasks()).toHaveLength(1);
+  });
+
+  it("349 an answer that comes after the resumption gives up nothing", async () => {
+    const world = await silent(every(10, { overlap: "skip" }), false);
+    const directory = world.directory();
+    world.stand(10_000);
+    const asked = directory.transact(() => takeDue(directory, world.now)).fires;
+    expect(asked).toMatchObject([{ isAsked: true }]);
+    await pause(world, false);
+    world.faultOfCall = () => null;
+    await askFires(directory, asked);
+    expect((await told(world))[0]).toBe("10 PENDING");
+    await world.pass(70_000);
+    expect((await told(world))[0]).toBe("10 FIRED");
+  });
+
+  it("175 one that was refused is missed with the pause, and says by whom", async () => {
+    const world = await worldOf(every(10, { overlap: "skip" }));
+    world.faultOfCall = ({ method }) =>
+      method === "submit" ? { v: 1, ok: false, code: "queue-full", detail: "full" } : null;
+    await world.pass(11_000);
+    await pause(world, true);
+    expect((await fires(world))[0]).toMatchObject({
+      status: "MISSED",
+      reason: "the schedule was paused (queue-full (queue default): full)",
+    });
   });
 
   it("175 349 with allow it is missed at once, as it is in nobody's way", async () => {
