@@ -8,17 +8,18 @@ import { isRefKind, REF_KINDS, refOf } from "./refs.ts";
 
 const AS_DATA = '{"$literal": …} around the object makes data of it';
 
-/** What is literal is not looked into. @param pointer JSON Pointer to the value */
-export function findSlips(value: unknown, pointer: string): FieldError[] {
-  if (typeof value !== "object" || value === null) return [];
-  if (Array.isArray(value)) return value.flatMap((item, i) => findSlips(item, `${pointer}/${i}`));
-  if (refOf(value)) return [];
-  const slips = slipsOf(Object.keys(value)).map(({ name, detail }) => ({
-    pointer: `${pointer}/${escapePointer(name)}`,
-    detail: `${detail}; ${AS_DATA}`,
-  }));
-  const below = Object.entries(value).flatMap(([key, part]) => findSlips(part, `${pointer}/${escapePointer(key)}`));
-  return [...slips, ...below];
+/**
+ * One after the other, as a body may have half a million of them and a hundred are told. What is literal is not looked into.
+ * @param pointer JSON Pointer to the value
+ */
+export function* findSlips(value: unknown, pointer: string): Generator<FieldError> {
+  if (typeof value !== "object" || value === null) return;
+  const isList = Array.isArray(value);
+  if (!isList && refOf(value)) return;
+  if (!isList)
+    for (const { name, detail } of slipsOf(Object.keys(value)))
+      yield { pointer: `${pointer}/${escapePointer(name)}`, detail: `${detail}; ${AS_DATA}` };
+  for (const [key, part] of Object.entries(value)) yield* findSlips(part, `${pointer}/${escapePointer(key)}`);
 }
 
 /** Of an object that is no reference, by its fields. */
@@ -33,8 +34,12 @@ function slipsOf(names: readonly string[]): { readonly name: string; readonly de
   return [{ name, detail }];
 }
 
+/** Longer ones are too far from all. */
+const LONGEST = 12;
+
 /** The reference's name that a third of the letters, or fewer, written otherwise would make; null: none. */
 function nearestKind(name: string): string | null {
+  if (name.length > LONGEST) return null;
   const most = Math.max(1, Math.floor((name.length - 1) / 3));
   const near = REF_KINDS.map((kind) => ({ kind, far: distance(name.toLowerCase(), kind) }));
   near.sort((a, b) => a.far - b.far);

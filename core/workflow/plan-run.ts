@@ -72,6 +72,7 @@ function plan(body: SubmittedWorkflow, flat: Flattening, parents: Parents, order
   const known = new Map(nodes.map(({ key }, i) => [key, i]));
   const faults: FieldError[] = [];
   const checked = (value: unknown, pointer: string, allowed: Allowed): unknown => {
+    if (faults.length >= MAX_ERRORS) return value;
     const wrong = faultsOf(value, pointer, known, allowed);
     faults.push(...wrong);
     return wrong.length > 0 ? value : mapRefs(value, ({ kind, told }) => inFull(kind, told, allowed.scope));
@@ -79,7 +80,7 @@ function plan(body: SubmittedWorkflow, flat: Flattening, parents: Parents, order
   const planned = order.flatMap((index) => {
     const node = nodes[index];
     if (!node) return [];
-    const before = { scope: node.scope, own: index, mayName: (other: number) => waitsFor(parents, index, other) };
+    const before = { scope: node.scope, own: index, mayName: remembered((other) => waitsFor(parents, index, other)) };
     const step = checkStep(node, before, checked);
     const list = [...new Set(parents[index])].map((parent) => places.get(parent) ?? 0);
     const { key, pointer, onParentFailure } = node;
@@ -100,6 +101,15 @@ interface Allowed {
   readonly own: number | null;
   /** Whether it is known by then what that node gave. */
   readonly mayName: (node: number) => boolean;
+}
+/** A payload may name one node ten thousand times. */
+function remembered(ask: (node: number) => boolean): (node: number) => boolean {
+  const answers = new Map<number, boolean>();
+  return (node) => {
+    const answer = answers.get(node) ?? ask(node);
+    answers.set(node, answer);
+    return answer;
+  };
 }
 const anyNodeAtAll = () => true;
 const BEFORE: ReadonlySet<RefKind> = new Set(["$result", "$error", "$literal"]);
@@ -141,7 +151,9 @@ function checkStep({ step, pointer }: FlatNode, before: Omit<Allowed, "kinds">, 
 function faultsOf(value: unknown, pointer: string, known: ReadonlyMap<string, number>, allowed: Allowed): FieldError[] {
   const loss = findLoss(value);
   if (loss) return [{ ...loss, pointer: pointer + loss.pointer }];
-  return [...findSlips(value, pointer), ...findRefs(value, pointer).flatMap((ref) => problemOf(ref, known, allowed))];
+  const faults: FieldError[] = [];
+  for (const slip of findSlips(value, pointer)) if (faults.push(slip) >= MAX_ERRORS) return faults;
+  return [...faults, ...findRefs(value, pointer).flatMap((ref) => problemOf(ref, known, allowed))];
 }
 
 function problemOf({ kind, told, pointer }: Ref, known: ReadonlyMap<string, number>, allowed: Allowed): FieldError[] {
