@@ -20,13 +20,13 @@ const DUE = `SELECT schedule, fire_at AS fireAt, queue, shard, tries, until, wai
 const TRIED = "UPDATE pending SET tries = ?3, try_at = ?4 WHERE schedule = ?1 AND fire_at = ?2";
 const REFUSED = `UPDATE pending SET last_refusal = ?3
   WHERE schedule = ?1 AND fire_at = ?2 AND last_refusal IS NOT ?3`;
-const PAST = `SELECT p.schedule, p.fire_at AS fireAt, p.last_refusal AS lastRefusal, p.tries,
+const PAST = `SELECT p.schedule, p.fire_at AS fireAt, p.queue, p.last_refusal AS lastRefusal, p.tries,
     iif(s.paused = 0, s.missed, NULL) AS policy, s.overlap IS NOT NULL AS isAlone,
     (SELECT count(*) FROM pending AS newer WHERE newer.schedule = p.schedule AND newer.fire_at > p.fire_at) AS newer
   FROM pending AS p LEFT JOIN schedule AS s ON s.id = p.schedule WHERE p.until <= ? AND p.waits = 0`;
 const EXTEND = "UPDATE pending SET until = ?3 WHERE schedule = ?1 AND fire_at = ?2";
 const END_WAITING = "UPDATE pending SET until = min(until, ?2) WHERE schedule = ?1";
-const WAITING = `SELECT p.schedule, fire_at AS fireAt, last_refusal AS lastRefusal, tries,
+const WAITING = `SELECT p.schedule, fire_at AS fireAt, p.queue, last_refusal AS lastRefusal, tries,
     tries > 0 AND last_refusal IS NULL AND s.overlap IS NOT NULL AS mayRun
   FROM pending AS p JOIN schedule AS s ON s.id = p.schedule WHERE p.schedule = ?`;
 const IS_PAUSED = "SELECT 1 AS one FROM schedule WHERE id = ? AND paused = 1";
@@ -80,7 +80,8 @@ export interface PendingFire {
   readonly lastRefusal?: string | null;
 }
 export type FireName = Pick<PendingFire, "schedule" | "fireAt">;
-type WaitingFire = FireName & { readonly lastRefusal: string | null; readonly tries: number };
+type WaitingFire = FireName &
+  Pick<PendingFire, "queue"> & { readonly lastRefusal: string | null; readonly tries: number };
 /** policy: null where the schedule is paused. newer: pending fires of the schedule that come after it. */
 type PastFire = WaitingFire & {
   readonly policy: MissedPolicy | null;
@@ -273,8 +274,9 @@ export function giveUp(state: DirectoryState, fire: PendingFire, why: string): v
 
 function miss(state: DirectoryState, fire: WaitingFire, cause?: string): void {
   if (!remove(state, fire)) return;
-  const { schedule, fireAt, lastRefusal, tries } = fire;
-  const silent = tries === 0 ? "it was not sent in time" : "no answer came, so it may have run";
+  const { schedule, fireAt, queue, lastRefusal, tries } = fire;
+  const who = queue === "" ? "" : ` (queue ${queue})`;
+  const silent = tries === 0 ? "it was not sent in time" : `no answer came${who}, so it may have run`;
   const last = lastRefusal ?? silent;
   const reason = cause === undefined ? last : `${cause} (${last})`;
   state.sql.run(MISSED, 1, schedule);

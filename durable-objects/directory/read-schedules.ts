@@ -14,7 +14,8 @@ import { type DirectoryState, done } from "./state.ts";
 const FIRES = `SELECT fire_at AS fireAt, coalesce(status, 'FIRED') AS status, fired_at AS firedAt,
     nullif(made, '') AS made, ended_at AS endedAt, code, count, reason
     FROM fire WHERE schedule = ?1 AND fire_at < ?2
-  UNION ALL SELECT fire_at, 'PENDING', NULL, NULL, NULL, NULL, 1, last_refusal
+  UNION ALL SELECT fire_at, 'PENDING', NULL, NULL, NULL, NULL, 1,
+    coalesce(last_refusal, iif(tries > 0, 'it was sent, and no answer has come yet', NULL))
     FROM pending WHERE schedule = ?1 AND fire_at < ?2
   ORDER BY 1 DESC LIMIT ?3`;
 

@@ -94,7 +94,9 @@ describe("349 a fire without an answer of a schedule that is paused", () => {
     world.faultOfCall = ({ method }) => (method === "trySubmit" ? "throw" : null);
     await pause(world, true);
     await world.pass(1_000);
-    expect(await told(world)).toEqual(["10 PENDING"]);
+    expect(await fires(world)).toMatchObject([
+      { fireAt: START + 10_000, status: "PENDING", reason: "it was sent, and no answer has come yet" },
+    ]);
     return world;
   };
 

@@ -146,7 +146,7 @@ describe("343 a schedule of workflows", () => {
     expect(await statuses(world)).toEqual(["MISSED", "MISSED"]);
     const answer = await listFires(world.directory(), { id: "a", before: null, limit: 1 });
     expect(answer.ok && answer.fires[0]?.reason).toBe(
-      "what the schedule makes was changed (no answer came, so it may have run)",
+      "what the schedule makes was changed (no answer came (queue default), so it may have run)",
     );
     await pass(world, 10_000);
     expect((await statuses(world))[2]).toBe("FIRED");
