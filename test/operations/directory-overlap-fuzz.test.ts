@@ -6,6 +6,7 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { OverlapPolicy } from "../../core/overlap.ts";
+import type { FireEnd } from "../../core/schema/workflow-rpc.ts";
 import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
 import { fireEnded } from "../../durable-objects/directory/end-fires.ts";
 import { listFires } from "../../durable-objects/directory/read-schedules.ts";
@@ -17,7 +18,7 @@ import { begin } from "../support/node/end-tasks.ts";
 import { add, every, see } from "../support/node/schedules.ts";
 import type { Fault } from "../support/node/shard-for-directory.ts";
 
-const SEEDS = 20;
+const SEEDS = 15;
 const STEPS = 60;
 const PLANS: readonly { readonly id: string; readonly seconds: number; readonly overlap: OverlapPolicy }[] = [
   { id: "allow", seconds: 17, overlap: "allow" },
@@ -36,6 +37,8 @@ class Life {
   readonly #running: Begun[] = [];
   /** Moments that came in a pause. */
   readonly #paused = new Map<string, number>();
+  /** When each was last resumed: failures count from then on. */
+  readonly #resumed = new Map<string, number>();
 
   constructor(seed: number) {
     this.random = chance(seed);
@@ -111,6 +114,7 @@ class Life {
     await pauseSchedule(world.directory(), { id: plan.id, paused: true });
     await world.pass(Math.floor(this.random() * 12_000));
     await pauseSchedule(world.directory(), { id: plan.id, paused: false });
+    this.#resumed.set(plan.id, world.now);
     const passed = (((await see(world, plan.id)).nextAt ?? 0) - before.nextAt) / (plan.seconds * 1_000);
     this.#paused.set(plan.id, (this.#paused.get(plan.id) ?? 0) + passed);
   }
@@ -126,6 +130,26 @@ class Life {
     );
   }
 
+  /** By the word of the shard, each of which was told, or tried to be. */
+  #failuresInRow(id: string): number {
+    const ends = new Map<number, FireEnd>();
+    for (const end of this.world.endsTold)
+      if (end.schedule === id && (ends.get(end.fireAt)?.endedAt ?? 0) <= end.endedAt) ends.set(end.fireAt, end);
+    const successes = [...ends.values()].filter(({ status }) => status === "SUCCEEDED");
+    const since = Math.max(this.#resumed.get(id) ?? 0, ...successes.map(({ fireAt }) => fireAt));
+    return [...ends.values()].filter(({ fireAt, status }) => fireAt > since && status === "FAILED").length;
+  }
+
+  /** What runs is cancelled for one that was taken, and for nothing else. */
+  #checkCancelled(): void {
+    const vain = this.world.rows(
+      "default",
+      `SELECT * FROM fire AS f WHERE (status = 'CANCELLED' OR cancel_at IS NOT NULL) AND NOT EXISTS
+        (SELECT 1 FROM fire AS later WHERE later.schedule = f.schedule AND later.fire_at > f.fire_at AND made <> '')`,
+    );
+    expect(vain, "cancelled in vain").toEqual([]);
+  }
+
   pending(id: string, where = "1"): number {
     const query = `SELECT count(*) AS n FROM pending WHERE schedule = '${id}' AND ${where}`;
     return this.world.rows<{ n: number }>("default", query)[0]?.n ?? 0;
@@ -134,6 +158,7 @@ class Life {
   /** Each fire whose moment has come is a task, left out, missed or still to be: one of these, once. */
   async check(): Promise<void> {
     const hasTables = this.world.shard().memory.hasTables;
+    this.#checkCancelled();
     for (const { id, seconds, overlap } of PLANS) {
       const schedule = await see(this.world, id);
       const passed = ((schedule.nextAt ?? Number.NaN) - START - seconds * 1_000) / (seconds * 1_000);
@@ -177,6 +202,7 @@ class Life {
         `SELECT count(*) AS n FROM fire WHERE schedule = '${id}' AND status IS NULL`,
       );
       expect(row?.n, `${id} is open`).toBeLessThanOrEqual(this.live(id));
+      expect((await see(world, id)).failuresInRow, `${id} failed in a row`).toBe(this.#failuresInRow(id));
     }
     return { fires: sum("fires"), skipped: sum("skippedCount") };
   }
