@@ -64,6 +64,21 @@ describe("308 a node that waits for others", () => {
     ]);
   });
 
+  it("247 183 waits for a worker since its release, whatever it waited for before", () => {
+    world = makeWorld({ ageStepMs: 1_000, slots: 1 });
+    const [seq] = place(nodeOf("b", blocked)) as [Seq];
+    world.passTo(world.now + 3_600_000);
+    const [other] = place({ priority: 6 }) as [Seq];
+    free(seq);
+    expect(summarize(world.shard)).toMatchObject({ oldestQueuedAt: world.now, oldestReadyAt: world.now });
+    expect(next(world.shard, { v: 1, n: 2 })).toMatchObject({
+      tasks: [
+        { seq: other, rank: 6 },
+        { seq, rank: 5 },
+      ],
+    });
+  });
+
   it("308 is put off from its release on, and begins by its time or not at all", () => {
     const [later, brief] = place(nodeOf("a", blocked), nodeOf("b", blocked)) as [Seq, Seq];
     free(later, { runAt: world.now + 5_000 });

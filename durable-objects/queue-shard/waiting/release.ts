@@ -19,7 +19,8 @@ export function release(shard: Shard, { nodes }: ReleaseRequest): Answer<object>
         const isLater = runAt !== null && runAt > now;
         const changes = {
           status: isLater ? "SCHEDULED" : "QUEUED",
-          run_at: isLater ? runAt : null,
+          // It waits for a worker from now on: neither its age nor the queue's is that of what it waited for.
+          run_at: isLater ? runAt : now,
           expires_at: row.expires_at ?? expiresAt,
           ...(payload !== null && { payload }),
         } as const;
