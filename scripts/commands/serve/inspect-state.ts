@@ -9,6 +9,8 @@ import { DatabaseSync } from "node:sqlite";
 import { codeOf, oneLine } from "./cannot-start.ts";
 
 const SQLITE_BUSY = 5;
+/** Of a database that is opened to read only: a transaction was cut off, which only whoever writes may undo. */
+const SQLITE_READONLY = 8;
 const REMEDY = "restore the state folder from a copy, or choose another with STATE_DIR";
 
 /** Where Miniflare keeps objects and databases: `wrangler --persist-to STATE_DIR` appends the v3. */
@@ -75,7 +77,7 @@ function mayUse(path: string): void {
   }
 }
 
-/** What SQLite says of it; null: nothing bad, or it is in use. */
+/** What SQLite says of it; null: nothing bad, or it is in use, or was when the power went. */
 function damageOf(path: string, depth: "quick" | "whole"): string | null {
   let database: DatabaseSync | undefined;
   try {
@@ -84,7 +86,9 @@ function damageOf(path: string, depth: "quick" | "whole"): string | null {
     const said = checked?.quick_check ?? "ok";
     return said === "ok" ? null : String(said);
   } catch (error) {
-    if (Reflect.get(Object(error), "errcode") === SQLITE_BUSY) return null;
+    // Its lowest byte is the kind.
+    const kind = Number(Reflect.get(Object(error), "errcode")) & 0xff;
+    if (kind === SQLITE_BUSY || kind === SQLITE_READONLY) return null;
     return error instanceof Error ? error.message : String(error);
   } finally {
     database?.close();
