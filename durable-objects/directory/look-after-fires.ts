@@ -29,9 +29,11 @@ export function untoldByRead(state: DirectoryState, schedule: string): OpenFire[
   const { lookedAt } = state;
   const now = state.ports.now();
   if (now < (lookedAt.get(schedule) ?? 0) + LOOK_EACH_MS) return [];
+  const open = untold(state, schedule, now);
+  if (open.length === 0) return [];
   if (lookedAt.size >= MAX_LOOKED_AT) lookedAt.clear();
   lookedAt.set(schedule, now);
-  return untold(state, schedule, now);
+  return open;
 }
 
 /** Never rejects. */
