@@ -34,7 +34,7 @@ const FORGET_TRIMMED = `UPDATE schedule SET failed_before = 0 WHERE id = ?1 AND 
 const ENDS = `SELECT fire_at AS fireAt, status, made FROM fire WHERE schedule = ? AND status IS NOT NULL
   ORDER BY fire_at DESC`;
 const OPEN = `SELECT schedule, fire_at AS fireAt, made FROM fire
-  WHERE schedule = ?1 AND status IS NULL AND fire_at < ?2 ORDER BY fire_at`;
+  WHERE schedule = ?1 AND status IS NULL AND fire_at < ?2 ORDER BY fire_at LIMIT 100`;
 const TO_CANCEL = `UPDATE fire SET cancel_at = ?3
   WHERE schedule = ?1 AND status IS NULL AND cancel_at IS NULL AND fire_at < ?2`;
 const NEWEST = "SELECT max(fire_at) AS fireAt FROM fire WHERE schedule = ? AND made <> ''";
@@ -84,7 +84,7 @@ export function forgetMade(state: DirectoryState, schedule: string): void {
   state.sql.run(FORGET, schedule);
 }
 
-/** Fires before `fireAt` that have not ended, as far as is known, the oldest first. */
+/** Fires before `fireAt` that have not ended, as far as is known, the oldest first, a hundred at most. */
 export function openFires(state: DirectoryState, schedule: string, fireAt: number): OpenFire[] {
   return state.sql.all<OpenFire>(OPEN, schedule, fireAt);
 }

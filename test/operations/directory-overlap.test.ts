@@ -89,6 +89,20 @@ describe("334 overlap: skip", () => {
     expect((await told(world)).slice(0, 2)).toEqual(["10 UNKNOWN", "20 FIRED"]);
   });
 
+  it("337 a hundred are asked after at a time, where the policy has just come to skip", async () => {
+    const world = await worldOf("allow", { timing: { kind: "every", everySeconds: 1 } });
+    await world.pass(150_500);
+    world.endsFault = "throw";
+    for (let i = 0; i < 150; i++) await endOldest(world, "failed");
+    await patchSchedule(world.directory(), { id: "a", patch: { overlap: "skip" }, paused: null });
+    await world.pass(1_000);
+    expect(world.countCalls("read")).toBe(1);
+    expect((await fires(world))[0]).toMatchObject({ status: "SKIPPED" });
+    await world.pass(1_000);
+    expect(world.countCalls("read")).toBe(2);
+    expect((await fires(world))[0]).toMatchObject({ status: "FIRED" });
+  });
+
   it("337 a shard that does not answer may run it still", async () => {
     const world = await worldOf("skip");
     await world.pass(10_000);
