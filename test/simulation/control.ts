@@ -116,7 +116,8 @@ export class Control {
 
   change(): void {
     const { random, network } = this.#deps;
-    const task = this.#pick();
+    // Of the few that wait for others more than their share.
+    const task = (random.chance(0.3) ? this.#pick("BLOCKED") : undefined) ?? this.#pick();
     if (!task) return;
     const { seq } = task;
     const changes = random.chance(0.3) ? { runAt: null } : this.#draw(task);
@@ -159,9 +160,9 @@ export class Control {
     if (changes.payload) model.edited.add(seq);
   }
 
-  #pick(): KnownTask | undefined {
+  #pick(status?: "BLOCKED"): KnownTask | undefined {
     const { model, random } = this.#deps;
-    const all = [...model.promised];
+    const all = [...model.promised].filter((seq) => status === undefined || model.tasks.get(seq)?.status === status);
     const live = all.filter((seq) => isLive(model, seq));
     const [first, ...others] = live.length > 0 && random.chance(0.9) ? live : all;
     return first === undefined ? undefined : model.tasks.get(random.pick([first, ...others]));
