@@ -2,6 +2,7 @@
  * Errors as RFC 9457 has them (application/problem+json): a stable `code`, `errors[]` with JSON Pointers, the request
  * id, whether the same request may succeed later. Nothing of the inside: no stack, no name of an object.
  */
+import { KIB } from "../../core/bytes.ts";
 import { ERRORS, type ErrorCode, type FieldError, Problem, type ProblemOptions } from "../../core/errors.ts";
 import type { TaskId } from "../../core/ids.ts";
 import type { Fault } from "../../core/make-task.ts";
@@ -37,9 +38,22 @@ export function problemView(
   const view = { type: `urn:sluice:problem:${code}`, title, status, code, detail, retryable };
   return {
     ...view,
-    ...(errors !== undefined && errors.length > 0 && { errors }),
+    ...(errors !== undefined && errors.length > 0 && { errors: tellable(errors) }),
     ...(taskId !== undefined && { taskId }),
   };
+}
+
+/** Characters of faults that are told: each names its place in full, and a field's name may be a megabyte long. */
+const MAX_TOLD = 64 * KIB;
+
+/** The first one at least. */
+function tellable(errors: readonly FieldError[]): readonly FieldError[] {
+  let chars = 0;
+  const end = errors.findIndex(({ pointer, detail }) => {
+    chars += pointer.length + detail.length;
+    return chars > MAX_TOLD;
+  });
+  return end === -1 ? errors : errors.slice(0, Math.max(1, end));
 }
 
 /**

@@ -146,6 +146,14 @@ describe("302 what is wrong is told with its place, and makes no run", () => {
     expect(await end(999)).toMatchObject({ status: "SUCCEEDED", progress: { nodes: 1_000 } });
   });
 
+  it("102 names of fields that are long do not make a hundred faults a hundred times as long", async () => {
+    const payload = { ["k".repeat(20_000)]: Array(200).fill({ $result: "zz" }) };
+    const errors = listOf((await create({ tasks: [{ key: "a", type: "echo", payload }] })).body.errors);
+    expect(errors).toHaveLength(3);
+    const longer = { ["k".repeat(200_000)]: Array(200).fill({ $result: "zz" }) };
+    expect((await create({ chain: [{ type: "echo", payload: longer }] })).body.errors).toHaveLength(1);
+  });
+
   it("319 more nodes than a run may have, those within included", async () => {
     const group = Array.from({ length: 501 }, () => echo);
     const within = { workflow: { group } };
