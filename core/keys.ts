@@ -1,6 +1,6 @@
 /**
  * Keys under which a submission may be repeated, as a shard keeps them (table `dedup`). Each kind has its own prefix,
- * so that no caller's key can be another kind's; the fires of schedules have `sched:` (directory/pending-fire.ts).
+ * so that no caller's key can be another kind's; the fires of schedules have `sched:` (directory/fires/pending-fire.ts).
  */
 import type { Seq } from "./ids.ts";
 import { canonicalJson } from "./json.ts";

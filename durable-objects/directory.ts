@@ -9,27 +9,33 @@ import type { DirectoryRpc } from "../core/schema/directory-rpc.ts";
 import { cpuMsOf } from "../core/schema/env.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { checkAlarm } from "./directory/arm.ts";
-import { changeQueue, controlQueue } from "./directory/change-queue.ts";
-import { deleteQueue } from "./directory/delete-queue.ts";
-import { deleteRoute } from "./directory/delete-route.ts";
-import { deleteSchedule } from "./directory/delete-schedule.ts";
 import { drain } from "./directory/drain.ts";
-import { fireEnded } from "./directory/end-fires.ts";
-import { cancelJob, getJob, listJobs, startJob } from "./directory/jobs.ts";
-import { listQueues, shortLeases } from "./directory/list-queues.ts";
-import { listRoutes } from "./directory/list-routes.ts";
+import { fireEnded } from "./directory/fires/end-fires.ts";
+import { cancelJob, getJob, listJobs, startJob } from "./directory/jobs/jobs.ts";
 import { lookup } from "./directory/lookup.ts";
-import { patchRoute, putRoute } from "./directory/put-route.ts";
-import { getSchedule, listFires, listSchedules, previewSchedule } from "./directory/read-schedules.ts";
-import { getWebhook, listWebhooks } from "./directory/read-webhooks.ts";
+import { changeQueue, controlQueue } from "./directory/queues/change-queue.ts";
+import { deleteQueue } from "./directory/queues/delete-queue.ts";
+import { listQueues, shortLeases } from "./directory/queues/list-queues.ts";
 import { listTenants, registerTenant } from "./directory/register-tenant.ts";
 import { events, report } from "./directory/report.ts";
+import { deleteRoute } from "./directory/routes/delete-route.ts";
+import { listRoutes } from "./directory/routes/list-routes.ts";
+import { patchRoute, putRoute } from "./directory/routes/put-route.ts";
 import { onAlarm } from "./directory/run-due.ts";
-import { runSchedule } from "./directory/run-schedule.ts";
-import { createSchedule, patchSchedule, pauseSchedule, putSchedule } from "./directory/save-schedule.ts";
-import { changeWebhook, createWebhook, deleteWebhook, webhookGone, webhookSecrets } from "./directory/save-webhook.ts";
+import { deleteSchedule } from "./directory/schedules/delete-schedule.ts";
+import { getSchedule, listFires, listSchedules, previewSchedule } from "./directory/schedules/read-schedules.ts";
+import { runSchedule } from "./directory/schedules/run-schedule.ts";
+import { createSchedule, patchSchedule, pauseSchedule, putSchedule } from "./directory/schedules/save-schedule.ts";
 import { DirectoryState } from "./directory/state.ts";
 import { tick } from "./directory/tick.ts";
+import { getWebhook, listWebhooks } from "./directory/webhooks/read-webhooks.ts";
+import {
+  changeWebhook,
+  createWebhook,
+  deleteWebhook,
+  webhookGone,
+  webhookSecrets,
+} from "./directory/webhooks/save-webhook.ts";
 import { durableSql } from "./sql/durable.ts";
 
 type Request<Method extends keyof DirectoryRpc> = Parameters<DirectoryRpc[Method]>[0];

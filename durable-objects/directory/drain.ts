@@ -2,7 +2,7 @@
 import type { Answer, DrainAnswer } from "../../core/schema/answer.ts";
 import { callWithin, fanOut } from "../stubs.ts";
 import { read } from "./perform.ts";
-import { allShards } from "./queue-entry.ts";
+import { allShards } from "./queues/queue-entry.ts";
 import { type DirectoryState, done } from "./state.ts";
 import { eachTenant } from "./tick.ts";
 

@@ -1,9 +1,9 @@
 /** What the door must know to route a submission or an id; the Workers cache it for 5 s, so this is asked seldom. */
 import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
 import type { LookupAnswer, LookupRequest } from "../../core/schema/directory-rpc.ts";
-import { findRoute } from "./find-route.ts";
 import { read, write } from "./perform.ts";
-import { comesByItself, findOrMakeQueue, findQueue } from "./queue-entry.ts";
+import { comesByItself, findOrMakeQueue, findQueue } from "./queues/queue-entry.ts";
+import { findRoute } from "./routes/find-route.ts";
 import { type DirectoryState, done } from "./state.ts";
 
 export async function lookup(state: DirectoryState, request: LookupRequest): Promise<LookupAnswer> {

@@ -6,17 +6,17 @@
  */
 import { describeThrown } from "../../core/log.ts";
 import { arm } from "./arm.ts";
-import { cancelFires } from "./cancel-fires.ts";
-import { decideOverlaps } from "./decide-overlap.ts";
-import { forgetHistory } from "./forget-history.ts";
-import { lookAfter } from "./look-after-fires.ts";
-import { sendSettings } from "./push-settings.ts";
+import { cancelFires } from "./fires/cancel-fires.ts";
+import { decideOverlaps } from "./fires/decide-overlap.ts";
+import { lookAfter } from "./fires/look-after-fires.ts";
+import { submitFires } from "./fires/submit-fires.ts";
+import { type DueWork, takeDue } from "./fires/take-due.ts";
+import { workJobs } from "./jobs/work-jobs.ts";
+import { forgetHistory } from "./queues/forget-history.ts";
+import { sendSettings } from "./queues/push-settings.ts";
+import { scaleQueues } from "./queues/scale-queues.ts";
 import { registerAtRoot } from "./register-tenant.ts";
-import { scaleQueues } from "./scale-queues.ts";
 import type { DirectoryState } from "./state.ts";
-import { submitFires } from "./submit-fires.ts";
-import { type DueWork, takeDue } from "./take-due.ts";
-import { workJobs } from "./work-jobs.ts";
 
 const AFTER_FAILURE_MS = 60_000;
 

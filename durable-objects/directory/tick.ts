@@ -7,12 +7,12 @@ import type { Answer } from "../../core/schema/answer.ts";
 import { callWithin, directoryOf, fanOut } from "../stubs.ts";
 import { checkAlarm } from "./arm.ts";
 import { read, write } from "./perform.ts";
-import { allShards } from "./queue-entry.ts";
+import { allShards } from "./queues/queue-entry.ts";
 import { listTenants } from "./register-tenant.ts";
 import { runDue } from "./run-due.ts";
-import { webhookSecrets } from "./save-webhook.ts";
 import { signingSecrets } from "./signing-secrets.ts";
 import { type DirectoryState, done } from "./state.ts";
+import { webhookSecrets } from "./webhooks/save-webhook.ts";
 
 const WOKEN = "SELECT woken_boot FROM directory";
 const KEEP_WOKEN = "UPDATE directory SET woken_boot = ?";

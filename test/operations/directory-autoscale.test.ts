@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { QueuePatch } from "../../core/schema/queue-settings.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
-import { changeQueue, controlQueue } from "../../durable-objects/directory/change-queue.ts";
-import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
-import { findQueue } from "../../durable-objects/directory/queue-entry.ts";
+import { submitTo } from "../../durable-objects/directory/fires/submit-fires.ts";
+import { changeQueue, controlQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { deleteQueue } from "../../durable-objects/directory/queues/delete-queue.ts";
+import { findQueue } from "../../durable-objects/directory/queues/queue-entry.ts";
 import { events } from "../../durable-objects/directory/report.ts";
-import { submitTo } from "../../durable-objects/directory/submit-fires.ts";
 import { open } from "../../durable-objects/queue-shard/running/open.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 

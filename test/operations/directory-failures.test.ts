@@ -1,9 +1,9 @@
 /** Failures in a row, and what is kept of fires for it. */
 import { describe, expect, it } from "vitest";
 import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
-import { fireEnded } from "../../durable-objects/directory/end-fires.ts";
-import { listFires } from "../../durable-objects/directory/read-schedules.ts";
-import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { fireEnded } from "../../durable-objects/directory/fires/end-fires.ts";
+import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
+import { pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 import { begin, endOldest } from "../support/node/end-tasks.ts";
 import { add, every, see } from "../support/node/schedules.ts";

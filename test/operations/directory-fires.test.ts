@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName, TaskId } from "../../core/ids.ts";
 import { placeTask } from "../../core/placement.ts";
-import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
-import { deleteSchedule } from "../../durable-objects/directory/delete-schedule.ts";
-import { fireEnded } from "../../durable-objects/directory/end-fires.ts";
-import { putRoute } from "../../durable-objects/directory/put-route.ts";
-import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { fireEnded } from "../../durable-objects/directory/fires/end-fires.ts";
+import { changeQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { putRoute } from "../../durable-objects/directory/routes/put-route.ts";
+import { deleteSchedule } from "../../durable-objects/directory/schedules/delete-schedule.ts";
+import { pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, at, cron, every, see } from "../support/node/schedules.ts";

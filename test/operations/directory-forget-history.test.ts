@@ -2,9 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { DEFAULT_TENANT, type QueueName, type Seq } from "../../core/ids.ts";
 import type { NewTask } from "../../core/schema/rpc.ts";
-import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
-import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
-import { submitTo } from "../../durable-objects/directory/submit-fires.ts";
+import { submitTo } from "../../durable-objects/directory/fires/submit-fires.ts";
+import { changeQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { deleteQueue } from "../../durable-objects/directory/queues/delete-queue.ts";
 import { firstSeq } from "../../durable-objects/queue-shard/reads/first-seq.ts";
 import { packBodies } from "../../history/outbox-body.ts";
 import { rowOfRecord } from "../../history/record.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { MissedPolicy } from "../../core/schedule.ts";
-import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
-import { listQueues } from "../../durable-objects/directory/list-queues.ts";
-import { listFires } from "../../durable-objects/directory/read-schedules.ts";
-import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { changeQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { listQueues } from "../../durable-objects/directory/queues/list-queues.ts";
+import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
+import { pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, at, cron, every, see } from "../support/node/schedules.ts";

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
-import { controlQueue } from "../../durable-objects/directory/change-queue.ts";
-import { listFires } from "../../durable-objects/directory/read-schedules.ts";
+import { controlQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { begin } from "../support/node/end-tasks.ts";
 import { add, every } from "../support/node/schedules.ts";

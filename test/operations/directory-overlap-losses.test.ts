@@ -1,9 +1,9 @@
 /** Overlap where something is lost, late, or changed between a fire's being due and its decision. */
 import { describe, expect, it } from "vitest";
 import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
-import { fireEnded } from "../../durable-objects/directory/end-fires.ts";
-import { listFires } from "../../durable-objects/directory/read-schedules.ts";
-import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { fireEnded } from "../../durable-objects/directory/fires/end-fires.ts";
+import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
+import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { type Call, DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { endOldest } from "../support/node/end-tasks.ts";
 import { add, every, see } from "../support/node/schedules.ts";

@@ -2,12 +2,12 @@
 import { describe, expect, it } from "vitest";
 import { type QueueName, runId } from "../../core/ids.ts";
 import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
-import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
-import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
-import { deleteSchedule } from "../../durable-objects/directory/delete-schedule.ts";
-import { fireEnded } from "../../durable-objects/directory/end-fires.ts";
-import { listFires } from "../../durable-objects/directory/read-schedules.ts";
-import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { fireEnded } from "../../durable-objects/directory/fires/end-fires.ts";
+import { changeQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { deleteQueue } from "../../durable-objects/directory/queues/delete-queue.ts";
+import { deleteSchedule } from "../../durable-objects/directory/schedules/delete-schedule.ts";
+import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
+import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { forgetAll } from "../../durable-objects/queue-shard/forget-all.ts";
 import { NodeD1 } from "../support/node/d1.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";

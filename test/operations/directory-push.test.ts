@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { QueuePatch } from "../../core/schema/queue-settings.ts";
-import { changeQueue, controlQueue } from "../../durable-objects/directory/change-queue.ts";
+import { changeQueue, controlQueue } from "../../durable-objects/directory/queues/change-queue.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 
 const queue = "a" as QueueName;

@@ -2,13 +2,13 @@
 import { expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { JobDefinition } from "../../core/schema/bulk-rpc.ts";
-import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
-import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
-import { deleteSchedule } from "../../durable-objects/directory/delete-schedule.ts";
-import { startJob } from "../../durable-objects/directory/jobs.ts";
-import { createSchedule } from "../../durable-objects/directory/save-schedule.ts";
-import { createWebhook, deleteWebhook, webhookSecrets } from "../../durable-objects/directory/save-webhook.ts";
+import { startJob } from "../../durable-objects/directory/jobs/jobs.ts";
+import { changeQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { deleteQueue } from "../../durable-objects/directory/queues/delete-queue.ts";
+import { deleteSchedule } from "../../durable-objects/directory/schedules/delete-schedule.ts";
+import { createSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";
+import { createWebhook, deleteWebhook, webhookSecrets } from "../../durable-objects/directory/webhooks/save-webhook.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 import { every, see } from "../support/node/schedules.ts";
 

@@ -1,8 +1,8 @@
 /** What a schedule that is changed between two fires fires next, and what it does not fire again. */
 import { describe, expect, it } from "vitest";
 import type { ScheduleDefinition, ScheduleRecord } from "../../core/schema/schedule-rpc.ts";
-import { listFires } from "../../durable-objects/directory/read-schedules.ts";
-import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
+import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, at, cron, every, see } from "../support/node/schedules.ts";
 

@@ -1,10 +1,10 @@
 /** A schedule that is run now: one task more, once for each key, whatever is lost. */
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
-import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
-import { deleteSchedule } from "../../durable-objects/directory/delete-schedule.ts";
-import { runSchedule } from "../../durable-objects/directory/run-schedule.ts";
-import { pauseSchedule } from "../../durable-objects/directory/save-schedule.ts";
+import { changeQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { deleteSchedule } from "../../durable-objects/directory/schedules/delete-schedule.ts";
+import { runSchedule } from "../../durable-objects/directory/schedules/run-schedule.ts";
+import { pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, every, see } from "../support/node/schedules.ts";
 

@@ -1,14 +1,18 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
-import { deleteSchedule } from "../../durable-objects/directory/delete-schedule.ts";
-import { getSchedule, listSchedules, previewSchedule } from "../../durable-objects/directory/read-schedules.ts";
+import { deleteSchedule } from "../../durable-objects/directory/schedules/delete-schedule.ts";
+import {
+  getSchedule,
+  listSchedules,
+  previewSchedule,
+} from "../../durable-objects/directory/schedules/read-schedules.ts";
 import {
   createSchedule,
   patchSchedule,
   pauseSchedule,
   putSchedule,
-} from "../../durable-objects/directory/save-schedule.ts";
+} from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, at, cron, every, see } from "../support/node/schedules.ts";
 

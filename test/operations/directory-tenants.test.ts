@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName, TenantName } from "../../core/ids.ts";
 import type { EventKind } from "../../core/schema/directory-rpc.ts";
-import { changeQueue } from "../../durable-objects/directory/change-queue.ts";
 import { drain } from "../../durable-objects/directory/drain.ts";
 import { lookup } from "../../durable-objects/directory/lookup.ts";
 import { DIRECTORY_MIGRATIONS } from "../../durable-objects/directory/migrations.ts";
+import { changeQueue } from "../../durable-objects/directory/queues/change-queue.ts";
 import { listTenants, registerTenant } from "../../durable-objects/directory/register-tenant.ts";
 import { events, report } from "../../durable-objects/directory/report.ts";
 import { tick } from "../../durable-objects/directory/tick.ts";

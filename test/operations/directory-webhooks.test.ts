@@ -2,18 +2,18 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import { OVERLAP_MS } from "../../core/webhook-secrets.ts";
-import { changeQueue, controlQueue } from "../../durable-objects/directory/change-queue.ts";
-import { deleteQueue } from "../../durable-objects/directory/delete-queue.ts";
 import { lookup } from "../../durable-objects/directory/lookup.ts";
-import { listWebhooks } from "../../durable-objects/directory/read-webhooks.ts";
+import { changeQueue, controlQueue } from "../../durable-objects/directory/queues/change-queue.ts";
+import { deleteQueue } from "../../durable-objects/directory/queues/delete-queue.ts";
+import { tick } from "../../durable-objects/directory/tick.ts";
+import { listWebhooks } from "../../durable-objects/directory/webhooks/read-webhooks.ts";
 import {
   changeWebhook,
   createWebhook,
   deleteWebhook,
   webhookGone,
   webhookSecrets,
-} from "../../durable-objects/directory/save-webhook.ts";
-import { tick } from "../../durable-objects/directory/tick.ts";
+} from "../../durable-objects/directory/webhooks/save-webhook.ts";
 import { cancel } from "../../durable-objects/queue-shard/waiting/cancel.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 

@@ -12,7 +12,7 @@ import type { ShardRpc } from "../../../core/schema/rpc.ts";
 import type { FireEnd, WorkflowRpc } from "../../../core/schema/workflow-rpc.ts";
 import { checkAlarm } from "../../../durable-objects/directory/arm.ts";
 import { drain } from "../../../durable-objects/directory/drain.ts";
-import { fireEnded } from "../../../durable-objects/directory/end-fires.ts";
+import { fireEnded } from "../../../durable-objects/directory/fires/end-fires.ts";
 import { registerTenant } from "../../../durable-objects/directory/register-tenant.ts";
 import { onAlarm } from "../../../durable-objects/directory/run-due.ts";
 import { DirectoryState } from "../../../durable-objects/directory/state.ts";

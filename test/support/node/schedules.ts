@@ -1,7 +1,7 @@
 /** Schedules for tests of the Directory: legal ones, said in few words. */
 import type { ScheduleDefinition, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
-import { getSchedule } from "../../../durable-objects/directory/read-schedules.ts";
-import { createSchedule } from "../../../durable-objects/directory/save-schedule.ts";
+import { getSchedule } from "../../../durable-objects/directory/schedules/read-schedules.ts";
+import { createSchedule } from "../../../durable-objects/directory/schedules/save-schedule.ts";
 import type { DirectoryWorld } from "./directory-world.ts";
 
 export function definition(told: Partial<ScheduleDefinition> = {}): ScheduleDefinition {
