@@ -1,8 +1,9 @@
 /** When a run must wake: the one place that knows all its reasons. */
-import { stopsAt } from "./cancel.ts";
-import { listAt } from "./list-run.ts";
+
 import type { RunNode } from "./node-rows.ts";
+import { listAt } from "./rounds/list-run.ts";
 import { isFireOwed, type Run, type RunMemory } from "./run.ts";
+import { stopsAt } from "./stop.ts";
 import { seqOf } from "./task-place.ts";
 
 const LOOK_FIRST_MS = 60_000;

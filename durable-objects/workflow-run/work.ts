@@ -6,19 +6,19 @@
  */
 import { describeThrown } from "../../core/log.ts";
 import { arm, armNext } from "./arm.ts";
-import { stopOverdue } from "./cancel.ts";
-import { forgetPast } from "./erase.ts";
-import { expand } from "./expand.ts";
-import { finish } from "./finish.ts";
-import { listRun } from "./list-run.ts";
-import { look } from "./look.ts";
-import { place } from "./place.ts";
+import { forgetPast } from "./asked/erase.ts";
 import { WORK } from "./reach.ts";
-import { release } from "./release.ts";
+import { expand } from "./rounds/expand.ts";
+import { finish } from "./rounds/finish.ts";
+import { listRun } from "./rounds/list-run.ts";
+import { look } from "./rounds/look.ts";
+import { place } from "./rounds/place.ts";
+import { release } from "./rounds/release.ts";
+import { settle } from "./rounds/settle.ts";
+import { tellEnds } from "./rounds/tell-ends.ts";
+import { tellFire } from "./rounds/tell-fire.ts";
 import type { Run, RunMemory } from "./run.ts";
-import { settle } from "./settle.ts";
-import { tellEnds } from "./tell-ends.ts";
-import { tellFire } from "./tell-fire.ts";
+import { stopOverdue } from "./stop.ts";
 
 /** An invocation may make a thousand calls: after so many rounds the alarm begins another one. */
 const MOST_ROUNDS = 100;

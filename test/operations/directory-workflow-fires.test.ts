@@ -9,10 +9,10 @@ import { listFires } from "../../durable-objects/directory/schedules/read-schedu
 import { runSchedule } from "../../durable-objects/directory/schedules/run-schedule.ts";
 import { putSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { armNext } from "../../durable-objects/workflow-run/arm.ts";
-import { cancel } from "../../durable-objects/workflow-run/cancel.ts";
-import { forgetPast } from "../../durable-objects/workflow-run/erase.ts";
-import { resumeNodes } from "../../durable-objects/workflow-run/resume.ts";
-import { tellFire } from "../../durable-objects/workflow-run/tell-fire.ts";
+import { cancel } from "../../durable-objects/workflow-run/asked/cancel.ts";
+import { forgetPast } from "../../durable-objects/workflow-run/asked/erase.ts";
+import { resumeNodes } from "../../durable-objects/workflow-run/asked/resume.ts";
+import { tellFire } from "../../durable-objects/workflow-run/rounds/tell-fire.ts";
 import { NodeD1 } from "../support/node/d1.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, every, see } from "../support/node/schedules.ts";

@@ -8,7 +8,7 @@ import { callWithin, fanOut, shardOf, workflowOf } from "../../stubs.ts";
 import { write } from "../perform.ts";
 import { addressOf } from "../queues/queue-entry.ts";
 import { type DirectoryState, done } from "../state.ts";
-import type { OpenFire } from "./fires.ts";
+import type { OpenFire } from "./fire-rows.ts";
 import { lookUp, noteLooks } from "./look-up-fires.ts";
 
 const DUE = `SELECT schedule, fire_at AS fireAt, made, cancel_tries AS tries FROM fire

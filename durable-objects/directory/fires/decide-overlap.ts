@@ -8,7 +8,7 @@ import { iso } from "../../../core/task.ts";
 import { write } from "../perform.ts";
 import { findSchedule } from "../schedules/schedule-row.ts";
 import { type DirectoryState, done } from "../state.ts";
-import { openFires } from "./fires.ts";
+import { openFires } from "./fire-rows.ts";
 import { lookUp, noteLooks } from "./look-up-fires.ts";
 import {
   endWaitingFires,

@@ -7,7 +7,7 @@
 import { write } from "../perform.ts";
 import type { ScheduleRow } from "../schedules/schedule-row.ts";
 import { type DirectoryState, done } from "../state.ts";
-import type { OpenFire } from "./fires.ts";
+import type { OpenFire } from "./fire-rows.ts";
 import { lookUp, noteLooks } from "./look-up-fires.ts";
 
 const UNTOLD = `SELECT schedule, fire_at AS fireAt, made FROM fire

@@ -13,7 +13,7 @@ import { callWithin, fanOut, workflowOf } from "../../stubs.ts";
 import { findQueue } from "../queues/queue-entry.ts";
 import type { DirectoryState } from "../state.ts";
 import { endFires } from "./end-fires.ts";
-import { noteLost, type OpenFire } from "./fires.ts";
+import { noteLost, type OpenFire } from "./fire-rows.ts";
 import { releaseWaiting } from "./pending-fire.ts";
 
 const ANSWER_WITHIN_MS = 2_500;

@@ -11,7 +11,7 @@ import { GRACE_MS, MAX_CAUGHT_UP, type MissedPolicy } from "../../../core/schedu
 import { iso } from "../../../core/task.ts";
 import { noteEvent } from "../note-event.ts";
 import type { DirectoryState } from "../state.ts";
-import { forgetMade, markToCancel, newestFire, noteMade, noteNone, openFires } from "./fires.ts";
+import { forgetMade, markToCancel, newestFire, noteMade, noteNone, openFires } from "./fire-rows.ts";
 
 const INSERT = `INSERT INTO pending (schedule, fire_at, queue, shard, tries, try_at, until)
   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (schedule, fire_at) DO NOTHING`;

@@ -27,7 +27,7 @@ import type { DirectoryState } from "../state.ts";
 import { forgetRequestKeys } from "../write-once.ts";
 import { takeDueCancels } from "./cancel-fires.ts";
 import { stopSchedule } from "./end-fires.ts";
-import type { OpenFire } from "./fires.ts";
+import type { OpenFire } from "./fire-rows.ts";
 import { untoldByFire } from "./look-after-fires.ts";
 import {
   addPending,

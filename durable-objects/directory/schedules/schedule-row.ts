@@ -3,7 +3,7 @@ import type { QueueName, RunId, TaskId } from "../../../core/ids.ts";
 import type { OverlapPolicy } from "../../../core/overlap.ts";
 import type { FireClock, FireRule, MissedPolicy, Timing } from "../../../core/schedule.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
-import { howItWent } from "../fires/fires.ts";
+import { howItWent } from "../fires/fire-rows.ts";
 import type { DirectoryState } from "../state.ts";
 
 /** What is told of a schedule, or worked out of that, in the order of `values`. */

@@ -20,9 +20,9 @@ import { tick } from "../../../durable-objects/directory/tick.ts";
 import { Shard } from "../../../durable-objects/queue-shard/shard.ts";
 import type { Migration } from "../../../durable-objects/sql/migrate.ts";
 import { type NodeSql, nodeSql, openNodeSql } from "../../../durable-objects/sql/node.ts";
-import { cancel } from "../../../durable-objects/workflow-run/cancel.ts";
-import { create } from "../../../durable-objects/workflow-run/create.ts";
-import { read } from "../../../durable-objects/workflow-run/read.ts";
+import { cancel } from "../../../durable-objects/workflow-run/asked/cancel.ts";
+import { create } from "../../../durable-objects/workflow-run/asked/create.ts";
+import { read } from "../../../durable-objects/workflow-run/asked/read.ts";
 import { Run } from "../../../durable-objects/workflow-run/run.ts";
 import { type Fault, meet, shardForDirectory } from "./shard-for-directory.ts";
 

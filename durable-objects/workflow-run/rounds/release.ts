@@ -1,15 +1,15 @@
 /** Nodes whose time has come: their tasks, which waited BLOCKED, may run, with what they refer to filled in. */
-import type { Seq } from "../../core/ids.ts";
-import type { ReleasedNode } from "../../core/schema/workflow-rpc.ts";
-import { endOf } from "../../core/workflow/decide.ts";
-import { FAN_OUT, fanOut } from "../stubs.ts";
-import { endUnrun } from "./end-node.ts";
+import type { Seq } from "../../../core/ids.ts";
+import type { ReleasedNode } from "../../../core/schema/workflow-rpc.ts";
+import { endOf } from "../../../core/workflow/decide.ts";
+import { FAN_OUT, fanOut } from "../../stubs.ts";
+import { endUnrun } from "../end-node.ts";
+import { type RunNode, saveNode, specOf } from "../node-rows.ts";
+import { asked, attempt, callerName, fillName, isFree } from "../reach.ts";
+import type { Run, RunMemory } from "../run.ts";
+import type { TaskPlace } from "../task-place.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
-import { type RunNode, saveNode, specOf } from "./node-rows.ts";
-import { asked, attempt, callerName, fillName, isFree } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
 import { timesOf } from "./submit-tasks.ts";
-import type { TaskPlace } from "./task-place.ts";
 
 /** Payloads of so many fit one call. */
 const MOST = 32;

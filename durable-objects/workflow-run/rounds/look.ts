@@ -2,16 +2,16 @@
  * Asks for tasks whose ends were not told: a notice that was lost, a queue that was deleted with its tasks. What neither
  * shard nor history knows has ended; where one of them does not answer, it may not have.
  */
-import type { ErrorCode } from "../../core/errors.ts";
-import type { TaskId } from "../../core/ids.ts";
-import { isFinished } from "../../core/status.ts";
-import { type Found, findTasks, isFound, type Missing } from "../../reads/find-tasks.ts";
-import { isLookDue, outstanding } from "./arm.ts";
-import { endNode } from "./end-node.ts";
-import { record } from "./ended.ts";
-import type { RunNode } from "./node-rows.ts";
-import type { Run, RunMemory } from "./run.ts";
-import { taskIdOf } from "./task-place.ts";
+import type { ErrorCode } from "../../../core/errors.ts";
+import type { TaskId } from "../../../core/ids.ts";
+import { isFinished } from "../../../core/status.ts";
+import { type Found, findTasks, isFound, type Missing } from "../../../reads/find-tasks.ts";
+import { isLookDue, outstanding } from "../arm.ts";
+import { record } from "../asked/ended.ts";
+import { endNode } from "../end-node.ts";
+import type { RunNode } from "../node-rows.ts";
+import type { Run, RunMemory } from "../run.ts";
+import { taskIdOf } from "../task-place.ts";
 
 const LOST: ReadonlySet<ErrorCode> = new Set([
   "task-unknown",

@@ -2,16 +2,16 @@
  * Tasks of the run have ended, as their shards say: written down and no more; the alarm goes on from there.
  * Must stay true: an end counts once, whether it was told twice, late, or of a task that the node has no longer.
  */
-import { parseTaskId } from "../../core/ids.ts";
-import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import type { NodeEnd } from "../../core/schema/workflow-rpc.ts";
-import { resumed } from "../../core/workflow/decide.ts";
-import { arm } from "./arm.ts";
-import { endNode } from "./end-node.ts";
-import { type RunNode, saveNode } from "./node-rows.ts";
+import { parseTaskId } from "../../../core/ids.ts";
+import type { Answer, Versioned } from "../../../core/schema/answer.ts";
+import type { NodeEnd } from "../../../core/schema/workflow-rpc.ts";
+import { resumed } from "../../../core/workflow/decide.ts";
+import { arm } from "../arm.ts";
+import { endNode } from "../end-node.ts";
+import { type RunNode, saveNode } from "../node-rows.ts";
+import { type Run, type RunMemory, withRun } from "../run.ts";
+import { isUnderWay, taskIdOf } from "../task-place.ts";
 import { resumeNodes } from "./resume.ts";
-import { type Run, type RunMemory, withRun } from "./run.ts";
-import { isUnderWay, taskIdOf } from "./task-place.ts";
 
 export function ended(run: Run, { ends }: Versioned & { readonly ends: readonly NodeEnd[] }): Answer<object> {
   return withRun(run, (memory) => {

@@ -3,15 +3,15 @@
  * and no node costs a row for that; and takes what is answered. What waits for others is placed BLOCKED.
  * Must stay true: it is sent as it was, the whole list, until all of it is taken or refused for ever.
  */
-import { taskId } from "../../core/ids.ts";
-import type { NewTask, RefusedTask, SubmitAnswer } from "../../core/schema/rpc.ts";
-import { isEnded } from "../../core/workflow/decide.ts";
-import { endCancelled, endNode } from "./end-node.ts";
-import { type RunNode, saveNode, specOf } from "./node-rows.ts";
-import { attempt, callerName } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
+import { taskId } from "../../../core/ids.ts";
+import type { NewTask, RefusedTask, SubmitAnswer } from "../../../core/schema/rpc.ts";
+import { isEnded } from "../../../core/workflow/decide.ts";
+import { endCancelled, endNode } from "../end-node.ts";
+import { type RunNode, saveNode, specOf } from "../node-rows.ts";
+import { attempt, callerName } from "../reach.ts";
+import type { Run, RunMemory } from "../run.ts";
+import { NOWHERE, seqOf } from "../task-place.ts";
 import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
-import { NOWHERE, seqOf } from "./task-place.ts";
 import { endTasks } from "./tell-ends.ts";
 
 const FORGET = "DELETE FROM portion WHERE n = ?";

@@ -1,11 +1,11 @@
 /** One node with what it was sent with and what it gave. */
-import { Problem } from "../../core/errors.ts";
-import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import type { NodeDetail } from "../../core/schema/workflow-rpc.ts";
-import { hasSucceeded, resultOf, Unfillable } from "./fill.ts";
-import { type RunNode, specOf } from "./node-rows.ts";
+import { Problem } from "../../../core/errors.ts";
+import type { Answer, Versioned } from "../../../core/schema/answer.ts";
+import type { NodeDetail } from "../../../core/schema/workflow-rpc.ts";
+import { type RunNode, specOf } from "../node-rows.ts";
+import { hasSucceeded, resultOf, Unfillable } from "../rounds/fill.ts";
+import { noSuchRun, type Run, type RunMemory, refuse } from "../run.ts";
 import { toNodeRecord } from "./read.ts";
-import { noSuchRun, type Run, type RunMemory, refuse } from "./run.ts";
 
 export async function readNode(run: Run, { key }: Versioned & { readonly key: string }): Promise<Answer<NodeDetail>> {
   const { memory } = run;

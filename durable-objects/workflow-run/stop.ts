@@ -1,27 +1,10 @@
-/** The run is to end: what waits never runs, what runs is asked to stop. Safe to repeat, refused where it ended otherwise. */
-import type { Versioned } from "../../core/schema/answer.ts";
-import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
+/** A run is stopped, by a cancellation or because its time is over: what waits never runs, what runs is asked to stop. */
 import { isEnded, type Stop } from "../../core/workflow/decide.ts";
-import { arm } from "./arm.ts";
 import { endCancelled } from "./end-node.ts";
 import { saveNode } from "./node-rows.ts";
 import { callerName } from "./reach.ts";
-import { toRunRecord } from "./read.ts";
-import { type Run, type RunMemory, refuse, withRun } from "./run.ts";
+import type { Run, RunMemory } from "./run.ts";
 import { toEnd } from "./task-place.ts";
-
-export function cancel(run: Run, _request: Versioned): RunAnswer {
-  return withRun(run, (memory) => {
-    const { head } = memory;
-    if (head.status === "SUCCEEDED" || head.status === "FAILED")
-      return refuse("workflow-finished", `The run is ${head.status}.`);
-    if (head.status === "RUNNING" && head.stop === null) {
-      stop(run, memory, "cancelled");
-      arm(run, run.ports.now());
-    }
-    return { v: 1, ok: true, run: toRunRecord(run, memory) };
-  });
-}
 
 /** Where its time is over it is stopped. @returns whether that is news */
 export function stopOverdue(run: Run, memory: RunMemory, now: number): boolean {
@@ -37,7 +20,7 @@ export function stopsAt({ head, nodes }: RunMemory): number | null {
   return nodes.some(({ state, isCompensation }) => !isCompensation && !isEnded(state)) ? head.timeoutAt : null;
 }
 
-function stop(run: Run, memory: RunMemory, why: Stop): void {
+export function stop(run: Run, memory: RunMemory, why: Stop): void {
   const { head, nodes } = memory;
   run.transact(() => {
     head.stop = why;

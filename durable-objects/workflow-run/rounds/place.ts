@@ -3,16 +3,16 @@
  * Must stay true: a node is placed when its parents have been, or have ended; so whatever stands in a queue's depth can
  * come to its end, and full queues cannot block one another.
  */
-import { cutByBytes, MAX_ANSWER_BYTES } from "../../core/bytes.ts";
-import { isEnded } from "../../core/workflow/decide.ts";
-import { ancestorsOf } from "../../core/workflow/graph.ts";
-import { FAN_OUT } from "../stubs.ts";
-import { type RunNode, saveNode } from "./node-rows.ts";
-import { attempt, callerName, isFree, queueName } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
+import { cutByBytes, MAX_ANSWER_BYTES } from "../../../core/bytes.ts";
+import { isEnded } from "../../../core/workflow/decide.ts";
+import { ancestorsOf } from "../../../core/workflow/graph.ts";
+import { FAN_OUT } from "../../stubs.ts";
+import { type RunNode, saveNode } from "../node-rows.ts";
+import { attempt, callerName, isFree, queueName } from "../reach.ts";
+import type { Run, RunMemory } from "../run.ts";
+import { seqOf } from "../task-place.ts";
 import { type Member, type Portion, sendPortion } from "./send-portion.ts";
 import { queueOf } from "./submit-tasks.ts";
-import { seqOf } from "./task-place.ts";
 
 const MOST_IN_PORTION = 200;
 

@@ -1,13 +1,13 @@
 /** A run and its nodes as others see them; and waiting for the run's end. */
-import type { TaskId } from "../../core/ids.ts";
-import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import type { NodeRecord, RunRecord } from "../../core/schema/workflow-rpc.ts";
-import type { Status } from "../../core/status.ts";
-import { failedOf } from "../../core/workflow/decide.ts";
-import type { RunNode } from "./node-rows.ts";
-import { FINISH, namesOf, WORK } from "./reach.ts";
-import { noSuchRun, type Run, type RunMemory, withRun } from "./run.ts";
-import { taskIdOf } from "./task-place.ts";
+import type { TaskId } from "../../../core/ids.ts";
+import type { Answer, Versioned } from "../../../core/schema/answer.ts";
+import type { NodeRecord, RunRecord } from "../../../core/schema/workflow-rpc.ts";
+import type { Status } from "../../../core/status.ts";
+import { failedOf } from "../../../core/workflow/decide.ts";
+import type { RunNode } from "../node-rows.ts";
+import { FINISH, namesOf, WORK } from "../reach.ts";
+import { noSuchRun, type Run, type RunMemory, withRun } from "../run.ts";
+import { taskIdOf } from "../task-place.ts";
 
 const MOST_FAILED = 100;
 

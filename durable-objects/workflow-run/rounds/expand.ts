@@ -1,17 +1,17 @@
 /** Nodes that come to be while a run runs: a map's, one for each item, and what handlers spawned. */
-import { utf8Bytes } from "../../core/bytes.ts";
-import { DEFAULT_QUEUE, type QueueName } from "../../core/ids.ts";
-import { optionsText, priorityOf } from "../../core/make-task.ts";
-import { placementKey, placeTask } from "../../core/placement.ts";
-import { MAX_EDGES, MAX_NODES, MAX_RUN_BYTES } from "../../core/schema/workflow.ts";
-import type { NodeDefinition, NodeTask, SpawnedTask } from "../../core/schema/workflow-rpc.ts";
-import { findRefs } from "../../core/workflow/refs.ts";
-import { deadlineOf } from "../../reads/ask.ts";
-import { endNode, whyStopped } from "./end-node.ts";
+import { utf8Bytes } from "../../../core/bytes.ts";
+import { DEFAULT_QUEUE, type QueueName } from "../../../core/ids.ts";
+import { optionsText, priorityOf } from "../../../core/make-task.ts";
+import { placementKey, placeTask } from "../../../core/placement.ts";
+import { MAX_EDGES, MAX_NODES, MAX_RUN_BYTES } from "../../../core/schema/workflow.ts";
+import type { NodeDefinition, NodeTask, SpawnedTask } from "../../../core/schema/workflow-rpc.ts";
+import { findRefs } from "../../../core/workflow/refs.ts";
+import { deadlineOf } from "../../../reads/ask.ts";
+import { endNode, whyStopped } from "../end-node.ts";
+import { forgetSpawned, insertNode, type RunNode, saveNode, spawnedOf, specOf } from "../node-rows.ts";
+import { attempt, expandName, isFree } from "../reach.ts";
+import type { Run, RunMemory } from "../run.ts";
 import { fillItem, fillValue, Unfillable } from "./fill.ts";
-import { forgetSpawned, insertNode, type RunNode, saveNode, spawnedOf, specOf } from "./node-rows.ts";
-import { attempt, expandName, isFree } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
 
 /** @returns whether anything changed */
 export async function expand(run: Run, memory: RunMemory, now: number): Promise<boolean> {

@@ -1,7 +1,7 @@
 /** The list of runs in D1: a projection, which nothing depends on. Written when a run is a second old, and when it ends. */
-import { within } from "../../history/within.ts";
-import { attempt, isFree } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
+import { within } from "../../../history/within.ts";
+import { attempt, isFree } from "../reach.ts";
+import type { Run, RunMemory } from "../run.ts";
 
 const UPSERT = `INSERT INTO workflow (tenant, id, name, status, created_at, ended_at, nodes)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)

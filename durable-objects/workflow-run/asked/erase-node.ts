@@ -2,11 +2,11 @@
  * The data of a node's task was deleted: what the run has of it goes too, its payload, its result and its error's words.
  * Told before its end is known here, it is remembered, and the end brings no result. Safe to repeat.
  */
-import type { TaskId } from "../../core/ids.ts";
-import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import { keptResult, saveNode, specOf } from "./node-rows.ts";
-import { type Run, withRun } from "./run.ts";
-import { taskIdOf } from "./task-place.ts";
+import type { TaskId } from "../../../core/ids.ts";
+import type { Answer, Versioned } from "../../../core/schema/answer.ts";
+import { keptResult, saveNode, specOf } from "../node-rows.ts";
+import { type Run, withRun } from "../run.ts";
+import { taskIdOf } from "../task-place.ts";
 
 export function eraseNode(
   run: Run,

@@ -1,10 +1,10 @@
 /** Somebody's word, which nodes wait for; it may come before they do. */
-import type { Versioned } from "../../core/schema/answer.ts";
-import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
-import { isEnded } from "../../core/workflow/decide.ts";
-import { arm } from "./arm.ts";
+import type { Versioned } from "../../../core/schema/answer.ts";
+import type { RunAnswer } from "../../../core/schema/workflow-rpc.ts";
+import { isEnded } from "../../../core/workflow/decide.ts";
+import { arm } from "../arm.ts";
+import { type Run, refuse, withRun } from "../run.ts";
 import { toRunRecord } from "./read.ts";
-import { type Run, refuse, withRun } from "./run.ts";
 
 const FIND = "SELECT payload FROM signal WHERE name = ?";
 const INSERT = "INSERT INTO signal (name, payload, at) VALUES (?, ?, ?)";

@@ -2,17 +2,17 @@
  * The end of a run: what succeeded is undone where the run did not, then one task tells of it, then it has ended.
  * Must stay true: the end is written once, when nothing of the run is under way any more.
  */
-import type { QueueName, TaskId } from "../../core/ids.ts";
-import { taskId } from "../../core/ids.ts";
-import type { RunEnd } from "../../core/schema/workflow-rpc.ts";
-import { compensationsOf } from "../../core/workflow/compensate.ts";
-import { endOf } from "../../core/workflow/decide.ts";
+import type { QueueName, TaskId } from "../../../core/ids.ts";
+import { taskId } from "../../../core/ids.ts";
+import type { RunEnd } from "../../../core/schema/workflow-rpc.ts";
+import { compensationsOf } from "../../../core/workflow/compensate.ts";
+import { endOf } from "../../../core/workflow/decide.ts";
+import { insertNode, specOf } from "../node-rows.ts";
+import { attempt, FINISH, isFree } from "../reach.ts";
+import type { Run, RunMemory } from "../run.ts";
+import { isUnderWay } from "../task-place.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
-import { insertNode, specOf } from "./node-rows.ts";
-import { attempt, FINISH, isFree } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
 import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
-import { isUnderWay } from "./task-place.ts";
 
 /** @returns whether anything changed */
 export async function finish(run: Run, memory: RunMemory, now: number): Promise<boolean> {

@@ -1,14 +1,14 @@
 /** How a run submits tasks: to one shard, under a key that makes the same again the same. */
-import { ERRORS } from "../../core/errors.ts";
-import { packTasks } from "../../core/pack-tasks.ts";
-import type { Refusal } from "../../core/schema/answer.ts";
-import type { QueueEntry } from "../../core/schema/directory-rpc.ts";
-import type { NewTask, SubmitAnswer } from "../../core/schema/rpc.ts";
-import type { NodeTask, PartOf } from "../../core/schema/workflow-rpc.ts";
-import { callWithin } from "../stubs.ts";
-import type { RunNode } from "./node-rows.ts";
-import { ANSWER_WITHIN_MS } from "./reach.ts";
-import { type Run, refuse } from "./run.ts";
+import { ERRORS } from "../../../core/errors.ts";
+import { packTasks } from "../../../core/pack-tasks.ts";
+import type { Refusal } from "../../../core/schema/answer.ts";
+import type { QueueEntry } from "../../../core/schema/directory-rpc.ts";
+import type { NewTask, SubmitAnswer } from "../../../core/schema/rpc.ts";
+import type { NodeTask, PartOf } from "../../../core/schema/workflow-rpc.ts";
+import { callWithin } from "../../stubs.ts";
+import type { RunNode } from "../node-rows.ts";
+import { ANSWER_WITHIN_MS } from "../reach.ts";
+import { type Run, refuse } from "../run.ts";
 
 /** A portion is sent again until it is answered; a queue may be full, or away, for long. */
 const KEY_TTL_MS = 30 * 86_400_000;

@@ -1,10 +1,10 @@
 /** Makes a run, in one transaction; what is to be done for it is its alarm's affair. */
-import type { Answer } from "../../core/schema/answer.ts";
-import type { CreateRunRequest, RunRecord } from "../../core/schema/workflow-rpc.ts";
-import { arm } from "./arm.ts";
-import { insertNode } from "./node-rows.ts";
+import type { Answer } from "../../../core/schema/answer.ts";
+import type { CreateRunRequest, RunRecord } from "../../../core/schema/workflow-rpc.ts";
+import { arm } from "../arm.ts";
+import { insertNode } from "../node-rows.ts";
+import { type Run, refuse } from "../run.ts";
 import { toRunRecord } from "./read.ts";
-import { type Run, refuse } from "./run.ts";
 
 const INSERT = `INSERT INTO run (one, name, status, created_at, fingerprint, on_finish, fire, timeout_ms, timeout_at,
   keep_ms) VALUES (1, ?, 'RUNNING', ?, ?, ?, ?, ?, ?, ?)`;

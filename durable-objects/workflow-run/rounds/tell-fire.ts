@@ -1,6 +1,6 @@
 /** A run that is a schedule's fire: the Directory hears how it ended. */
-import { asked, attempt, isFree } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
+import { asked, attempt, isFree } from "../reach.ts";
+import type { Run, RunMemory } from "../run.ts";
 
 const FIRE = "fire";
 

@@ -1,12 +1,12 @@
 /** Nodes that failed get new tasks, and so do those that ended because of them; the run goes on. */
-import type { Versioned } from "../../core/schema/answer.ts";
-import type { RunAnswer } from "../../core/schema/workflow-rpc.ts";
-import { isBecause, isEnded, resumed } from "../../core/workflow/decide.ts";
-import { arm } from "./arm.ts";
-import type { RunNode } from "./node-rows.ts";
+import type { Versioned } from "../../../core/schema/answer.ts";
+import type { RunAnswer } from "../../../core/schema/workflow-rpc.ts";
+import { isBecause, isEnded, resumed } from "../../../core/workflow/decide.ts";
+import { arm } from "../arm.ts";
+import type { RunNode } from "../node-rows.ts";
+import { type Run, type RunMemory, refuse, withRun } from "../run.ts";
 import { toRunRecord } from "./read.ts";
 import { resumeNodes } from "./resume.ts";
-import { type Run, type RunMemory, refuse, withRun } from "./run.ts";
 
 export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly string[] | null }): RunAnswer {
   return withRun(run, (memory) => {

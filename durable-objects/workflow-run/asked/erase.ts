@@ -1,8 +1,8 @@
 /** A run that has ended is forgotten: when its time is over, or when somebody asks for it. */
-import type { Answer, Versioned } from "../../core/schema/answer.ts";
-import { unlistRun } from "./list-run.ts";
-import { attempt, isFree } from "./reach.ts";
-import { isFireOwed, noSuchRun, type Run, type RunMemory, refuse } from "./run.ts";
+import type { Answer, Versioned } from "../../../core/schema/answer.ts";
+import { attempt, isFree } from "../reach.ts";
+import { unlistRun } from "../rounds/list-run.ts";
+import { isFireOwed, noSuchRun, type Run, type RunMemory, refuse } from "../run.ts";
 
 const FORGET = "forget";
 

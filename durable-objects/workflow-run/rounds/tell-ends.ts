@@ -1,12 +1,12 @@
 /** Tasks whose nodes end without them, or whose run was cancelled: their shards are told until they have heard. */
-import type { EndNodesRequest } from "../../core/schema/workflow-rpc.ts";
-import { isEnded } from "../../core/workflow/decide.ts";
-import { FAN_OUT } from "../stubs.ts";
-import { whyStopped } from "./end-node.ts";
-import { type RunNode, saveNode } from "./node-rows.ts";
-import { asked, attempt, callerName, isFree } from "./reach.ts";
-import type { Run, RunMemory } from "./run.ts";
-import { seqOf } from "./task-place.ts";
+import type { EndNodesRequest } from "../../../core/schema/workflow-rpc.ts";
+import { isEnded } from "../../../core/workflow/decide.ts";
+import { FAN_OUT } from "../../stubs.ts";
+import { whyStopped } from "../end-node.ts";
+import { type RunNode, saveNode } from "../node-rows.ts";
+import { asked, attempt, callerName, isFree } from "../reach.ts";
+import type { Run, RunMemory } from "../run.ts";
+import { seqOf } from "../task-place.ts";
 
 const MOST = 200;
 

@@ -1,7 +1,7 @@
 /** Nodes begin anew: each gets a new task when its time comes, and a run that had ended goes on. Inside a transaction. */
-import { saveNode } from "./node-rows.ts";
-import type { Run, RunMemory } from "./run.ts";
-import { NOWHERE, taskIdOf } from "./task-place.ts";
+import { saveNode } from "../node-rows.ts";
+import type { Run, RunMemory } from "../run.ts";
+import { NOWHERE, taskIdOf } from "../task-place.ts";
 
 export function resumeNodes(run: Run, { head, nodes }: RunMemory, again: ReadonlySet<number>): void {
   for (const i of again) {

@@ -2,12 +2,12 @@
  * A payload with what it refers to. Results that were told stand in the run's rows; larger ones are read from their tasks,
  * by the way that the door reads, and until they can be read the node waits.
  */
-import { exceedsBytes, MAX_PAYLOAD_BYTES } from "../../core/bytes.ts";
-import type { ErrorCode } from "../../core/errors.ts";
-import { Problem } from "../../core/errors.ts";
-import { checkPayload } from "../../core/make-task.ts";
-import type { JoinResult, NodeTask, RunEnd } from "../../core/schema/workflow-rpc.ts";
-import { endOf, failedOf } from "../../core/workflow/decide.ts";
+import { exceedsBytes, MAX_PAYLOAD_BYTES } from "../../../core/bytes.ts";
+import type { ErrorCode } from "../../../core/errors.ts";
+import { Problem } from "../../../core/errors.ts";
+import { checkPayload } from "../../../core/make-task.ts";
+import type { JoinResult, NodeTask, RunEnd } from "../../../core/schema/workflow-rpc.ts";
+import { endOf, failedOf } from "../../../core/workflow/decide.ts";
 import {
   fillRefs,
   findRefs,
@@ -16,11 +16,11 @@ import {
   type Ref,
   replaceRefs,
   valueAt,
-} from "../../core/workflow/refs.ts";
-import { findTask } from "../../reads/find-tasks.ts";
-import { keptResult, type RunNode, specOf } from "./node-rows.ts";
-import type { Run, RunMemory } from "./run.ts";
-import { taskIdOf } from "./task-place.ts";
+} from "../../../core/workflow/refs.ts";
+import { findTask } from "../../../reads/find-tasks.ts";
+import { keptResult, type RunNode, specOf } from "../node-rows.ts";
+import type { Run, RunMemory } from "../run.ts";
+import { taskIdOf } from "../task-place.ts";
 
 /** What is joined may be read whole up to so many bytes: four times what a payload may be. */
 const MAX_JOINED_BYTES = 4 * MAX_PAYLOAD_BYTES;

@@ -1,9 +1,9 @@
 /** What follows from what is known, without asking anybody: who may run, who ends unrun, which signals have come. */
-import { decide, isEnded } from "../../core/workflow/decide.ts";
-import { endCancelled, endNode, endUnrun, whyStopped } from "./end-node.ts";
-import { type RunNode, saveNode } from "./node-rows.ts";
-import type { Run, RunMemory } from "./run.ts";
-import { signalOf } from "./signal.ts";
+import { decide, isEnded } from "../../../core/workflow/decide.ts";
+import { signalOf } from "../asked/signal.ts";
+import { endCancelled, endNode, endUnrun, whyStopped } from "../end-node.ts";
+import { type RunNode, saveNode } from "../node-rows.ts";
+import type { Run, RunMemory } from "../run.ts";
 
 const WHY = {
   "parent-failed": "a node that it waits for failed",
