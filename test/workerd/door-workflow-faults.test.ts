@@ -154,6 +154,15 @@ describe("302 what is wrong is told with its place, and makes no run", () => {
     expect((await create({ chain: [{ type: "echo", payload: longer }] })).body.errors).toHaveLength(1);
   });
 
+  it("304 a map's task whose item does not fit its type ends without a run", async () => {
+    const task = { type: "factorial", payload: { n: { $item: "" } } };
+    const id = String((await create({ tasks: [{ key: "m", map: { over: [3, "x"], task } }] })).body.id);
+    await call("GET", `/workflows/${id}?wait=30`);
+    const { body } = await call("GET", `/workflows/${id}/nodes/m.1`);
+    expect(body).toMatchObject({ status: "FAILED", error: { code: "payload-invalid" }, attempts: [] });
+    expect((await call("GET", `/workflows/${id}/nodes/m.0`)).body.status).toBe("SUCCEEDED");
+  });
+
   it("319 more nodes than a run may have, those within included", async () => {
     const group = Array.from({ length: 501 }, () => echo);
     const within = { workflow: { group } };

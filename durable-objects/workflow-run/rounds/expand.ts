@@ -1,5 +1,5 @@
 /** Nodes that come to be while a run runs: a map's, one for each item, and what handlers spawned. */
-import { utf8Bytes } from "../../../core/bytes.ts";
+import { exceedsBytes, MAX_PAYLOAD_BYTES, MAX_RESULT_BYTES, utf8Bytes } from "../../../core/bytes.ts";
 import { DEFAULT_QUEUE, type QueueName } from "../../../core/ids.ts";
 import { optionsText, priorityOf } from "../../../core/make-task.ts";
 import { placementKey, placeTask } from "../../../core/placement.ts";
@@ -11,7 +11,7 @@ import { endNode, whyStopped } from "../end-node.ts";
 import { forgetSpawned, insertNode, type RunNode, saveNode, spawnedOf, specOf } from "../node-rows.ts";
 import { attempt, expandName, isFree } from "../reach.ts";
 import type { Run, RunMemory } from "../run.ts";
-import { fillItem, fillValue, Unfillable } from "./fill.ts";
+import { fillItem, fillValue, isRight, Unfillable } from "./fill.ts";
 
 /** @returns whether anything changed */
 export async function expand(run: Run, memory: RunMemory, now: number): Promise<boolean> {
@@ -30,35 +30,30 @@ async function expandMap(run: Run, memory: RunMemory, node: RunNode): Promise<vo
   if (spec.kind !== "map") throw new Error(`node ${node.key} is no map`);
   try {
     if (memory.head.stop !== null) return end(run, memory, node, "cancelled", whyStopped(memory.head));
-    const list = await fillValue(run, memory, JSON.parse(spec.over) as unknown, null);
+    const list = await fillValue(run, memory, JSON.parse(spec.over) as unknown, null, MAX_RESULT_BYTES);
     if (!Array.isArray(list)) throw new Unfillable("what the map goes over is no list");
+    const first = memory.nodes.length;
+    const tooLarge = (why: string) => end(run, memory, node, "workflow-too-large", why);
+    if (first + list.length > MAX_NODES)
+      return tooLarge(`${list.length} items, and a run has ${MAX_NODES} nodes at most`);
     const template = JSON.parse(spec.task.payload) as unknown;
     // Edges for whoever looks at the graph: what the map waited for has ended.
     const { onParentFailure } = node;
     const parents = node.parents.length * list.length > MAX_EDGES ? [] : node.parents;
-    const children = list.map((item: unknown, index) => {
-      const payload = fillItem(template, { item, index });
-      const task = { ...spec.task, payload: JSON.stringify(payload), refers: findRefs(payload).length > 0 };
-      return { key: `${node.key}.${index}`, kind: "task", parents, onParentFailure, task } as const;
-    });
-    const first = memory.nodes.length;
-    const bytes = children.reduce((sum, { task }) => sum + utf8Bytes(task.payload), 0);
-    if (memory.bytes + bytes > MAX_RUN_BYTES)
-      return end(
-        run,
-        memory,
-        node,
-        "workflow-too-large",
-        `its tasks are ${bytes} bytes, and a run has ${MAX_RUN_BYTES}`,
-      );
-    if (first + children.length > MAX_NODES)
-      return end(
-        run,
-        memory,
-        node,
-        "workflow-too-large",
-        `${list.length} items, and a run has ${MAX_NODES} nodes at most`,
-      );
+    const children: NodeDefinition[] = [];
+    let { bytes } = memory;
+    for (const [index, item] of list.entries()) {
+      const filled = fillItem(template, { item, index });
+      const payload = JSON.stringify(filled);
+      if (exceedsBytes(payload, MAX_PAYLOAD_BYTES))
+        throw new Unfillable(`the payload of its task ${index} is over ${MAX_PAYLOAD_BYTES} bytes`);
+      bytes += utf8Bytes(payload);
+      if (bytes > MAX_RUN_BYTES) return tooLarge(`with its tasks the run has more than ${MAX_RUN_BYTES} bytes`);
+      // One that does not fit its type ends by its release, which checks it, and without a run.
+      const refers = findRefs(filled).length > 0 || !isRight(run, spec.task, filled);
+      const task = { ...spec.task, payload, refers };
+      children.push({ key: `${node.key}.${index}`, kind: "task", parents, onParentFailure, task });
+    }
     run.change(memory, () => {
       append(run, memory, children);
       node.kind = "join";

@@ -41,7 +41,7 @@ export interface MapItem {
  * @throws Unfillable for ever; anything else: not now
  */
 export async function fillPayload(run: Run, memory: RunMemory, task: NodeTask, end: RunEnd | null): Promise<string> {
-  const value = await fillValue(run, memory, JSON.parse(task.payload) as unknown, end);
+  const value = await fillValue(run, memory, JSON.parse(task.payload) as unknown, end, MAX_PAYLOAD_BYTES);
   const type = run.ports.taskType(task.type);
   // Of another version than the one that it was written for, its handler's `upgrade` makes what fits.
   const checked = type && type.version === task.version ? checkPayload(value, type) : checkSize(value);
@@ -50,28 +50,52 @@ export async function fillPayload(run: Run, memory: RunMemory, task: NodeTask, e
   throw new Unfillable(first ? `${checked.detail} ${first.pointer}: ${first.detail}` : checked.detail);
 }
 
+/** Whether a payload that refers to nothing is one that its task may have. */
+export function isRight(run: Run, task: NodeTask, value: unknown): boolean {
+  const type = run.ports.taskType(task.type);
+  return !type || type.version !== task.version || typeof checkPayload(value, type) === "string";
+}
+
 function checkSize(value: unknown) {
   const text = JSON.stringify(value);
   return exceedsBytes(text, MAX_PAYLOAD_BYTES) ? { detail: "The payload is too large.", errors: [] } : text;
 }
 
-/** @throws as {@link fillPayload} */
-export async function fillValue(run: Run, memory: RunMemory, value: unknown, end: RunEnd | null): Promise<unknown> {
+/** @param most characters of JSON text that may be filled in @throws as {@link fillPayload} */
+export async function fillValue(
+  run: Run,
+  memory: RunMemory,
+  value: unknown,
+  end: RunEnd | null,
+  most: number,
+): Promise<unknown> {
   const results = new Map<string, unknown>();
   for (const ref of findRefs(value)) {
     const name = ref.kind === "$result" ? parseNodeName(ref.told) : null;
     if (!name || results.has(String(ref.told))) continue;
     results.set(String(ref.told), await partOf(run, memory, nodeOf(memory, name.key), name));
   }
-  return fillRefs(value, (ref) => fillOne(ref, run, memory, results, end));
+  const fits = bounded(most);
+  return fillRefs(value, (ref) => fits(fillOne(ref, run, memory, results, end)));
+}
+
+/** Before it is made into one text: ten thousand references to a result of 64 KiB are more than any object holds. */
+function bounded(most: number): <T>(filled: T) => T {
+  let chars = 0;
+  return (filled) => {
+    chars += JSON.stringify(filled).length;
+    if (chars > most) throw new Unfillable(`what is filled in is more than ${most} characters of JSON`);
+    return filled;
+  };
 }
 
 /** The same with a map's item filled in, and all else as it stands. @throws Unfillable */
 export function fillItem(value: unknown, { item, index }: MapItem): unknown {
+  const fits = bounded(MAX_PAYLOAD_BYTES);
   return replaceRefs(value, (ref) => {
     if (ref.kind === "$index") return index;
     if (ref.kind !== "$item") return { [ref.kind]: ref.told };
-    const found = present(valueAt(item, String(ref.told)), `$item ${String(ref.told)}`);
+    const found = fits(present(valueAt(item, String(ref.told)), `$item ${String(ref.told)}`));
     // An item is data, whatever it looks like.
     return findRefs(found).length === 0 ? found : { $literal: found };
   });

@@ -12,6 +12,7 @@ import { attempt, FINISH, isFree } from "../reach.ts";
 import type { Run, RunMemory } from "../run.ts";
 import { isUnderWay } from "../task-place.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
+import { hasOpenPortion } from "./place.ts";
 import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
 
 /** @returns whether anything changed */
@@ -19,7 +20,7 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
   const { head } = memory;
   const { retries } = head;
   if (head.status !== "RUNNING") return false;
-  const end = currentEnd(memory);
+  const end = currentEnd(run, memory);
   if (end === null) return false;
   if (end !== "SUCCEEDED" && head.compensation === "none" && compensate(run, memory)) return true;
   const { onFinish } = head;
@@ -27,7 +28,7 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
   if (!isTold && !(isFree(run, FINISH, now) && (await attempt(run, FINISH, () => tell(run, memory, end)))))
     return false;
   // Somebody may have taken it up again, or cancelled it, while that was told.
-  if (head.retries !== retries || currentEnd(memory) !== end) return true;
+  if (head.retries !== retries || currentEnd(run, memory) !== end) return true;
   run.change(memory, () => {
     head.status = end;
     head.endedAt = run.ports.now();
@@ -39,8 +40,11 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
 }
 
 /** How it ends as things stand; null: something of it is under way. */
-function currentEnd({ head, nodes }: RunMemory): RunEnd | null {
-  return nodes.some(isUnderWay) ? null : endOf(nodes, head.stop);
+function currentEnd(run: Run, { head, nodes }: RunMemory): RunEnd | null {
+  if (nodes.some(isUnderWay)) return null;
+  const end = endOf(nodes, head.stop);
+  // A node may have got another task since it was sent.
+  return end !== null && hasOpenPortion(run) ? null : end;
 }
 
 /** @returns whether there is something to undo */

@@ -17,6 +17,7 @@ import { queueOf } from "./submit-tasks.ts";
 const MOST_IN_PORTION = 200;
 
 const OPEN = "SELECT n, members, generation FROM portion ORDER BY n";
+const ANY = "SELECT 1 FROM portion LIMIT 1";
 const KEEP = "INSERT INTO portion (n, members, generation) VALUES (?, ?, ?)";
 
 /** @returns whether anything changed */
@@ -28,6 +29,11 @@ export async function place(run: Run, memory: RunMemory, now: number): Promise<b
   });
   const sent = await Promise.all(free.slice(0, FAN_OUT).map((portion) => sendPortion(run, memory, portion)));
   return sent.some(Boolean);
+}
+
+/** Whether a shard may have made tasks that nobody here knows of yet. */
+export function hasOpenPortion({ sql }: Run): boolean {
+  return sql.all(ANY).length > 0;
 }
 
 function openPortions({ sql }: Run): Portion[] {
