@@ -61,6 +61,10 @@ export const RUN_MIGRATIONS: readonly Migration[] = [
       // What was sent together, and is to be sent so again: JSON of [node, as one that may run, awaited] each; and the
       // making of the queue that it was written down for.
       "CREATE TABLE portion (n INTEGER PRIMARY KEY, members TEXT NOT NULL, generation INTEGER NOT NULL)",
+      // A task that its node has not any more, until its shard has heard that it ends.
+      `CREATE TABLE stray (
+        queue TEXT, shard INTEGER, seq INTEGER, PRIMARY KEY (queue, shard, seq)
+      ) WITHOUT ROWID`,
       "CREATE TABLE signal (name TEXT PRIMARY KEY, payload TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
       // Why somebody could not be reached, as long as that is so: memory is lost where an object is idle.
       "CREATE TABLE held (name TEXT PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID",

@@ -13,9 +13,14 @@ export const ANSWER_WITHIN_MS = 5_000;
 export const FINISH = "finish";
 export const WORK = "work";
 
+/** What is asked of a shard. */
+export function shardName({ queue, shard }: NonNullable<RunNode["at"]>): string {
+  return `${queue}:${shard}`;
+}
+
 /** What a run waits for when a node of it can't go on: its shard, or, by itself, what it refers to. */
 export function callerName({ at, i }: Pick<RunNode, "at" | "i">): string {
-  return at ? `${at.queue}:${at.shard}` : `node:${i}`;
+  return at ? shardName(at) : `node:${i}`;
 }
 
 /** What it waits for to have its payload complete. */

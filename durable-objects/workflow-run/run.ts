@@ -15,6 +15,7 @@ import type { Sql } from "../sql/sql.ts";
 import { HeldCalls } from "./held-calls.ts";
 import { RUN_MIGRATIONS } from "./migrations.ts";
 import { loadNodes, type RunNode } from "./node-rows.ts";
+import { loadStrays, type Stray } from "./strays.ts";
 
 /** What the object that hosts a run lends it. */
 export interface RunHost {
@@ -57,6 +58,7 @@ export interface RunMemory {
   ends: number;
   readonly nodes: RunNode[];
   readonly byKey: Map<string, number>;
+  readonly strays: Set<Stray>;
 }
 
 const HEAD = `SELECT name, status, created_at, ended_at, stop, retries, fingerprint, on_finish, finish_task,
@@ -196,7 +198,8 @@ export class Run implements Reader {
     this.held.load(this.sql);
     const bytes = this.sql.all<{ bytes: number | null }>(BYTES)[0]?.bytes ?? 0;
     const ends = nodes.reduce((last, { endedNo }) => Math.max(last, endedNo ?? 0), 0);
-    return { head: headOf(row), bytes, ends, nodes, byKey: new Map(nodes.map(({ key, i }) => [key, i])) };
+    const byKey = new Map(nodes.map(({ key, i }) => [key, i]));
+    return { head: headOf(row), bytes, ends, nodes, byKey, strays: new Set(loadStrays(this.sql)) };
   }
 }
 

@@ -27,7 +27,7 @@ function meanwhile(
   world: WorkflowWorld,
   method: keyof ShardRpc,
   happens: () => Promise<void>,
-  isLost = false,
+  fate: "answered" | "answer lost" | "question lost" = "answered",
 ): () => boolean {
   const run = world.runs.get(ID)?.instance;
   if (!run) throw new Error("the run is not there");
@@ -41,9 +41,9 @@ function meanwhile(
           if (name !== method || typeof call !== "function" || isDone) return call;
           return async (request: unknown) => {
             isDone = true;
-            const answer: unknown = isLost ? null : await call(request);
+            const answer: unknown = fate === "question lost" ? null : await call(request);
             await happens();
-            if (isLost) throw new Error("the question was lost");
+            if (fate !== "answered") throw new Error(`simulated: ${fate}`);
             return answer;
           };
         },
@@ -117,7 +117,7 @@ it("311 a redriven task's success is no retry of a node whose own task is still 
   const uses = { ...taskOf({}, { refers: true }), payload: JSON.stringify({ $result: "a/nothing" }) };
   const world = await runOf([node("a"), node("b", [0], uses)]);
   const other = tell(world, { node: "b", task: ofShard("06uv7cp0800"), status: "SUCCEEDED", error: null });
-  const wasReached = meanwhile(world, "endNodes", other, true);
+  const wasReached = meanwhile(world, "endNodes", other, "question lost");
   expect(await end(world)).toEqual(["a SUCCEEDED", "b FAILED payload-invalid"]);
   expect([wasReached(), world.shards.get("default:a:0")?.instance.memory.blocked]).toEqual([true, 0]);
 });
@@ -150,15 +150,28 @@ it("315 a task that was looked for and is lost is no end of the one that the nod
   expect(statesOf(world, ID)).toEqual(["a SUCCEEDED"]);
 });
 
-it("308 a task that was made of a node which has another by now ends, and does not wait for ever", async () => {
-  const world = await runOf([node("a", [], taskOf({}, { queue: B }))]);
-  world.change(B, { paused: true });
-  const other = { node: "a", task: "b.0.06uv7cp0800" as TaskId, status: "SUCCEEDED", error: null } as const;
-  const wasReached = meanwhile(world, "submit", tell(world, other));
-  expect(await end(world)).toEqual(["a SUCCEEDED"]);
-  const shard = world.shards.get("default:b:0")?.instance;
-  expect(shard?.sql.all("SELECT seq FROM task WHERE status IN ('QUEUED', 'BLOCKED', 'RUNNING')")).toEqual([]);
-  expect(wasReached()).toBe(true);
+it.each(["answered", "answer lost"] as const)(
+  "308 a task that was made of a node which has another by now ends, and does not wait for ever (%s)",
+  async (fate) => {
+    const world = await runOf([node("a", [], taskOf({}, { queue: B }))]);
+    world.change(B, { paused: true });
+    const other = { node: "a", task: "b.0.06uv7cp0800" as TaskId, status: "SUCCEEDED", error: null } as const;
+    const wasReached = meanwhile(world, "submit", tell(world, other), fate);
+    expect(await end(world)).toEqual(["a SUCCEEDED"]);
+    const shard = world.shards.get("default:b:0")?.instance;
+    expect(shard?.sql.all("SELECT seq FROM task WHERE status IN ('QUEUED', 'BLOCKED', 'RUNNING')")).toEqual([]);
+    expect(wasReached()).toBe(true);
+  },
+);
+
+it("311 a task that was to end when its node was taken up again ends, and does not wait for ever", async () => {
+  const world = await runOf([node("a", [], taskOf({ ends: "failed" })), node("b", [0])]);
+  const other = { node: "a", task: ofShard("06uv7cp0800"), status: "SUCCEEDED", error: null } as const;
+  const wasReached = meanwhile(world, "endNodes", tell(world, other), "question lost");
+  expect(await end(world)).toEqual(["a SUCCEEDED", "b SUCCEEDED"]);
+  const shard = world.shards.get("default:a:0")?.instance;
+  expect([wasReached(), shard?.memory.blocked, world.worker.runs.length]).toEqual([true, 0, 2]);
+  expect(world.runs.get(ID)?.gate.all("SELECT * FROM stray")).toEqual([]);
 });
 
 it("311 a run that is being stopped is taken up again when it has ended, not before", async () => {
@@ -167,7 +180,7 @@ it("311 a run that is being stopped is taken up again when it has ended, not bef
     node("b", [], taskOf({ ms: 20_000 }, { queue: B })),
   ]);
   await world.until(() => world.head(ID)?.nodes[0]?.state === "FAILED", MINUTE);
-  meanwhile(world, "endNodes", async () => {}, true);
+  meanwhile(world, "endNodes", async () => {}, "question lost");
   await world.ask(world.run(ID).cancel({ v: 1 }));
   expect(await world.ask(world.run(ID).retry({ v: 1, keys: null }))).toMatchObject({ code: "workflow-running" });
   await end(world);

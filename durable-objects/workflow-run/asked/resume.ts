@@ -1,16 +1,17 @@
 /** Nodes begin anew: each gets a new task when its time comes, and a run that had ended goes on. Inside a transaction. */
 import { saveNode } from "../node-rows.ts";
 import type { Run, RunMemory } from "../run.ts";
+import { addStray } from "../strays.ts";
 import { NOWHERE, taskIdOf } from "../task-place.ts";
 
-export function resumeNodes(run: Run, { head, nodes }: RunMemory, again: ReadonlySet<number>): void {
+export function resumeNodes(run: Run, { head, nodes, strays }: RunMemory, again: ReadonlySet<number>): void {
   for (const i of again) {
     const node = nodes[i];
     if (!node) continue;
     const before = taskIdOf(node);
     if (before !== null) node.retried = [...node.retried, before];
     node.state = "waiting";
-    // What a portion that was not answered makes of it is a stray, which ends.
+    if (node.at && node.task.is === "ending") addStray(run.sql, strays, { ...node.at, seq: node.task.seq });
     node.task = NOWHERE;
     node.endedAt = null;
     node.endedNo = null;

@@ -22,8 +22,6 @@ export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly 
       nodes,
       tried.map(({ i }) => i),
     );
-    const open = nodes.find(({ i, task }) => again.has(i) && task.is === "ending");
-    if (open) return refuse("workflow-running", `The node ${open.key} is still being ended. Come again.`);
     const erased = nodes.find(({ i, isErased }) => again.has(i) && isErased);
     if (erased) return refuse("task-deleted", `The data of the node ${erased.key} was deleted, so it can't run again.`);
     const now = run.ports.now();

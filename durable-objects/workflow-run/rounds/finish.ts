@@ -40,8 +40,8 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
 }
 
 /** How it ends as things stand; null: something of it is under way. */
-function currentEnd(run: Run, { head, nodes }: RunMemory): RunEnd | null {
-  if (nodes.some(isUnderWay)) return null;
+function currentEnd(run: Run, { head, nodes, strays }: RunMemory): RunEnd | null {
+  if (strays.size > 0 || nodes.some(isUnderWay)) return null;
   const end = endOf(nodes, head.stop);
   // A node may have got another task since it was sent.
   return end !== null && hasOpenPortion(run) ? null : end;

@@ -3,16 +3,16 @@
  * and no node costs a row for that; and takes what is answered. What waits for others is placed BLOCKED.
  * Must stay true: it is sent as it was, the whole list, until all of it is taken or refused for ever.
  */
-import { taskId } from "../../../core/ids.ts";
+import { type Seq, taskId } from "../../../core/ids.ts";
 import type { NewTask, RefusedTask, SubmitAnswer } from "../../../core/schema/rpc.ts";
 import { isEnded } from "../../../core/workflow/decide.ts";
 import { endCancelled, endNode } from "../end-node.ts";
 import { type RunNode, saveNode, specOf } from "../node-rows.ts";
 import { attempt, callerName } from "../reach.ts";
 import type { Run, RunMemory } from "../run.ts";
+import { addStray } from "../strays.ts";
 import { NOWHERE, seqOf } from "../task-place.ts";
 import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
-import { endTasks } from "./tell-ends.ts";
 
 const FORGET = "DELETE FROM portion WHERE n = ?";
 
@@ -42,7 +42,6 @@ export async function sendPortion(run: Run, memory: RunMemory, portion: Portion)
     const answer = await submit(run, at, entry, tasks, `run ${run.id} ${portion.n}`);
     if (!answer.ok && !isFinal(answer.code) && !isNoRoom(answer.code))
       throw new Error(`${answer.code}: ${answer.detail}`);
-    await endStrays(run, memory, portion, at, answer);
     const again = run.change(memory, () => takeAnswer(run, memory, portion, answer));
     isNews = true;
     if (again !== null) throw new Error(again);
@@ -74,9 +73,13 @@ function takeAnswer(run: Run, memory: RunMemory, { n, members }: Portion, answer
   let again: string | null = null;
   for (const [index, [i, isReady]] of members.entries()) {
     const node = memory.nodes[i];
-    // Known from an answer before, or its end has told which task it is.
-    if (!node || !isIn(node, n)) continue;
     const seq = answer.ok ? (answer.seqs[index] ?? null) : null;
+    if (!node?.at) continue;
+    if (!isIn(node, n)) {
+      // Known from an answer before, or its end has told which task it is; else it has another by now.
+      if (seq !== null && !hasHad(node, seq)) addStray(run.sql, memory.strays, { ...node.at, seq });
+      continue;
+    }
     const isStillWanted = isWanted(memory, node);
     if (seq !== null) {
       node.task = { is: isStillWanted ? (isReady ? "released" : "blocked") : "ending", seq };
@@ -113,28 +116,9 @@ function isNoRoom(code: string): boolean {
   return code === "queue-full" || code === "draining";
 }
 
-/**
- * Tasks that a portion made of nodes which have another by now (a dead letter was redriven meanwhile) are ended, before
- * the portion is forgotten. @throws where the shard does not answer
- */
-async function endStrays(
-  run: Run,
-  { nodes }: RunMemory,
-  { n, members }: Portion,
-  at: NonNullable<RunNode["at"]>,
-  answer: SubmitAnswer,
-): Promise<void> {
-  if (!answer.ok) return;
-  const strays = members.flatMap(([i], index) => {
-    const node = nodes[i];
-    const seq = answer.seqs[index] ?? null;
-    if (!node || seq === null || isIn(node, n) || seqOf(node) === seq) return [];
-    return node.retried.includes(taskId(at, seq)) ? [] : [seq];
-  });
-  if (strays.length === 0) return;
-  const message = "the run has another task for the node";
-  const told = strays.map((seq) => ({ seq, status: "CANCELLED" as const, code: "cancelled" as const, message }));
-  await endTasks(run, at, told);
+/** Whether that is the node's task, or an earlier one that has ended. */
+function hasHad(node: RunNode, seq: Seq): boolean {
+  return seqOf(node) === seq || (node.at !== null && node.retried.includes(taskId(node.at, seq)));
 }
 
 function endRefused(run: Run, memory: RunMemory, node: RunNode, { code, detail }: Refused): void {

@@ -206,7 +206,8 @@ export class Population {
             },
             keepAlive: (background) => void background.catch(() => {}),
             async deleteAll() {
-              for (const table of ["run", "node", "signal", "portion", "held"]) gate.run(`DELETE FROM ${table}`);
+              for (const table of ["run", "node", "signal", "portion", "stray", "held"])
+                gate.run(`DELETE FROM ${table}`);
               gate.alarm = null;
             },
           },
