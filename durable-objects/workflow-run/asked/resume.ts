@@ -12,7 +12,8 @@ export function resumeNodes(run: Run, { head, nodes, strays }: RunMemory, again:
     if (before !== null) node.retried = [...node.retried, before];
     node.state = "waiting";
     if (node.at && node.task.is === "ending") addStray(run.sql, strays, { ...node.at, seq: node.task.seq });
-    node.task = NOWHERE;
+    // One that was sent and not answered stays so: its portion will tell which task it is.
+    if (node.task.is !== "sent") node.task = NOWHERE;
     node.endedAt = null;
     node.endedNo = null;
     node.code = null;
