@@ -7,7 +7,7 @@ import { countOf } from "../../../core/count-of.ts";
 import { noSuchQueue } from "../../../core/errors.ts";
 import { nextSeq, type Seq, taskId } from "../../../core/ids.ts";
 import { IDEMPOTENCY_TTL_MS, idempotencyRow } from "../../../core/keys.ts";
-import { isKeyed, laneText, MAX_LANES } from "../../../core/lanes.ts";
+import { MAX_LANES } from "../../../core/lanes.ts";
 import { isOver, NO_TIME } from "../../../core/make-task.ts";
 import type { QueueSettings } from "../../../core/schema/queue-settings.ts";
 import type { Dedup, KnownTask, NewTask, RefusedTask, SubmitAnswer, SubmitRequest } from "../../../core/schema/rpc.ts";
@@ -21,9 +21,9 @@ import {
 } from "../../../core/submit-answer.ts";
 import { depthOf } from "../memory.ts";
 import { refuse, type Shard, type Submitted } from "../shard.ts";
-import { areLanesFull, reclaimLanes } from "../waiting/lane-rows.ts";
 import { type DedupRow, findKeys, isWaiting } from "./dedup-rows.ts";
-import { laneKeyFor, type PlannedTask } from "./insert-tasks.ts";
+import type { PlannedTask } from "./insert-tasks.ts";
+import { LaneRoom } from "./lane-room.ts";
 import { refuseAll } from "./refuse-all.ts";
 import { backlogOf, limitOf, whyFull } from "./room.ts";
 import { type CachedTask, type CacheHit, CacheLookup } from "./serve-cached.ts";
@@ -50,15 +50,13 @@ export class Admission {
   readonly #lookup: CacheLookup | null;
   /** Of the request under way. */
   #undo: { readonly row: DedupRow; readonly replacement: NewTask | undefined }[] = [];
-  readonly #newLanes = new Set<string>();
-  #lastInLane: NewTask | null = null;
+  readonly #lanes: LaneRoom;
   #depth: number;
-  readonly #isDry: boolean;
 
   /** @param isDry nothing is to be written, not even what would make room */
   constructor(shard: Shard, now: number, group: readonly Submitted[], isDry = false) {
-    this.#isDry = isDry;
     this.#shard = shard;
+    this.#lanes = new LaneRoom(shard, isDry);
     this.#now = now;
     this.lastSeq = shard.memory.lastSeq;
     this.#depth = depthOf(shard.memory);
@@ -193,7 +191,7 @@ export class Admission {
   /** Why a task that no key answers is not taken; null: it is. @param isKeyed then the door has left its times to us */
   #faultOf(task: NewTask, isKeyed: boolean): Omit<RefusedTask, "index"> | null {
     if (isKeyed && task.expiresAt !== undefined && isOver(task.expiresAt, task.runAt, this.#now)) return OVER;
-    return this.#hasLane(task) ? null : TOO_MANY_KEYS;
+    return this.#lanes.has(task) ? null : TOO_MANY_KEYS;
   }
 
   /** What becomes of a task whose key is another one's: that one as it is told, or why this one is refused. */
@@ -204,8 +202,8 @@ export class Admission {
       const why = onConflict === "reject" ? "has that key" : "has that key and waits no more, so it is not replaced";
       return { code: "duplicate-task", detail: `The task ${id} ${why}.`, taskId: id };
     }
-    if (!this.#hasLane(task)) return TOO_MANY_KEYS;
-    const status = row.status === "RETRYING" || row.status === "BLOCKED" ? row.status : bornAs(task, this.#now);
+    if (!this.#lanes.has(task)) return TOO_MANY_KEYS;
+    const status = row.status === "RETRYING" ? row.status : bornAs(task, this.#now);
     const next = { ...row, status };
     this.#undo.push({ row, replacement: this.replaced.get(row.seq) });
     this.replaced.set(row.seq, task);
@@ -280,30 +278,5 @@ export class Admission {
     if (!dedup) return;
     this.newKeys.delete(dedup.key);
     this.#rows.delete(dedup.key);
-  }
-
-  /** Whether the task's lane is there or may be made. Neighbours are mostly alike: only a change is looked up. */
-  #hasLane(task: NewTask): boolean {
-    const last = this.#lastInLane;
-    const isAlike = last?.type === task.type && last.priority === task.priority && last.version === task.version;
-    const hasSameKeys = last?.limitKey === task.limitKey && last?.fairnessKey === task.fairnessKey;
-    if (isAlike && hasSameKeys && last.options === task.options) return true;
-    const { lanes } = this.#shard.memory;
-    const key = laneKeyFor(task);
-    const text = laneText(key);
-    if (isKeyed(key) && !lanes.find(key) && !this.#newLanes.has(text)) {
-      if (this.#areLanesFull() && !this.#isDry && lanes.empty.size > 0)
-        this.#shard.transact(() => reclaimLanes(this.#shard, this.#newLanes.size));
-      if (this.#areLanesFull()) return false;
-      this.#newLanes.add(text);
-    }
-    this.#lastInLane = task;
-    return true;
-  }
-
-  /** In a dry run empty lanes do not count: they would be reclaimed. */
-  #areLanesFull(): boolean {
-    const reclaimable = this.#isDry ? this.#shard.memory.lanes.empty.size : 0;
-    return areLanesFull(this.#shard, this.#newLanes.size - reclaimable);
   }
 }

@@ -40,9 +40,8 @@ function optionsFor(row: TaskRow, task: NewTask): string | null {
   return unique ? JSON.stringify({ ...optionsOf({ options }), unique }) : options;
 }
 
-/** One that waits for its parents or for its backoff goes on waiting for that, and for its new time if that is later. */
+/** One that waits for its backoff goes on waiting for that, and for its new time if that is later. */
 function whenOf({ status, run_at }: TaskRow, task: NewTask, now: number): Changes {
-  if (status === "BLOCKED") return { run_at: task.runAt };
   if (status === "RETRYING") return { run_at: Math.max(run_at ?? now, task.runAt ?? 0) };
   if (bornAs(task, now) === "SCHEDULED") return { status: "SCHEDULED", run_at: task.runAt };
   return { status: "QUEUED", run_at: status === "QUEUED" ? run_at : now };
