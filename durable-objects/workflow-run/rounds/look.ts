@@ -8,7 +8,7 @@ import { isFinished } from "../../../core/status.ts";
 import { type Found, findTasks, isFound, type Missing } from "../../../reads/find-tasks.ts";
 import { isLookDue, outstanding } from "../arm.ts";
 import { record } from "../asked/ended.ts";
-import { endNode } from "../end-node.ts";
+import { endUnrun } from "../end-node.ts";
 import type { RunNode } from "../node-rows.ts";
 import type { Run, RunMemory } from "../run.ts";
 import { taskIdOf } from "../task-place.ts";
@@ -56,7 +56,8 @@ function take(run: Run, memory: RunMemory, node: RunNode, task: TaskId, found: F
   if (!isFound(found)) {
     if (!LOST.has(found.code)) return false;
     const message = `neither its shard nor history knows its task: ${found.detail}`;
-    endNode(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
+    // A shard that has not heard yet that its queue was deleted may have it all the same.
+    endUnrun(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
     return true;
   }
   const { status, error, endedAt } = found.record;
