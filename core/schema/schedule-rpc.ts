@@ -99,8 +99,13 @@ export interface ScheduleRpc {
   putSchedule(
     request: ById & { readonly definition: ScheduleDefinition; readonly paused: boolean | null },
   ): Promise<Answer<{ readonly schedule: ScheduleRecord; readonly created: boolean }>>;
+  /** @param request.asOf updatedAt of what the patch was made of: 412 `rev-mismatch` where it is another by now */
   patchSchedule(
-    request: ById & { readonly patch: Partial<ScheduleDefinition>; readonly paused: boolean | null },
+    request: ById & {
+      readonly patch: Partial<ScheduleDefinition>;
+      readonly paused: boolean | null;
+      readonly asOf?: number;
+    },
   ): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
   getSchedule(request: ById): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
   /** By id, at most `limit` (1 to 100) and 8 MiB an answer. `next` null: that was the last. */

@@ -40,6 +40,8 @@ import { replayed } from "../submit/show-accepted.ts";
 const MAX_LISTED = 100;
 const MAX_PREVIEW = 100;
 const PREVIEW = 10;
+/** One of those that are under way at once gets through each time. */
+const MAX_PATCHES = 8;
 /** Of a workflow that a schedule keeps: a value in a Directory holds 2 MB. */
 const MAX_WORKFLOW_BYTES = 1024 * 1024;
 /** No fire's, for a check alone. */
@@ -89,13 +91,27 @@ export async function putSchedule(door: Door, c: Ctx): Promise<Response> {
 export async function patchSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = idOf(c);
   const body = checkBody(SchedulePatchSchema, await readJson(c.req.raw, door.env.bodyLimit));
+  for (let tries = 1; tries <= MAX_PATCHES; tries++) {
+    const schedule = await patchOnce(door, c, id, body);
+    if (schedule) return json(toScheduleView(schedule));
+  }
+  throw new Problem("unavailable", `The schedule ${id} is being changed by many at once.`);
+}
+
+/** A patch is checked against the schedule as it is. @returns null where that was changed meanwhile */
+async function patchOnce(door: Door, c: Ctx, id: string, body: SchedulePatch): Promise<ScheduleRecord | null> {
   const { schedule: current } = await askDirectory(door, c, (directory) => directory.getSchedule({ v: 1, id }));
   checkZone(body, current);
   const patch = makeDefinitionPatch(body, current, await checkPatched(door, body, current));
-  const { schedule } = await askDirectory(door, c, (directory) =>
-    directory.patchSchedule({ v: 1, id, patch, paused: body.paused ?? null }),
-  );
-  return json(toScheduleView(schedule));
+  try {
+    const { schedule } = await askDirectory(door, c, (directory) =>
+      directory.patchSchedule({ v: 1, id, patch, paused: body.paused ?? null, asOf: current.updatedAt }),
+    );
+    return schedule;
+  } catch (error) {
+    if (error instanceof Problem && error.code === "rev-mismatch") return null;
+    throw error;
+  }
 }
 
 export async function deleteSchedule(door: Door, c: Ctx): Promise<Response> {

@@ -1,6 +1,7 @@
 /** Makes and changes schedules: POST, PUT, PATCH. */
 import type { Answer, Keyed, Refusal, Replayed } from "../../../core/schema/answer.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
+import { iso } from "../../../core/task.ts";
 import { decideAnew, endWaitingFires } from "../fires/pending-fire.ts";
 import { write } from "../perform.ts";
 import { type DirectoryState, done, refuse } from "../state.ts";
@@ -41,13 +42,22 @@ export async function putSchedule(
   });
 }
 
+/** Refused: `rev-mismatch` where it was changed since it was as `asOf` says, because the patch was made of that. */
 export async function patchSchedule(
   state: DirectoryState,
-  request: { readonly id: string; readonly patch: Partial<ScheduleDefinition>; readonly paused: boolean | null },
+  request: {
+    readonly id: string;
+    readonly patch: Partial<ScheduleDefinition>;
+    readonly paused: boolean | null;
+    readonly asOf?: number;
+  },
 ): Promise<Answer<{ readonly schedule: ScheduleRecord }>> {
+  const { asOf } = request;
   return write(state, () => {
     const found = findSchedule(state, request.id);
     if (!found) return unknownSchedule(request.id);
+    if (asOf !== undefined && asOf !== found.updated_at)
+      return refuse("rev-mismatch", `The schedule ${found.id} was changed at ${iso(found.updated_at)}.`);
     const definition = { ...definitionOf(found, payloadOf(state, found.id)), ...request.patch };
     return change(state, found, definition, request.paused);
   });

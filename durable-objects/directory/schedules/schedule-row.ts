@@ -40,11 +40,11 @@ const AFTER = "SELECT id FROM schedule WHERE id > ? ORDER BY id LIMIT ?";
 const PAYLOAD = "SELECT payload FROM schedule_payload WHERE schedule = ?";
 const INSERT = `INSERT INTO schedule (id, ${TOLD.join(", ")}, created_at, updated_at)
   VALUES (?1, ${TOLD.map(place).join(", ")}, ${NOW}, ${NOW})`;
-// Who resumes it begins to count its failures anew.
+// Who resumes it begins to count its failures anew. No two changes have one updated_at: a PATCH says by it what it read.
 const UPDATE = `UPDATE schedule SET ${TOLD.map((column) => `${column} = ${place(column)}`).join(", ")},
     counted_from = iif(paused = 1 AND ${place("paused")} = 0, ${NOW}, counted_from),
     failed_before = iif(paused = 1 AND ${place("paused")} = 0, 0, failed_before),
-    stopped = iif(${place("paused")} = 0, NULL, stopped), updated_at = ${NOW}
+    stopped = iif(${place("paused")} = 0, NULL, stopped), updated_at = max(${NOW}, updated_at + 1)
   WHERE id = ?1 AND (${TOLD.map((column) => `${column} IS NOT ${place(column)}`).join(" OR ")}
     OR EXISTS (SELECT 1 FROM schedule_payload WHERE schedule = ?1 AND payload <> ${NEW_PAYLOAD}))`;
 const SAVE_PAYLOAD = `INSERT INTO schedule_payload (schedule, payload) VALUES (?1, ?2)
