@@ -90,8 +90,11 @@ export type NodeDefinition = NodeBase &
     | { readonly kind: "signal"; readonly signal: string; readonly timeoutMs: number | null }
     /** `over`: JSON text of a list, or of a reference to one. */
     | { readonly kind: "map"; readonly over: string; readonly task: NodeTask }
-    /** `was`: a map, whose tasks it joins. */
-    | { readonly kind: "join"; readonly of: JoinResult; readonly was?: "map" }
+    /**
+     * `was`: a map, whose tasks it joins. `given`: how many of its parents, the first ones, its result is made of; absent:
+     * all. The others it only waits for: its parents spawned them.
+     */
+    | { readonly kind: "join"; readonly of: JoinResult; readonly was?: "map"; readonly given?: number }
   );
 export type NodeKind = NodeDefinition["kind"];
 

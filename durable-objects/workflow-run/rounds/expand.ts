@@ -96,8 +96,11 @@ async function expandSpawned(run: Run, memory: RunMemory, node: RunNode): Promis
     // Whoever waits for it waits for what it spawned too; nobody of them has begun, because it had not ended for them.
     for (const other of memory.nodes.slice(0, first)) {
       if (other.state !== "waiting" || !other.parents.includes(node.i)) continue;
+      const spec = specOf(run.sql, other);
+      const given = other.parents.length;
       other.parents = [...other.parents, ...added];
-      saveNode(run.sql, other);
+      // What it joins stays what it was: the results of what its parents spawned are no part of its own.
+      saveNode(run.sql, other, spec.kind === "join" ? { spec: { given, ...spec } } : {});
     }
     node.state = problem === null ? "SUCCEEDED" : "FAILED";
     if (problem !== null) [node.code, node.message] = problem;

@@ -147,13 +147,18 @@ async function partOf(run: Run, memory: RunMemory, node: RunNode, { pointer }: N
   if (node.kind !== "join" && !hasSucceeded(node)) return null;
   const [, first, ...rest] = pointer.split("/");
   if (node.kind !== "join" || first === undefined) return valueAt(await resultOf(run, memory, node), pointer);
-  const parents = node.parents.flatMap((i) => memory.nodes[i] ?? []);
-  const spec = specOf(run.sql, node);
-  const of = spec.kind === "join" ? spec.of : "list";
+  const { parents, of } = joinedBy(run, memory, node);
   const named = of === "only" ? parents[0] : parents.find((parent, i) => nameOf(parent, of, i) === first);
   if (!named) return undefined;
   const below = of === "only" ? pointer : rest.map((segment) => `/${segment}`).join("");
   return await partOf(run, memory, named, { key: named.key, pointer: below });
+}
+
+/** Whose results a join's is made of, and how. */
+function joinedBy(run: Run, { nodes }: RunMemory, node: RunNode): { parents: RunNode[]; of: JoinResult } {
+  const spec = specOf(run.sql, node);
+  if (spec.kind !== "join") throw new Error(`node ${node.key} joins nothing`);
+  return { parents: node.parents.slice(0, spec.given).flatMap((i) => nodes[i] ?? []), of: spec.of };
 }
 
 /** What a parent is called in the result that joins it, as a JSON Pointer has it. */
@@ -192,8 +197,7 @@ const GONE: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 async function joinedResult(run: Run, memory: RunMemory, node: RunNode): Promise<unknown> {
-  const spec = specOf(run.sql, node);
-  const parents = node.parents.flatMap((i) => memory.nodes[i] ?? []);
+  const { parents, of } = joinedBy(run, memory, node);
   const results: unknown[] = [];
   let bytes = 0;
   for (const parent of parents) {
@@ -203,7 +207,7 @@ async function joinedResult(run: Run, memory: RunMemory, node: RunNode): Promise
       throw new Unfillable(`the results of ${node.key} are over ${MAX_JOINED_BYTES} bytes together: name one of them`);
     results.push(result);
   }
-  if (spec.kind !== "join" || spec.of === "list") return results;
-  if (spec.of === "only") return results[0] ?? null;
+  if (of === "list") return results;
+  if (of === "only") return results[0] ?? null;
   return Object.fromEntries(parents.map((parent, i) => [nameOf(parent, "object", i), results[i]]));
 }

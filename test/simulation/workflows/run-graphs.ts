@@ -3,6 +3,7 @@ import type { QueueName, RunId } from "../../../core/ids.ts";
 import type { NodeDefinition, NodeTask, RunStatus } from "../../../core/schema/workflow-rpc.ts";
 import { Random } from "../random.ts";
 import { must } from "../violation.ts";
+import { checkResults } from "./check-results.ts";
 import { checkRun } from "./check-run.ts";
 import { definition, idOf, taskOf } from "./definitions.ts";
 import { NO_FAULTS, type WorkflowFaults } from "./faults.ts";
@@ -50,6 +51,7 @@ export async function runGraphs(seed: number, tally: SeedTally): Promise<void> {
     await world.until(lookAt, 3 * DAY);
     for (const id of ids) {
       checkRun(world, id);
+      await checkResults(world, id);
       const memory = world.head(id);
       const most = (memory?.head.retries ?? 0) + 1;
       must(
