@@ -34,15 +34,16 @@ function nextAlarm(run: Run, now: number): number | null {
   const reasons: number[] = [];
   const held = run.held.next();
   if (held !== null) reasons.push(held);
+  const toList = listAt(run, memory, now);
+  if (toList !== null) reasons.push(toList);
   if (memory.head.endedAt !== null) {
-    if (!isFireOwed(memory)) reasons.push(memory.head.endedAt + memory.head.keepMs);
+    // Until its row is written no alarm replaces the one that rings: an object that dies meanwhile is woken again.
+    if (!run.listing && !isFireOwed(memory)) reasons.push(memory.head.endedAt + memory.head.keepMs);
   } else {
     for (const { state, timeoutAt } of memory.nodes)
       if (state === "ready" && timeoutAt !== null) reasons.push(timeoutAt);
     const stopAt = stopsAt(memory);
     if (stopAt !== null) reasons.push(stopAt);
-    const toList = listAt(memory, now);
-    if (toList !== null) reasons.push(toList);
     if (outstanding(memory).length > 0) reasons.push(nextLook(memory, now));
   }
   return reasons.length === 0 ? null : Math.max(now, Math.min(...reasons));

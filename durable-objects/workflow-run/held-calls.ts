@@ -73,9 +73,10 @@ export class HeldCalls {
   /**
    * After a round of calls that began at `roundAt` (Unix ms): what could be called then and was not has nothing to be
    * called for. Writes what has changed of the rest.
+   * @param underWay the one that has not answered yet
    */
-  keep(sql: Sql, roundAt: number): void {
-    for (const [name, { at }] of this.#calls) if (at <= roundAt) this.#calls.delete(name);
+  keep(sql: Sql, roundAt: number, underWay: string | null): void {
+    for (const [name, { at }] of this.#calls) if (at <= roundAt && name !== underWay) this.#calls.delete(name);
     for (const [name, { failures, why }] of this.#calls) {
       const kept = this.#kept.get(name);
       if (failures < KEPT_FROM || (kept !== undefined && codeOf(kept) === codeOf(why))) continue;

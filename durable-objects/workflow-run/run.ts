@@ -103,6 +103,8 @@ export class Run implements Reader {
   isWorking = false;
   /** Its row in D1 is being written. */
   listing: Promise<unknown> | null = null;
+  /** Its row in D1 is being taken away: nobody writes it. */
+  isForgetting = false;
   /** When the latest round of work began (Unix ms): whoever could be asked then has been. */
   roundAt = 0;
   /** Something was written down that the work under way may not have seen. */

@@ -10,7 +10,7 @@ import { forgetPast } from "./asked/erase.ts";
 import { WORK } from "./reach.ts";
 import { expand } from "./rounds/expand.ts";
 import { finish } from "./rounds/finish.ts";
-import { listRun } from "./rounds/list-run.ts";
+import { LIST, listRun } from "./rounds/list-run.ts";
 import { look } from "./rounds/look.ts";
 import { place } from "./rounds/place.ts";
 import { release } from "./rounds/release.ts";
@@ -38,7 +38,7 @@ export async function work(run: Run): Promise<void> {
       run.hasNews = true;
     }
     run.held.release(WORK);
-    if (run.memory) run.transact(() => run.held.keep(run.sql, run.roundAt));
+    if (run.memory) run.transact(() => run.held.keep(run.sql, run.roundAt, run.listing ? LIST : null));
   } catch (error) {
     run.log("error", "workflow-failed", { run: run.id, detail: describeThrown(error) });
     run.reload();
@@ -48,6 +48,8 @@ export async function work(run: Run): Promise<void> {
     if (run.hasNews) arm(run, run.ports.now());
     else armNext(run);
   }
+  // Nothing else would wake it for that. While a run goes on, its work waits for nothing that D1 does.
+  if (run.memory?.head.status !== "RUNNING") await run.listing;
 }
 
 /** @returns whether anything changed */
@@ -56,8 +58,8 @@ async function workOnce(run: Run): Promise<boolean> {
   if (!memory) return false;
   const now = run.ports.now();
   run.roundAt = now;
+  startListing(run, memory, now);
   if (memory.head.status !== "RUNNING") {
-    startListing(run, memory, now);
     const isTold = await tellFire(run, memory, now);
     return (await forgetPast(run, memory, now)) || isTold;
   }
@@ -65,7 +67,6 @@ async function workOnce(run: Run): Promise<boolean> {
   const isSettled = settle(run, memory, now) || isStopped;
   const isExpanded = await expand(run, memory, now);
   if (isSettled || isExpanded) return true;
-  startListing(run, memory, now);
   // Side by side: a shard that does not answer holds up nothing but what is its own.
   const done = await Promise.all([
     place(run, memory, now),
@@ -76,7 +77,7 @@ async function workOnce(run: Run): Promise<boolean> {
   return done.some(Boolean) || (await finish(run, memory, now));
 }
 
-/** Beside the work, which waits for nothing that D1 does. */
+/** Beside the work; when it is done, what the list does not know yet is told next. */
 function startListing(run: Run, memory: RunMemory, now: number): void {
   if (run.listing) return;
   run.listing = listRun(run, memory, now).finally(() => {

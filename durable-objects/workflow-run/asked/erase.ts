@@ -28,10 +28,15 @@ export async function forgetPast(run: Run, memory: RunMemory, now: number): Prom
 }
 
 async function forget(run: Run, memory: RunMemory): Promise<void> {
-  // A row on its way would come after its end.
-  await run.listing;
-  await unlistRun(run, memory);
-  if (run.memory !== memory || memory.head.status === "RUNNING") throw new Error("the run was taken up again");
-  await run.host.deleteAll();
-  run.forget();
+  run.isForgetting = true;
+  try {
+    // A row on its way would come after its end.
+    await run.listing;
+    await unlistRun(run, memory);
+    if (run.memory !== memory || memory.head.status === "RUNNING") throw new Error("the run was taken up again");
+    await run.host.deleteAll();
+    run.forget();
+  } finally {
+    run.isForgetting = false;
+  }
 }

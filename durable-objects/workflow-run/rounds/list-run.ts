@@ -7,7 +7,7 @@ const UPSERT = `INSERT INTO workflow (tenant, id, name, status, created_at, ende
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
   ON CONFLICT (tenant, created_at, id) DO UPDATE SET status = ?4, ended_at = ?6, nodes = ?7`;
 const DELETE = "DELETE FROM workflow WHERE tenant = ?1 AND created_at = ?2 AND id = ?3";
-const LIST = "list";
+export const LIST = "list";
 /** A run that has ended by then is told once. */
 const LIST_AFTER_MS = 1_000;
 /** Nodes may wait for the same round of work. */
@@ -17,7 +17,8 @@ const D1_WITHIN_MS = 2_000;
 export async function listRun(run: Run, memory: RunMemory, now: number): Promise<boolean> {
   const { head, nodes } = memory;
   const { status } = head;
-  if (listAt(memory, now) !== null || head.listed === status || !isFree(run, LIST, now)) return false;
+  const at = listAt(run, memory, now);
+  if (at === null || at > now) return false;
   return await attempt(run, LIST, async () => {
     const database = run.ports.history(0);
     if (!database) return;
@@ -31,10 +32,11 @@ export async function listRun(run: Run, memory: RunMemory, now: number): Promise
   });
 }
 
-/** When the list is to hear of a run that is young (Unix ms); null: now, or it knows. */
-export function listAt({ head }: RunMemory, now: number): number | null {
-  const at = head.createdAt + LIST_AFTER_MS;
-  return head.status === "RUNNING" && head.listed === null && now < at ? at : null;
+/** When the list is to hear of it (Unix ms); null: it knows, is being told, or did not answer and is held. */
+export function listAt(run: Run, { head }: RunMemory, now: number): number | null {
+  const isTold = head.listed === head.status || run.listing !== null || run.isForgetting;
+  if (isTold || !isFree(run, LIST, now) || run.ports.history(0) === null) return null;
+  return head.status === "RUNNING" ? head.createdAt + LIST_AFTER_MS : now;
 }
 
 export async function unlistRun({ ports, tenant, id }: Run, { head }: RunMemory): Promise<void> {

@@ -64,8 +64,15 @@ export function checkRun(world: WorkflowWorld, id: RunId): void {
   checkNumbers(nodes);
   checkUndone(memory);
   checkStop(memory);
+  must(isListed(world, id), () => `the list has not heard that the run is ${head.status}, but ${head.listed}`);
   const end = endOf(nodes, head.stop);
   must(end === head.status, () => `the run is ${head.status}, its nodes say ${end}: ${tell(memory)}`);
+}
+
+/** Whether D1's list of runs tells how it ended. */
+export function isListed(world: WorkflowWorld, id: RunId): boolean {
+  const [row] = world.history.rows(`SELECT status FROM workflow WHERE id = '${id}'`);
+  return row !== undefined && row.status === world.head(id)?.head.status;
 }
 
 /** Somebody redrove a dead letter of a node's, when the run had ended or the node had another task. */
