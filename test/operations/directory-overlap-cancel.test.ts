@@ -6,7 +6,7 @@ import { controlQueue } from "../../durable-objects/directory/queues/change-queu
 import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { begin } from "../support/node/end-tasks.ts";
-import { add, every } from "../support/node/schedules.ts";
+import { add, every, see } from "../support/node/schedules.ts";
 import type { Fault } from "../support/node/shard-for-directory.ts";
 
 const times = (world: DirectoryWorld) =>
@@ -96,5 +96,42 @@ describe("336 overlap: cancel-running", () => {
     world.faultOfCall = () => null;
     await world.pass(2_100);
     expect(await told(world)).toEqual(["10 CANCELLED", "20 FIRED"]);
+  });
+});
+
+describe("336 351 cancel-running and a shard that is silent", () => {
+  it.each<[Fault, number]>([
+    ["throw", 2],
+    ["lose", 4],
+  ])("351 for three hours (%s): two are asked after, one waits, the others are left out", async (fault, fires) => {
+    const world = await worldOf({ overlap: "cancel-running", timing: { kind: "every", everySeconds: 60 } });
+    await world.pass(60_000);
+    world.faults.set("default:", fault);
+    for (let minute = 0; minute < 180; minute++) {
+      await world.pass(60_000);
+      expect(world.rows("default", "SELECT * FROM pending").length).toBeLessThanOrEqual(3);
+    }
+    world.faults.clear();
+    await world.pass(59_000);
+    const missedCount = 4 - fires;
+    expect(await see(world, "a")).toMatchObject({
+      fires,
+      missedCount,
+      skippedCount: 177,
+      lastFireAt: world.now - 59_000,
+    });
+    expect(world.tasks()).toHaveLength(1);
+  });
+
+  it("351 one that got no answer is not made where a later one was meanwhile", async () => {
+    const world = await worldOf({ overlap: "cancel-running" });
+    await world.pass(10_000);
+    world.faultOfCall = ({ method, at }) => (method === "submit" && at < START + 30_000 ? "throw" : null);
+    await world.pass(45_000);
+    expect(await told(world)).toEqual(["10 CANCELLED", "20 MISSED", "30 CANCELLED", "40 CANCELLED", "50 FIRED"]);
+    expect(times(world)).toEqual([10, 30, 40, 50]);
+    expect((await fires(world)).find(({ status }) => status === "MISSED")).toMatchObject({
+      reason: "a later one was due (it was not taken)",
+    });
   });
 });

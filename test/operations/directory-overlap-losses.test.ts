@@ -92,6 +92,24 @@ describe("335 what waits", () => {
     expect(await told(world)).toEqual(["10 SUCCEEDED", "20 FIRED"]);
   });
 
+  it("335 350 is on time for a minute from its release, however long it waited and soon the next one is due", async () => {
+    const world = await worldOf({ overlap: "queue-one", timing: { kind: "every", everySeconds: 300 } });
+    await world.pass(899_999);
+    world.stand(1);
+    await endOldest(world, "succeeded");
+    await world.pass(0);
+    expect(await told(world)).toEqual(["300 SUCCEEDED", "600 FIRED", "900 PENDING"]);
+    // And also where the object was away meanwhile.
+    await world.pass(299_999);
+    world.stand(1);
+    await endOldest(world, "succeeded");
+    world.stand(50_000);
+    await world.evict();
+    await world.pass(0);
+    expect(await told(world)).toEqual(["300 SUCCEEDED", "600 SUCCEEDED", "900 FIRED", "1200 PENDING"]);
+    expect(await see(world, "a")).toMatchObject({ fires: 3, missedCount: 0 });
+  });
+
   it("340 is missed where the end that it waited for pauses the schedule", async () => {
     const world = await worldOf({ overlap: "queue-one", disableAfter: 1 });
     await world.pass(25_000);

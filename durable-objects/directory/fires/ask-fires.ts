@@ -1,7 +1,7 @@
 /**
- * Fires that got no answer of a schedule that is paused and heeds what runs: they are not sent again, and it is asked
- * whether they were taken, until that is known. Nothing is made by that: a shard tries the submission and tells whose its
- * dedup key is, a run is read by its id.
+ * Fires that got no answer and are not to be made any more: their schedule heeds what runs, and is paused, or
+ * `cancel-running` has a later one. It is asked whether they were taken, until that is known. Nothing is made by that: a
+ * shard tries the submission and tells whose its dedup key is, a run is read by its id.
  */
 import { type TaskId, type TenantName, taskId } from "../../../core/ids.ts";
 import { packTasks } from "../../../core/pack-tasks.ts";
@@ -11,7 +11,8 @@ import { write } from "../perform.ts";
 import { addressOf, findQueue } from "../queues/queue-entry.ts";
 import { type DirectoryState, done } from "../state.ts";
 import { runIdOf } from "./fire-runs.ts";
-import { fireKey, settleFired, settleUnanswered, settleUntaken } from "./pending-fire.ts";
+import { settleUntaken } from "./give-up-fires.ts";
+import { fireKey, settleFired, settleUnanswered } from "./pending-fire.ts";
 import type { OutgoingFire } from "./take-due.ts";
 
 const ANSWER_WITHIN_MS = 1_500;

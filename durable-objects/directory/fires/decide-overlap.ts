@@ -9,17 +9,9 @@ import { write } from "../perform.ts";
 import { findSchedule } from "../schedules/schedule-row.ts";
 import { type DirectoryState, done } from "../state.ts";
 import { openFires } from "./fire-rows.ts";
+import { endWaitingFires } from "./give-up-fires.ts";
 import { lookUp, noteLooks } from "./look-up-fires.ts";
-import {
-  endWaitingFires,
-  type FireName,
-  fireKey,
-  goOn,
-  isInTheWay,
-  isPending,
-  leaveOut,
-  waitFor,
-} from "./pending-fire.ts";
+import { type FireName, fireKey, goOn, isInTheWay, isPending, leaveOut, waitFor } from "./pending-fire.ts";
 
 export async function decideOverlaps(state: DirectoryState, fires: readonly FireName[]): Promise<void> {
   if (fires.length === 0) return;

@@ -9,7 +9,8 @@ import { write } from "../perform.ts";
 import { findSchedule } from "../schedules/schedule-row.ts";
 import { type DirectoryState, done } from "../state.ts";
 import { howItWent, noteEnd } from "./fire-rows.ts";
-import { endWaitingFires, releaseWaiting, settleFired } from "./pending-fire.ts";
+import { endWaitingFires } from "./give-up-fires.ts";
+import { releaseWaiting, settleFired } from "./pending-fire.ts";
 
 const STOP = "UPDATE schedule SET next_at = NULL, paused = 1, stopped = ?2 WHERE id = ?1";
 

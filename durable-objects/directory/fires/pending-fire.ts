@@ -7,7 +7,7 @@
  */
 import type { QueueName, RunId, TaskId } from "../../../core/ids.ts";
 import { retryDelay } from "../../../core/retry.ts";
-import { GRACE_MS, MAX_CAUGHT_UP, type MissedPolicy } from "../../../core/schedule.ts";
+import { GRACE_MS } from "../../../core/schedule.ts";
 import { iso } from "../../../core/task.ts";
 import { noteEvent } from "../note-event.ts";
 import type { DirectoryState } from "../state.ts";
@@ -20,16 +20,6 @@ const DUE = `SELECT schedule, fire_at AS fireAt, queue, shard, tries, until, wai
 const TRIED = "UPDATE pending SET tries = ?3, try_at = ?4 WHERE schedule = ?1 AND fire_at = ?2";
 const REFUSED = `UPDATE pending SET last_refusal = ?3
   WHERE schedule = ?1 AND fire_at = ?2 AND last_refusal IS NOT ?3`;
-const PAST = `SELECT p.schedule, p.fire_at AS fireAt, p.queue, p.last_refusal AS lastRefusal, p.tries,
-    iif(s.paused = 0, s.missed, NULL) AS policy, s.overlap IS NOT NULL AS isAlone,
-    (SELECT count(*) FROM pending AS newer WHERE newer.schedule = p.schedule AND newer.fire_at > p.fire_at) AS newer
-  FROM pending AS p LEFT JOIN schedule AS s ON s.id = p.schedule WHERE p.until <= ? AND p.waits = 0`;
-const EXTEND = "UPDATE pending SET until = ?3 WHERE schedule = ?1 AND fire_at = ?2";
-const END_WAITING = "UPDATE pending SET until = min(until, ?2) WHERE schedule = ?1";
-const WAITING = `SELECT p.schedule, fire_at AS fireAt, p.queue, last_refusal AS lastRefusal, tries,
-    tries > 0 AND last_refusal IS NULL AND s.overlap IS NOT NULL AS mayRun
-  FROM pending AS p JOIN schedule AS s ON s.id = p.schedule WHERE p.schedule = ?`;
-const IS_PAUSED = "SELECT 1 AS one FROM schedule WHERE id = ? AND paused = 1";
 const FORGET = "DELETE FROM pending WHERE schedule = ?";
 const REMOVE = "DELETE FROM pending WHERE schedule = ? AND fire_at = ? RETURNING 1 AS one";
 const FIRED = `UPDATE schedule SET fires = fires + 1,
@@ -39,14 +29,19 @@ const FIRED = `UPDATE schedule SET fires = fires + 1,
 const ASKED = "UPDATE pending SET try_at = ?3 WHERE schedule = ?1 AND fire_at = ?2";
 const WAIT = `UPDATE pending SET waits = 1, tries = 0, try_at = ?3, last_refusal = ?4
   WHERE schedule = ?1 AND fire_at = ?2`;
+// What has waited is on time for a minute from then on, however long it waited and soon the next one is due.
 const GO = `UPDATE pending SET waits = 0, tries = 0, try_at = ?3, last_refusal = NULL,
-    until = min(coalesce((SELECT next_at FROM schedule WHERE id = ?1), ?4), ?4)
+    until = max(min(coalesce((SELECT next_at FROM schedule WHERE id = ?1), ?4), ?4), iif(waits = 1, ?5, 0))
   WHERE schedule = ?1 AND fire_at = ?2`;
 const IS_THERE = "SELECT 1 AS one FROM pending WHERE schedule = ? AND fire_at = ?";
-const EARLIER = `SELECT 1 AS one FROM pending WHERE schedule = ?1 AND fire_at < ?2 AND waits = 0 LIMIT 1`;
+const EARLIER = `SELECT count(*) AS earlier, (SELECT overlap FROM schedule WHERE id = ?1) AS overlap
+  FROM pending WHERE schedule = ?1 AND fire_at < ?2 AND waits = 0`;
 // What is made up for one by one is refused for each of them by itself.
 const IS_OVERTAKEN = `SELECT 1 AS one FROM schedule AS s JOIN pending AS p ON p.schedule = s.id
   WHERE s.id = ?1 AND p.fire_at > ?2 AND s.overlap IS NOT NULL AND s.missed <> 'all' LIMIT 1`;
+const IS_REPLACED = `SELECT 1 AS one FROM schedule WHERE id = ?1 AND overlap = 'cancel-running' AND (
+  EXISTS (SELECT 1 FROM pending WHERE schedule = ?1 AND fire_at > ?2)
+  OR EXISTS (SELECT 1 FROM fire WHERE schedule = ?1 AND fire_at > ?2 AND made <> ''))`;
 const WAITS = "SELECT fire_at AS fireAt FROM pending WHERE schedule = ? AND waits = 1 ORDER BY fire_at";
 const IS_CANCELLING = "SELECT 1 AS one FROM schedule WHERE id = ? AND overlap = 'cancel-running'";
 const QUEUE_OF = `SELECT iif(is_workflow, NULL, coalesce(s.queue, r.queue, 'default')) AS queue
@@ -57,14 +52,14 @@ const MISSED = "UPDATE schedule SET missed_count = missed_count + ? WHERE id = ?
 /** A dedup key lives 7 days from its first submission; a fire is not tried for longer than that less one. */
 export const DEDUP_TTL_MS = 7 * 86_400_000;
 export const TRY_FOR_MS = 6 * 86_400_000;
+/** With `cancel-running`: a shard that is silent for hours would be owed an answer for each fire of these. */
+const MOST_UNHEARD = 1;
 /** What waits is looked after this often: its release comes by notice, which nobody sends for a queue that was deleted. */
 const LOOK_AFTER_MS = 3_600_000;
 /** Whoever asked how an earlier fire stands was lost with the object. */
 const ASK_AGAIN_MS = 10_000;
 /** Tried again after 2, 4, 8 … 60 s. */
 const BACKOFF = { maxAttempts: 100, backoff: "exponential", baseMs: 2_000, capMs: 60_000, jitter: "none" } as const;
-
-const PAUSED = "the schedule was paused";
 
 export interface PendingFire {
   readonly schedule: string;
@@ -80,16 +75,8 @@ export interface PendingFire {
   readonly lastRefusal?: string | null;
 }
 export type FireName = Pick<PendingFire, "schedule" | "fireAt">;
-type WaitingFire = FireName &
+export type WaitingFire = FireName &
   Pick<PendingFire, "queue"> & { readonly lastRefusal: string | null; readonly tries: number };
-/** policy: null where the schedule is paused. newer: pending fires of the schedule that come after it. */
-type PastFire = WaitingFire & {
-  readonly policy: MissedPolicy | null;
-  readonly newer: number;
-  /** 1: those that come after it heed whether it runs. */
-  readonly isAlone: 0 | 1;
-};
-
 export function fireKey(fire: FireName): string {
   return `sched:${fire.schedule}:${fire.fireAt}`;
 }
@@ -123,9 +110,20 @@ export function isUnsent(fire: PendingFire): boolean {
   return fire.tries === 1;
 }
 
-/** Whether an earlier fire of its schedule may run, or is about to. */
+/**
+ * Whether it must not go: an earlier fire of its schedule may run, or is about to. What is to be cancelled for it is in
+ * the way only where more than one is waited for an answer of.
+ */
 export function isInTheWay(state: DirectoryState, { schedule, fireAt }: FireName): boolean {
-  return openFires(state, schedule, fireAt).length > 0 || state.sql.all(EARLIER, schedule, fireAt).length > 0;
+  const [row] = state.sql.all<{ earlier: number; overlap: string | null }>(EARLIER, schedule, fireAt);
+  const earlier = row?.earlier ?? 0;
+  if (row?.overlap === "cancel-running") return earlier > MOST_UNHEARD;
+  return earlier > 0 || openFires(state, schedule, fireAt).length > 0;
+}
+
+/** Whether a later fire is there that cancels it, so that it need not be made any more. */
+export function isReplaced(state: DirectoryState, { schedule, fireAt }: FireName): boolean {
+  return state.sql.all(IS_REPLACED, schedule, fireAt).length > 0;
 }
 
 /** Shards are asked how those before it stand; should that be lost, again. Inside a transaction. */
@@ -141,7 +139,7 @@ export function isPending(state: DirectoryState, { schedule, fireAt }: FireName)
 export function goOn(state: DirectoryState, fire: FireName): void {
   const now = state.ports.now();
   leaveOutWaiting(state, fire);
-  state.sql.run(GO, fire.schedule, fire.fireAt, now, now + TRY_FOR_MS);
+  state.sql.run(GO, fire.schedule, fire.fireAt, now, now + TRY_FOR_MS, now + GRACE_MS);
 }
 
 /** It waits for the earlier one's end, in the place of any that waits. Inside a transaction. */
@@ -196,56 +194,21 @@ export function settleFired(state: DirectoryState, fire: FireName, made: TaskId 
   if (state.sql.all(IS_CANCELLING, schedule).length === 0) return;
   // It may be heard of after a later one that has begun.
   markToCancel(state, schedule, newestFire(state, schedule) ?? fireAt);
+  releaseWaiting(state, schedule);
 }
 
 /** The shard refused it: it stays, unless it is past or would be refused for ever. Inside a transaction. */
 export function settleRefused(state: DirectoryState, fire: PendingFire, refusal: string, isFinal: boolean): void {
   // So it does not run, and was tried for so long only because it might.
   const isOvertaken = state.sql.all(IS_OVERTAKEN, fire.schedule, fire.fireAt).length > 0;
-  if (isFinal || isOvertaken || fire.until <= state.ports.now()) miss(state, { ...fire, lastRefusal: refusal });
+  if (isFinal || isOvertaken || isReplaced(state, fire) || fire.until <= state.ports.now())
+    miss(state, { ...fire, lastRefusal: refusal });
   else state.sql.run(REFUSED, fire.schedule, fire.fireAt, refusal);
 }
 
 /** No answer came, so it may have run, whatever an earlier try was told. Inside a transaction. */
 export function settleUnanswered(state: DirectoryState, fire: PendingFire): void {
   state.sql.run(REFUSED, fire.schedule, fire.fireAt, null);
-}
-
-/** Gives up the fires whose time is past, or lets them have more. Inside a transaction. */
-export function missPastFires(state: DirectoryState, now: number): void {
-  for (const fire of state.sql.all<PastFire>(PAST, now)) {
-    if (state.inFlight.has(fireKey(fire))) continue;
-    const until = fire.lastRefusal === null ? untilUnanswered(fire) : now;
-    if (until > now) state.sql.run(EXTEND, fire.schedule, fire.fireAt, until);
-    else miss(state, fire);
-  }
-}
-
-/**
- * How long a fire that no shard has answered is tried: `all` is made up for, the others are on time for a minute. Where
- * it may run and others must not run beside it, until there is an answer.
- */
-function untilUnanswered({ policy, newer, fireAt, isAlone, tries }: PastFire): number {
-  if (isAlone === 1 && tries > 0) return fireAt + TRY_FOR_MS;
-  if (policy === null) return 0;
-  const isMadeUpFor = policy === "all" && newer < MAX_CAUGHT_UP;
-  return isMadeUpFor ? fireAt + TRY_FOR_MS : fireAt + GRACE_MS;
-}
-
-/**
- * The schedule is paused: what waits is missed, and so is what is on its way if it is refused. What may run, and nothing
- * may run beside, is asked after (`ask-fires.ts`). Inside a transaction.
- */
-export function endWaitingFires(state: DirectoryState, schedule: string): void {
-  state.sql.run(END_WAITING, schedule, state.ports.now());
-  for (const fire of state.sql.all<WaitingFire & { readonly mayRun: 0 | 1 }>(WAITING, schedule))
-    if (fire.mayRun === 0 && !state.inFlight.has(fireKey(fire))) miss(state, fire, PAUSED);
-}
-
-/** It was asked for while the schedule was paused, and is not there. Inside a transaction. */
-export function settleUntaken(state: DirectoryState, fire: PendingFire): void {
-  if (state.sql.all(IS_PAUSED, fire.schedule).length === 0) return;
-  miss(state, { ...fire, lastRefusal: "it was not taken" }, PAUSED);
 }
 
 /** The schedule is deleted. Inside a transaction. */
@@ -267,12 +230,8 @@ function tellMissed(state: DirectoryState, schedule: string, why: string): void 
   noteEvent(state, "fire-missed", `${schedule}: ${why}`, row?.queue ?? null);
 }
 
-/** It is missed, whatever it might have become. Inside a transaction. */
-export function giveUp(state: DirectoryState, fire: PendingFire, why: string): void {
-  miss(state, { lastRefusal: null, ...fire, tries: fire.tries - 1 }, why);
-}
-
-function miss(state: DirectoryState, fire: WaitingFire, cause?: string): void {
+/** For one that is pending: it is given up. Inside a transaction. */
+export function miss(state: DirectoryState, fire: WaitingFire, cause?: string): void {
   if (!remove(state, fire)) return;
   const { schedule, fireAt, queue, lastRefusal, tries } = fire;
   const who = queue === "" ? "" : ` (queue ${queue})`;

@@ -28,6 +28,7 @@ import { forgetRequestKeys } from "../write-once.ts";
 import { takeDueCancels } from "./cancel-fires.ts";
 import { stopSchedule } from "./end-fires.ts";
 import type { OpenFire } from "./fire-rows.ts";
+import { giveUp, missPastFires } from "./give-up-fires.ts";
 import { untoldByFire } from "./look-after-fires.ts";
 import {
   addPending,
@@ -38,12 +39,12 @@ import {
   type FireName,
   fireKey,
   forgetFires,
-  giveUp,
+  goOn,
   isInTheWay,
+  isReplaced,
   isUnsent,
   markAsked,
   markTried,
-  missPastFires,
   type PendingFire,
   TRY_FOR_MS,
   waitFor,
@@ -57,7 +58,7 @@ const NO_QUEUE = "" as QueueName;
 
 /** Its task, or the workflow that its run is made of (JSON text). */
 export type OutgoingFire = PendingFire & {
-  /** Its schedule is paused: it is only asked whether it was taken. */
+  /** Nothing may be made of it any more: it is only asked whether it was taken. */
   readonly isAsked: boolean;
 } & ({ readonly task: NewTask } | { readonly workflow: string; readonly dedupKey: string });
 
@@ -92,7 +93,8 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
     else if (mustAsk(state, row, fire)) {
       fires.overlaps.push(fire);
       markAsked(state, fire, now);
-    } else if (fires.add(row, fire)) markTried(state, fire, now);
+    } else if (row.overlap === "cancel-running" && fire.waits === 1) lookAgain(state, fire);
+    else if (fires.add(row, fire)) markTried(state, fire, now);
   }
   let walked = 0;
   const untold: OpenFire[] = [];
@@ -119,6 +121,12 @@ export function takeDue(state: DirectoryState, now: number): DueWork {
 function mustAsk(state: DirectoryState, row: ScheduleRow, fire: PendingFire): boolean {
   if (row.overlap === null || row.overlap === "cancel-running" || !isUnsent(fire)) return false;
   return fire.waits === 1 || isInTheWay(state, fire);
+}
+
+/** Of one that waits for answers, which release it; it is looked after all the same. */
+function lookAgain(state: DirectoryState, fire: PendingFire): void {
+  if (isInTheWay(state, fire)) waitFor(state, fire);
+  else goOn(state, fire);
 }
 
 /** Gives back how many fires it walked over. */
@@ -169,6 +177,9 @@ function fireAll(
     if (mustAsk(state, row, fire)) {
       addPending(state, { ...fire, tries: 0 }, now, true);
       fires.overlaps.push(fire);
+    } else if (row.overlap === "cancel-running" && isInTheWay(state, fire)) {
+      addPending(state, { ...fire, tries: 0 }, now);
+      waitFor(state, fire);
     } else addPending(state, fires.add(row, fire) ? fire : { ...fire, tries: 0 }, now);
   }
   if (waits === null) return;
@@ -241,7 +252,8 @@ class Outgoing {
     // One that was deleted, and made again under the same id, has fires of its own.
     const dedupKey = `${fireKey(fire)}:${row.created_at}`;
     const named = { dedupKey, fireAt: fire.fireAt };
-    const out = { ...fire, isAsked: row.paused === 1 };
+    const isAsked = row.paused === 1 || (!isUnsent(fire) && isReplaced(this.#state, fire));
+    const out = { ...fire, isAsked };
     this.list.push(
       row.is_workflow === 1
         ? { ...out, workflow: payload, dedupKey }

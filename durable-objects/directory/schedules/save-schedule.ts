@@ -2,7 +2,8 @@
 import type { Answer, Keyed, Refusal, Replayed } from "../../../core/schema/answer.ts";
 import type { ScheduleDefinition, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
 import { iso } from "../../../core/task.ts";
-import { decideAnew, endWaitingFires } from "../fires/pending-fire.ts";
+import { endWaitingFires } from "../fires/give-up-fires.ts";
+import { decideAnew } from "../fires/pending-fire.ts";
 import { write } from "../perform.ts";
 import { type DirectoryState, done, refuse } from "../state.ts";
 import { writeOnce } from "../write-once.ts";
