@@ -16,27 +16,30 @@ const FAULTS: Record<JsonFault, string> = {
   "unsafe-number": "a number that is not finite or beyond safe integers (return it as a string)",
 };
 
-/** JSON text of `value`; undefined is null, as for a function that returns nothing. At most 1 MiB of UTF-8. */
-export function encodeResult(value: unknown): EncodedResult {
+/**
+ * JSON text of `value`; undefined is null, as for a function that returns nothing. At most 1 MiB of UTF-8.
+ * @param name what it is called where it is refused
+ */
+export function encodeResult(value: unknown, name = "the result"): EncodedResult {
   if (value === undefined || value === null) return { ok: true, text: "null" };
   try {
     const unfit = findUnfit(value, "", 0);
-    if (unfit) return refuse(unfit.pointer, unfit.what);
+    if (unfit) return refuse(name, unfit);
     const text = JSON.stringify(value);
     if (exceedsBytes(text, MAX_RESULT_BYTES))
       return {
         ok: false,
         code: "result-too-large",
-        message: `the result is larger than ${MAX_RESULT_BYTES} bytes of JSON`,
+        message: `${name} is larger than ${MAX_RESULT_BYTES} bytes of JSON`,
       };
     return { ok: true, text };
   } catch (error) {
-    return { ok: false, code: "handler-error", message: `the result could not be made JSON: ${String(error)}` };
+    return { ok: false, code: "handler-error", message: `${name} could not be made JSON: ${String(error)}` };
   }
 }
 
-function refuse(pointer: string, what: string): EncodedResult {
-  const place = pointer === "" ? "the result" : `the result at ${pointer}`;
+function refuse(name: string, { pointer, what }: Unfit): EncodedResult {
+  const place = pointer === "" ? name : `${name} at ${pointer}`;
   return { ok: false, code: "handler-error", message: `${place} is not JSON: ${what}` };
 }
 

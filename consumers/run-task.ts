@@ -9,7 +9,7 @@ import { pointerOf } from "../core/json.ts";
 import { CANCEL_GRACE_MS } from "../core/lease.ts";
 import type { Ports } from "../core/ports.ts";
 import type { ClaimedTask, Outcome } from "../core/schema/session-rpc.ts";
-import type { SpawnedTask } from "../core/schema/workflow-rpc.ts";
+import type { SpawnedTask } from "../core/schema/workflow.ts";
 import { describeEnd, describeError } from "./describe-error.ts";
 import { encodeResult } from "./encode-result.ts";
 import type { Registry } from "./handlers/compose.ts";
@@ -149,7 +149,7 @@ class RunningAttempt implements RunningTask {
   }
 
   #spawn(task: SpawnedTask): void {
-    this.#spawning ??= new Spawning(this.#deps.registry);
+    this.#spawning ??= new Spawning(this.#deps.registry, this.#deps.ports);
     this.#spawning.add(task);
   }
 

@@ -4,7 +4,7 @@
  */
 import type { TaskId } from "../core/ids.ts";
 import { progressText } from "../core/progress.ts";
-import type { SpawnedTask } from "../core/schema/workflow-rpc.ts";
+import type { SpawnedTask } from "../core/schema/workflow.ts";
 import type { HandlerEnv, LogFields, LogLevel, LogSink, TaskContext, TaskLog } from "./handlers/define.ts";
 import { NonRetryableError, RetryLater } from "./handlers/errors.ts";
 

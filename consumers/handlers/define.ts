@@ -7,7 +7,7 @@
 import type { z } from "zod";
 import type { RunId, TaskId } from "../../core/ids.ts";
 import type { RetryPolicy } from "../../core/retry.ts";
-import type { SpawnedTask } from "../../core/schema/workflow-rpc.ts";
+import type { SpawnedTask } from "../../core/schema/workflow.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -41,7 +41,8 @@ export interface TaskContext {
   readonly workflow: { readonly id: RunId; readonly node: string } | null;
   /**
    * Makes a task of the same run besides: node `{this node}.{key}`. It comes to be when this attempt succeeds, and not
-   * otherwise; whoever waits for this node waits for it too. At most 100 an attempt.
+   * otherwise; whoever waits for this node waits for it too. It says of its task what a node of a workflow may, without
+   * `compensate`; its payload is data, as it is now. At most 100 an attempt, of 1 MiB together.
    * @throws where the task is no node of a workflow, or what is spawned is wrong: do not catch what it throws
    */
   spawn(task: SpawnedTask): void;

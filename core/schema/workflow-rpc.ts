@@ -28,7 +28,7 @@ export interface NodeEnd extends End {
   readonly task: TaskId;
   /** SUCCEEDED only; null: it is larger than what is told. */
   readonly result: string | null;
-  /** JSON text of what the handler spawned (a list of {@link SpawnedTask}). */
+  /** JSON text of what the handler spawned (a list of `SpawnedTask`). */
   readonly spawned?: string;
 }
 /** That what a schedule's fire made has ended: a task, or a run. */
@@ -36,17 +36,6 @@ export interface FireEnd extends End {
   readonly schedule: string;
   readonly fireAt: number;
   readonly made: TaskId | RunId;
-}
-
-/** A task that a handler asked for with `ctx.spawn`. */
-export interface SpawnedTask {
-  readonly key: string;
-  readonly type: string;
-  readonly payload: unknown;
-  readonly queue?: string;
-  readonly priority?: number;
-  /** Keys of what the same attempt spawned. */
-  readonly dependsOn?: readonly string[];
 }
 
 // ---------------------------------------------------------------------------------------------- what a run is

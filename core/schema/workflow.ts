@@ -73,6 +73,21 @@ const SHAPES = ["tasks", "chain", "group", "chord"] as const;
 export const ShapeSchema = z.strictObject(shapeFields).refine(hasOneShape, { error: ONE_SHAPE() });
 const SubNodeSchema = z.strictObject({ ...nodeFields, workflow: ShapeSchema });
 
+/** By one attempt of a handler. */
+export const MAX_SPAWNED = 100;
+/** What a handler asks for with `ctx.spawn`. Its payload is data: nothing in it refers to other nodes. */
+export const SpawnedSchema = z
+  .strictObject({
+    key: NodeKeySchema,
+    /** Keys of what the same attempt spawned before it. */
+    dependsOn: z.array(NodeKeySchema).max(MAX_SPAWNED).optional(),
+    onParentFailure: nodeFields.onParentFailure,
+    ...taskFields,
+  })
+  .refine(tellsOneTime, ONE_TIME);
+export const SpawnedListSchema = z.array(SpawnedSchema);
+export type SpawnedTask = z.infer<typeof SpawnedSchema>;
+
 export type StepTask = z.infer<typeof StepTaskSchema>;
 export type TaskNode = z.infer<typeof TaskNodeSchema>;
 export type SignalNode = z.infer<typeof SignalNodeSchema>;

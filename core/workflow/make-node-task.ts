@@ -21,7 +21,7 @@ import { findRefs } from "./refs.ts";
 
 export interface ResolvedStep {
   readonly type: TaskType;
-  readonly entry: QueueEntry;
+  readonly entry: Pick<QueueEntry, "queue" | "settings">;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** A node as SQL keeps it, and as memory has it: without its payload, its result and what it spawned. */
+import { utf8Bytes } from "../../core/bytes.ts";
 import type { EndCode } from "../../core/errors.ts";
 import type { QueueName, TaskId } from "../../core/ids.ts";
 import type { NodeDefinition, NodeKind, ParentPolicy } from "../../core/schema/workflow-rpc.ts";
@@ -22,7 +23,7 @@ export interface RunNode extends NodeHead {
   /** It joins the tasks that it was made of. */
   isMap: boolean;
   /** Of its spec: what it takes to send it. */
-  readonly chars: number;
+  readonly bytes: number;
   /** The payload refers to others. */
   readonly refers: boolean;
   task: TaskPlace;
@@ -49,7 +50,7 @@ export type NodeSpec = DistributiveOmit<NodeDefinition, "key" | "parents" | "onP
 };
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
-const LOAD = `SELECT i, key, kind, parents, policy, length(spec) AS chars, spec ->> '$.task.refers' AS refers,
+const LOAD = `SELECT i, key, kind, parents, policy, length(CAST(spec AS BLOB)) AS bytes, spec ->> '$.task.refers' AS refers,
   spec -> '$.compensate' IS NOT NULL AS has_compensation, spec ->> '$.signal' AS signal,
   spec ->> '$.timeoutMs' AS timeout_ms, spec ->> '$.was' IS NOT NULL AS was_map, state, queue, shard, seq, placed, portion,
   to_end, ended_at, ended_no, code, message, timeout_at, compensates, retried, spec ->> '$.erased' AS erased FROM node ORDER BY i`;
@@ -69,7 +70,7 @@ interface NodeRow extends TaskColumns {
   kind: NodeKind;
   parents: string;
   policy: ParentPolicy;
-  chars: number;
+  bytes: number;
   refers: number | null;
   has_compensation: number;
   signal: string | null;
@@ -89,10 +90,10 @@ interface NodeRow extends TaskColumns {
 }
 
 export function loadNodes(sql: Sql): RunNode[] {
-  return sql.all<NodeRow>(LOAD).map(nodeOf);
+  return sql.all<NodeRow>(LOAD).map(fromRow);
 }
 
-function nodeOf(row: NodeRow): RunNode {
+function fromRow(row: NodeRow): RunNode {
   return {
     i: row.i,
     key: row.key,
@@ -106,7 +107,7 @@ function nodeOf(row: NodeRow): RunNode {
     hasCompensation: row.has_compensation === 1,
     at: row.queue === null || row.shard === null ? null : { queue: row.queue, shard: row.shard },
     isMap: row.was_map === 1,
-    chars: row.chars,
+    bytes: row.bytes,
     refers: row.refers === 1,
     task: placeOf(row),
     endedAt: row.ended_at,
@@ -146,7 +147,7 @@ export function insertNode(sql: Sql, i: number, node: NodeDefinition, compensate
     hasCompensation: node.kind === "task" && node.compensate !== undefined,
     at,
     isMap: false,
-    chars: text.length,
+    bytes: utf8Bytes(text),
     refers: node.kind === "task" && node.task.refers,
     task: NOWHERE,
     endedAt: null,

@@ -64,11 +64,10 @@ async function workOnce(run: Run): Promise<boolean> {
     return (await forgetPast(run, memory, now)) || isTold;
   }
   const isStopped = stopOverdue(run, memory, now);
-  const isSettled = settle(run, memory, now) || isStopped;
-  const isExpanded = await expand(run, memory, now);
-  if (isSettled || isExpanded) return true;
+  if (settle(run, memory, now) || isStopped) return true;
   // Side by side: a shard that does not answer holds up nothing but what is its own.
   const done = await Promise.all([
+    expand(run, memory, now),
     place(run, memory, now),
     release(run, memory, now),
     tellEnds(run, memory, now),

@@ -1,7 +1,8 @@
 /** What handlers spawn becomes part of the run, as its shards and the run's object have it. */
 import { describe, expect, it } from "vitest";
+import type { QueueName, ShardAddress } from "../../core/ids.ts";
 import type { NodeDefinition } from "../../core/schema/workflow-rpc.ts";
-import { definition, hasEnded, idOf, node, taskOf } from "../simulation/workflows/definitions.ts";
+import { definition, hasEnded, idOf, node, statesOf, taskOf } from "../simulation/workflows/definitions.ts";
 import { NO_FAULTS } from "../simulation/workflows/faults.ts";
 import { WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
 
@@ -75,4 +76,136 @@ describe("what is spawned within is waited for, and no part of the result", () =
     expect(await resultOf(world, "G")).toEqual([1, 2]);
     expect(world.head(ID)?.nodes[2]?.parents).toHaveLength(5);
   });
+});
+
+describe("319 what is spawned counts against what a run may have", () => {
+  const spawner = (count: number) =>
+    node("a", [], taskOf(spawns(...Array.from({ length: count }, (_, n) => child(`n${n}`)))));
+
+  it("319 of dependencies, those of whoever waits for the spawner too", async () => {
+    const waiters = Array.from({ length: 99 }, (_, n) => node(`w${n}`, [0]));
+    const world = await finished(spawner(100), ...waiters, node("last", [0], taskOf({ ms: 1 }), "continue"));
+    expect(world.head(ID)?.nodes).toHaveLength(101);
+    expect(world.head(ID)?.nodes[0]).toMatchObject({
+      state: "FAILED",
+      code: "workflow-too-large",
+      message: "it spawned 100 tasks, and with them the run has more than 10000 dependencies",
+    });
+    expect(statesOf(world, ID).slice(-2)).toEqual(["w98 FAILED parent-failed", "last SUCCEEDED"]);
+  });
+
+  it("319 of bytes, and a map's dependencies do too", async () => {
+    const world = new WorkflowWorld(1, NO_FAULTS);
+    await world.create(ID, { definition: definition([spawner(1)]), fingerprint: null });
+    const memory = world.head(ID);
+    if (memory) memory.bytes = 50 * 1024 * 1024 - 10;
+    await world.until(hasEnded(world, ID), 10 * MINUTE);
+    expect(statesOf(world, ID)).toEqual(["a FAILED workflow-too-large"]);
+    const dense = Array.from({ length: 140 }, (_, n) =>
+      node(
+        `d${n}`,
+        Array.from({ length: n }, (_, parent) => parent),
+      ),
+    );
+    const map: NodeDefinition = {
+      key: "m",
+      kind: "map",
+      parents: [0],
+      onParentFailure: "fail",
+      over: "",
+      task: taskOf(),
+    };
+    const of = async (items: number) => {
+      const run = await finished(...dense, { ...map, over: JSON.stringify(Array(items).fill(1)) });
+      return statesOf(run, ID).find((state) => state.startsWith("m "));
+    };
+    expect(await of(270)).toBe("m SUCCEEDED");
+    expect(await of(272)).toBe("m FAILED workflow-too-large");
+  });
+});
+
+describe("313 what nobody knows, or what is no task", () => {
+  it("313 a type or a queue that is not there ends that node alone, and with it who waits for it", async () => {
+    const world = new WorkflowWorld(1, NO_FAULTS);
+    const nobody = [child("t", { type: "nobody" }), child("q", { queue: "nowhere" }), child("x")];
+    const nodes = [node("a", [], taskOf(spawns(...nobody, child("y", { dependsOn: ["t"] })))), node("b", [0])];
+    await world.create(ID, { definition: definition(nodes), fingerprint: null });
+    const known = world.runs.get(ID)?.instance.known;
+    if (!known) throw new Error("there is no run");
+    const route = known.route.bind(known);
+    known.route = async (type, handled, deadline) => ({
+      ...(await route(type, handled, deadline)),
+      declared: type === "step",
+    });
+    await world.until(hasEnded(world, ID), 10 * MINUTE);
+    expect(statesOf(world, ID)).toEqual([
+      "a SUCCEEDED",
+      "b FAILED parent-failed",
+      "a.t FAILED payload-invalid",
+      "a.q FAILED task-lost",
+      "a.x SUCCEEDED",
+      "a.y FAILED parent-failed",
+    ]);
+    expect(world.head(ID)?.nodes[2]?.message).toBe("nobody knows the type nobody");
+  });
+
+  it("308 what another deployment's worker let through ends its spawner, and holds nothing", async () => {
+    const world = await finished(
+      node("a", [], taskOf(spawns(child("x"), child("y", { priority: "urgent" })))),
+      node("b", [], taskOf(spawns(child("x", { dependsOn: "y" })))),
+      node("c"),
+    );
+    expect(statesOf(world, ID)).toEqual(["a FAILED payload-invalid", "b FAILED payload-invalid", "c SUCCEEDED"]);
+    expect(world.head(ID)?.nodes[0]?.message).toMatch(/^what it spawned is no list of tasks: \/1\/priority must be/);
+  });
+
+  it("313 what a spawned node says of its task is kept, and its payload is data", async () => {
+    const more = { priority: "critical", delaySeconds: 60, onParentFailure: "continue", dependsOn: ["f"] };
+    const payload = { ends: "succeeded", ms: 1, result: { $result: "a" } };
+    const failing = child("f", { payload: { ends: "failed", ms: 1 }, retry: { maxAttempts: 1 } });
+    const world = await finished(node("a", [], taskOf(spawns(failing, child("x", { ...more, payload })))));
+    expect(statesOf(world, ID)).toEqual(["a SUCCEEDED", "a.f FAILED handler-error", "a.x SUCCEEDED"]);
+    expect(await resultOf(world, "a.x")).toEqual({ $result: "a" });
+    const [, failed, last] = world.head(ID)?.nodes ?? [];
+    expect((last?.endedAt ?? 0) - (failed?.endedAt ?? 0)).toBeGreaterThanOrEqual(60_000);
+  });
+});
+
+it("308 maps whose list can't be read hold up nothing but themselves", async () => {
+  const world = new WorkflowWorld(1, NO_FAULTS);
+  const large = taskOf({ result: Array.from({ length: 20_000 }, () => "xxxx") }, { queue: "b" as QueueName });
+  const map: NodeDefinition = {
+    key: "m",
+    kind: "map",
+    parents: [0],
+    onParentFailure: "fail",
+    over: JSON.stringify({ $result: "big" }),
+    task: taskOf(),
+  };
+  const maps = Array.from({ length: 20 }, (_, n) => ({ ...map, key: `m${n}` }));
+  const chain = [
+    node("c0", [], taskOf({ ms: 3_000 })),
+    ...Array.from({ length: 5 }, (_, n) => node(`c${n + 1}`, [21 + n])),
+  ];
+  await world.create(ID, { definition: definition([node("big", [], large), ...maps, ...chain]), fingerprint: null });
+  const run = world.runs.get(ID)?.instance;
+  if (!run) throw new Error("there is no run");
+  const { shard } = run.ports;
+  const silent = (address: ShardAddress) =>
+    new Proxy(shard(address), {
+      get: (stub, name, receiver) =>
+        address.queue === "b" && name === "read"
+          ? () => new Promise(() => {})
+          : (Reflect.get(stub, name, receiver) as unknown),
+    });
+  Object.assign(run.ports, { shard: silent });
+  const from = world.now;
+  const isDone = () =>
+    world
+      .head(ID)
+      ?.nodes.slice(21)
+      .every(({ state }) => state === "SUCCEEDED") ?? false;
+  await world.until(isDone, 10 * MINUTE);
+  expect(isDone()).toBe(true);
+  expect(world.now - from).toBeLessThan(60_000);
 });

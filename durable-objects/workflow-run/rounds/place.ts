@@ -55,7 +55,7 @@ async function writeDown(run: Run, memory: RunMemory, now: number): Promise<void
   const awaited = awaitedBy(memory);
   run.change(memory, () => {
     for (const members of Map.groupBy(unsent(run, memory, now), callerName).values()) {
-      const [nodes = []] = cutByBytes(members.slice(0, MOST_IN_PORTION), ({ chars }) => chars, MAX_ANSWER_BYTES);
+      const [nodes = []] = cutByBytes(members.slice(0, MOST_IN_PORTION), ({ bytes }) => bytes, MAX_ANSWER_BYTES);
       const generation = generations.get(nodes[0]?.at?.queue ?? "");
       if (generation === undefined) continue;
       const n = ++memory.head.portions;
