@@ -10,6 +10,7 @@ import type { Refusal } from "../core/schema/answer.ts";
 import type { WorkflowRpc } from "../core/schema/workflow-rpc.ts";
 import { type Env, platformPorts } from "../ports.ts";
 import { durableSql } from "./sql/durable.ts";
+import { arm } from "./workflow-run/arm.ts";
 import { cancel } from "./workflow-run/asked/cancel.ts";
 import { create } from "./workflow-run/asked/create.ts";
 import { ended } from "./workflow-run/asked/ended.ts";
@@ -22,6 +23,8 @@ import { signal } from "./workflow-run/asked/signal.ts";
 import { Run, refuse } from "./workflow-run/run.ts";
 import { work } from "./workflow-run/work.ts";
 
+const ALARM_AGAIN_MS = 1_000;
+
 type Request<Method extends keyof WorkflowRpc> = Parameters<WorkflowRpc[Method]>[0];
 
 export class WorkflowRun extends DurableObject<Env> implements WorkflowRpc {
@@ -33,7 +36,14 @@ export class WorkflowRun extends DurableObject<Env> implements WorkflowRpc {
     const failed = (error: unknown) =>
       ports.log("error", "workflow-background-failed", { run, detail: describeThrown(error) });
     this.#run = new Run(tenant, run, durableSql(ctx.storage), ports, {
-      setAlarm: (at) => ctx.waitUntil(ctx.storage.setAlarm(at).catch(failed)),
+      setAlarm: (at) =>
+        ctx.waitUntil(
+          ctx.storage.setAlarm(at).catch((error: unknown) => {
+            failed(error);
+            this.#run.alarmAt = null;
+            ports.later(ALARM_AGAIN_MS, () => arm(this.#run, ports.now()));
+          }),
+        ),
       keepAlive: (background) => ctx.waitUntil(background.catch(failed)),
       async deleteAll() {
         await ctx.storage.deleteAlarm();

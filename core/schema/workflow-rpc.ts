@@ -151,6 +151,8 @@ export interface RunRecord {
   readonly heldBy: string | null;
   readonly compensation: "none" | "running" | "done" | "failed";
   readonly finishTask: TaskId | null;
+  /** Why it has none though it was to have one. */
+  readonly finishProblem: string | null;
 }
 
 // ---------------------------------------------------------------------------------------------- what a run is asked

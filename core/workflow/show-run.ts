@@ -5,7 +5,20 @@ import type { Status } from "../status.ts";
 import { iso, type TaskRecord, toAttemptView } from "../task.ts";
 
 export function runView(run: RunRecord) {
-  const { id, name, status, createdAt, endedAt, counts, total, failed, heldBy, compensation, finishTask } = run;
+  const {
+    id,
+    name,
+    status,
+    createdAt,
+    endedAt,
+    counts,
+    total,
+    failed,
+    heldBy,
+    compensation,
+    finishTask,
+    finishProblem,
+  } = run;
   const ended = (["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"] as const).reduce(
     (sum, one) => sum + (counts[one] ?? 0),
     0,
@@ -24,7 +37,8 @@ export function runView(run: RunRecord) {
     ...(run.retries > 0 && { retries: run.retries }),
     ...(heldBy !== null && { heldBy }),
     ...(compensation !== "none" && { compensation }),
-    ...(finishTask !== null && finishTask.length > 0 && { finishTask }),
+    ...(finishTask !== null && { finishTask }),
+    ...(finishProblem !== null && { finishProblem }),
   };
 }
 

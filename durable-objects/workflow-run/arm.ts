@@ -8,24 +8,30 @@ import { seqOf } from "./task-place.ts";
 
 const LOOK_FIRST_MS = 60_000;
 const LOOK_LAST_MS = 3_600_000;
+const LATE_MS = 10_000;
 
 /** Sets the alarm where it is not set for as early: `at` (Unix ms), now where something was written down. */
 export function arm(run: Run, at: number): void {
   run.hasNews = true;
   // The round after this one sees it; and if the object dies before, the platform rings again.
   if (run.isWorking) return;
-  if (run.alarmAt !== null && run.alarmAt <= at) return;
-  run.alarmAt = at;
-  run.host.setAlarm(at);
+  setAlarm(run, at);
 }
 
 /** Sets the alarm for what there is to do later; after work, when nothing is to be done now. */
 export function armNext(run: Run): void {
   const now = run.ports.now();
   const next = nextAlarm(run, now);
-  if (next === null || (run.alarmAt !== null && run.alarmAt <= next)) return;
-  run.alarmAt = next;
-  run.host.setAlarm(next);
+  if (next !== null) setAlarm(run, next);
+}
+
+function setAlarm(run: Run, at: number): void {
+  const { alarmAt } = run;
+  // One that should have rung long ago was never set, or is lost.
+  const isAhead = alarmAt !== null && alarmAt > run.ports.now() - LATE_MS;
+  if (isAhead && alarmAt <= at) return;
+  run.alarmAt = at;
+  run.host.setAlarm(at);
 }
 
 function nextAlarm(run: Run, now: number): number | null {
@@ -67,7 +73,7 @@ export function isLookDue(run: Run, memory: RunMemory, now: number): boolean {
 
 /** The last moment for it up to now, and the next one. */
 function looksAround({ head, nodes }: RunMemory, now: number): { readonly last: number | null; readonly next: number } {
-  const news = nodes.reduce((latest, { endedAt }) => Math.max(latest, endedAt ?? 0), head.createdAt);
+  const news = nodes.reduce((latest, { endedAt }) => Math.max(latest, endedAt ?? 0), head.newsAt);
   let last: number | null = null;
   let after = LOOK_FIRST_MS;
   let next = news + after;

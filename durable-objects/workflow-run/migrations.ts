@@ -8,7 +8,7 @@ export const RUN_MIGRATIONS: readonly Migration[] = [
   {
     id: "301-workflow-run",
     statements: [
-      // `listed`: the status that D1 knows. `portions`: the last number given. `stop`: 1 cancelled, 2 its time was over.
+      // `listed`: the status that D1 knows. `portions`: the last number given. `decided`: how it ends, from when that is told. `stop`: 1 cancelled, 2 its time was over.
       `CREATE TABLE run (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         name TEXT,
@@ -17,9 +17,12 @@ export const RUN_MIGRATIONS: readonly Migration[] = [
         ended_at INTEGER,
         stop INTEGER NOT NULL DEFAULT 0,
         retries INTEGER NOT NULL DEFAULT 0,
+        news_at INTEGER NOT NULL,
         fingerprint TEXT,
         on_finish TEXT,
+        decided TEXT,
         finish_task TEXT,
+        finish_problem TEXT,
         fire TEXT,
         fire_told INTEGER NOT NULL DEFAULT 0,
         timeout_ms INTEGER,

@@ -3,10 +3,10 @@
  * Must stay true: memory is only changed inside or after a transaction, and any throw discards it.
  * The Durable Object class wraps this; tests and the simulation drive the same operations on node:sqlite.
  */
-import type { RunId, TenantName } from "../../core/ids.ts";
+import type { RunId, TaskId, TenantName } from "../../core/ids.ts";
 import type { Ports } from "../../core/ports.ts";
 import type { Answer, Refusal } from "../../core/schema/answer.ts";
-import type { FinishTask, PartOf, RunRecord, RunStatus } from "../../core/schema/workflow-rpc.ts";
+import type { FinishTask, PartOf, RunEnd, RunRecord, RunStatus } from "../../core/schema/workflow-rpc.ts";
 import type { Stop } from "../../core/workflow/decide.ts";
 import { KnownQueues } from "../../reads/known-queues.ts";
 import type { Reader } from "../../reads/reader.ts";
@@ -42,7 +42,13 @@ export interface RunHead {
   /** When it is stopped (Unix ms); null: never. */
   timeoutAt: number | null;
   retries: number;
-  finishTask: string | null;
+  /** When it was made, taken up again, or stopped last (Unix ms). */
+  newsAt: number;
+  /** How it ends, from when `onFinish` is told: nothing changes that but a retry. */
+  decided: RunEnd | null;
+  finishTask: TaskId | null;
+  /** Why there is none, and never will be. */
+  finishProblem: string | null;
   /** The Directory knows how it ended. */
   isFireTold: boolean;
   compensation: RunRecord["compensation"];
@@ -62,9 +68,9 @@ export interface RunMemory {
 }
 
 const HEAD = `SELECT name, status, created_at, ended_at, stop, retries, fingerprint, on_finish, finish_task,
-  fire, fire_told, timeout_ms, timeout_at, keep_ms, compensation, portions, listed FROM run`;
+  news_at, decided, finish_problem, fire, fire_told, timeout_ms, timeout_at, keep_ms, compensation, portions, listed FROM run`;
 const SAVE = `UPDATE run SET status = ?, ended_at = ?, stop = ?, retries = ?, finish_task = ?, fire_told = ?,
-  timeout_at = ?, compensation = ?, portions = ?, listed = ?`;
+  timeout_at = ?, compensation = ?, portions = ?, listed = ?, news_at = ?, decided = ?, finish_problem = ?`;
 const BYTES = "SELECT sum(length(CAST(spec AS BLOB)) + coalesce(length(CAST(result AS BLOB)), 0)) AS bytes FROM node";
 
 /** By number, as rows keep it. */
@@ -79,7 +85,10 @@ interface HeadRow {
   retries: number;
   fingerprint: string | null;
   on_finish: string | null;
-  finish_task: string | null;
+  news_at: number;
+  decided: RunEnd | null;
+  finish_task: TaskId | null;
+  finish_problem: string | null;
   fire: string | null;
   fire_told: number;
   timeout_ms: number | null;
@@ -178,6 +187,9 @@ export class Run implements Reader {
       head.compensation,
       head.portions,
       head.listed,
+      head.newsAt,
+      head.decided,
+      head.finishProblem,
     );
   }
 
@@ -219,7 +231,10 @@ function headOf(row: HeadRow): RunHead {
     timeoutMs: row.timeout_ms,
     timeoutAt: row.timeout_at,
     retries: row.retries,
+    newsAt: row.news_at,
+    decided: row.decided,
     finishTask: row.finish_task,
+    finishProblem: row.finish_problem,
     isFireTold: row.fire_told === 1,
     compensation: row.compensation,
     portions: row.portions,

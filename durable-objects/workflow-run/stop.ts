@@ -24,6 +24,7 @@ export function stop(run: Run, memory: RunMemory, why: Stop): void {
   const { head, nodes } = memory;
   run.transact(() => {
     head.stop = why;
+    head.newsAt = run.ports.now();
     for (const node of nodes) {
       if (node.state !== "ready" || node.isCompensation || !node.at) continue;
       node.task = toEnd(node.task);

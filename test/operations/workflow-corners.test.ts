@@ -33,7 +33,10 @@ describe("308 a run ends", () => {
     const lost = taskOf({}, { queue: "gone" as QueueName });
     await runOf(of, [node("a")], { onFinish: { task: lost, on: null } });
     expect(await ended(of)).toBe("SUCCEEDED");
-    expect(of.head(ID)?.head.finishTask).toBe("");
+    expect(of.head(ID)?.head).toMatchObject({
+      finishTask: null,
+      finishProblem: expect.stringMatching(/^queue-unknown: /) as string,
+    });
   });
 
   it("314 when it is cancelled, though a node of it has no room and never will", async () => {

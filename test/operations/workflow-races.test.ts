@@ -186,3 +186,102 @@ it("311 a run that is being stopped is taken up again when it has ended, not bef
   await end(world);
   expect(await world.ask(world.run(ID).retry({ v: 1, keys: null }))).toMatchObject({ ok: true });
 });
+
+it("311 314 a redriven dead letter takes no run up that is being stopped", async () => {
+  const world = await runOf([
+    node("a", [], taskOf({ ends: "failed" })),
+    node("b", [], taskOf({ ms: 20_000 }, { queue: B })),
+    node("c", [0]),
+  ]);
+  await world.until(() => world.head(ID)?.nodes[0]?.state === "FAILED", MINUTE);
+  meanwhile(world, "endNodes", async () => {}, "question lost");
+  await world.ask(world.run(ID).cancel({ v: 1 }));
+  const redriven = { node: "a", task: ofShard("06uv7cp0800"), status: "SUCCEEDED", error: null } as const;
+  await world.ask(tell(world, redriven)());
+  expect((await end(world)).slice(0, 1)).toEqual(["a FAILED handler-error"]);
+  expect(world.head(ID)?.head).toMatchObject({ status: "CANCELLED", stop: "cancelled", retries: 0 });
+  expect(isHandedOut(world, 2)).toBe(false);
+});
+
+it("311 320 nor one of which a node lost its data, that would run again with it", async () => {
+  const world = await runOf([node("a", [], taskOf({ ends: "failed" })), node("b", [0])]);
+  await end(world);
+  const second = world.head(ID)?.nodes[1];
+  const task = second && taskIdOf(second);
+  if (!task) throw new Error("b had a task");
+  await world.ask(world.run(ID).eraseNode({ v: 1, key: "b", task }));
+  await world.ask(tell(world, { node: "a", task: ofShard("06uv7cp0800"), status: "SUCCEEDED", error: null })());
+  expect(statesOf(world, ID)).toEqual(["a FAILED handler-error", "b FAILED parent-failed"]);
+  expect(world.head(ID)?.head.status).toBe("FAILED");
+});
+
+it("310 an end that is told is the run's, though somebody cancels it meanwhile", async () => {
+  const world = new WorkflowWorld(1, NO_FAULTS);
+  const undone = { ...node("a"), compensate: taskOf() };
+  const finish = { task: taskOf({}, { queue: B }), on: null };
+  const request = { definition: definition([undone], { onFinish: finish }), fingerprint: null };
+  await world.create(ID, request);
+  await world.until(() => world.head(ID)?.nodes[0]?.task.is === "released", MINUTE);
+  const wasReached = meanwhile(world, "submit", cancel(world));
+  expect(await end(world)).toEqual(["a SUCCEEDED"]);
+  const { status, compensation, finishTask, finishProblem } = world.head(ID)?.head ?? {};
+  expect([wasReached(), status, compensation, finishProblem]).toEqual([true, "SUCCEEDED", "none", null]);
+  expect(finishTask).toMatch(/^b\./);
+});
+
+it("310 314 a run that can't tell of its end ends without, once it is cancelled", async () => {
+  const world = new WorkflowWorld(1, NO_FAULTS);
+  world.change(B, { draining: true });
+  const finish = { task: taskOf({}, { queue: B }), on: null };
+  await world.create(ID, { definition: definition([node("a")], { onFinish: finish }), fingerprint: null });
+  await world.until(() => world.head(ID)?.head.decided === "SUCCEEDED", MINUTE);
+  await world.ask(world.run(ID).cancel({ v: 1 }));
+  expect(await end(world)).toEqual(["a SUCCEEDED"]);
+  expect(world.head(ID)?.head).toMatchObject({
+    status: "SUCCEEDED",
+    finishTask: null,
+    finishProblem: "the run was cancelled before it could be submitted",
+  });
+});
+
+it("310 a compensation whose dead letter is redriven and succeeds has undone it", async () => {
+  const world = await runOf([
+    { ...node("a"), compensate: taskOf({ ends: "failed" }) },
+    node("b", [0], taskOf({ ends: "failed" })),
+  ]);
+  await end(world);
+  expect(world.head(ID)?.head).toMatchObject({ status: "FAILED", compensation: "failed" });
+  await world.ask(
+    tell(world, { node: "compensate:a", task: ofShard("06uv7cp0800"), status: "SUCCEEDED", error: null })(),
+  );
+  expect(world.head(ID)?.head).toMatchObject({ status: "FAILED", compensation: "done", retries: 0 });
+  expect(statesOf(world, ID)[2]).toBe("compensate:a SUCCEEDED");
+});
+
+it("315 a run that is taken up again after days asks for its tasks as a new one does", async () => {
+  const world = await runOf([node("a", [], taskOf({ ends: "failed" }))]);
+  await end(world);
+  await world.until(() => false, 3 * 24 * 60 * MINUTE);
+  world.change(A, { paused: true });
+  await world.ask(world.run(ID).retry({ v: 1, keys: null }));
+  await world.until(() => world.head(ID)?.nodes[0]?.task.is === "released", MINUTE);
+  world.remake(A);
+  expect(await world.until(hasEnded(world, ID), 5 * MINUTE)).toBe(true);
+  expect(statesOf(world, ID)).toEqual(["a FAILED task-lost"]);
+});
+
+it("308 an alarm that was never set is set by the next that comes", async () => {
+  const world = await runOf([node("a", [], taskOf({ ms: 20_000 }))]);
+  await world.until(() => world.head(ID)?.nodes[0]?.task.is === "released", MINUTE);
+  const run = world.runs.get(ID)?.instance;
+  if (!run) throw new Error("the run is not there");
+  const { setAlarm } = run.host;
+  let lost = 0;
+  Object.assign(run.host, { setAlarm: (at: number) => (lost++ === 0 ? undefined : setAlarm(at)) });
+  run.alarmAt = null;
+  await world.ask(world.run(ID).cancel({ v: 1 }));
+  await world.until(() => false, 15_000);
+  await world.ask(world.run(ID).cancel({ v: 1 }));
+  expect(await world.until(hasEnded(world, ID), 10 * MINUTE)).toBe(true);
+  expect(lost).toBeGreaterThan(1);
+});

@@ -6,8 +6,8 @@ import { insertNode } from "../node-rows.ts";
 import { type Run, refuse } from "../run.ts";
 import { toRunRecord } from "./read.ts";
 
-const INSERT = `INSERT INTO run (one, name, status, created_at, fingerprint, on_finish, fire, timeout_ms, timeout_at,
-  keep_ms) VALUES (1, ?, 'RUNNING', ?, ?, ?, ?, ?, ?, ?)`;
+const INSERT = `INSERT INTO run (one, name, status, created_at, news_at, fingerprint, on_finish, fire, timeout_ms, timeout_at,
+  keep_ms) VALUES (1, ?, 'RUNNING', ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 export function create(
   run: Run,
@@ -25,7 +25,7 @@ export function create(
     const finish = onFinish && JSON.stringify(onFinish);
     const fireText = fire ? JSON.stringify(fire) : null;
     const timeoutAt = timeoutMs === null ? null : now + timeoutMs;
-    run.sql.run(INSERT, name, now, fingerprint, finish, fireText, timeoutMs, timeoutAt, keepMs);
+    run.sql.run(INSERT, name, now, now, fingerprint, finish, fireText, timeoutMs, timeoutAt, keepMs);
     for (const [i, node] of nodes.entries()) insertNode(run.sql, i, node);
   });
   run.reload();

@@ -2,16 +2,17 @@
  * Tasks of the run have ended, as their shards say: written down and no more; the alarm goes on from there.
  * Must stay true: an end counts once, whether it was told twice, late, or of a task that the node has no longer.
  */
-import { parseTaskId } from "../../../core/ids.ts";
+import { parseTaskId, type Seq } from "../../../core/ids.ts";
 import type { Answer, Versioned } from "../../../core/schema/answer.ts";
 import type { NodeEnd } from "../../../core/schema/workflow-rpc.ts";
 import { resumed } from "../../../core/workflow/decide.ts";
 import { arm } from "../arm.ts";
 import { endNode } from "../end-node.ts";
 import { type RunNode, saveNode } from "../node-rows.ts";
+import { wereAllUndone } from "../rounds/finish.ts";
 import { type Run, type RunMemory, withRun } from "../run.ts";
 import { isUnderWay, taskIdOf } from "../task-place.ts";
-import { resumeNodes } from "./resume.ts";
+import { resumeNodes, whyNotAgain, whyNotResumed } from "./resume.ts";
 
 export function ended(run: Run, { ends }: Versioned & { readonly ends: readonly NodeEnd[] }): Answer<object> {
   return withRun(run, (memory) => {
@@ -42,15 +43,30 @@ export function record(run: Run, memory: RunMemory, end: NodeEnd): boolean {
 
 /** Another task of a node that failed: its dead letter was redriven. Where it SUCCEEDED, that is the node's retry. */
 function recordRetried(run: Run, memory: RunMemory, node: RunNode, end: NodeEnd): boolean {
-  const { head, nodes } = memory;
   const task = parseTaskId(end.task);
   const isFailed = node.state === "FAILED" && node.code !== "parent-failed";
-  if (!task || end.status !== "SUCCEEDED") return false;
-  if (!isFailed || isUnderWay(node) || head.compensation !== "none") return false;
-  resumeNodes(run, memory, resumed(nodes, [node.i]));
+  if (!task || end.status !== "SUCCEEDED" || !isFailed || isUnderWay(node)) return false;
+  if (node.isCompensation) return recordUndone(run, memory, node, task.seq, end);
+  const again = resumed(memory.nodes, [node.i]);
+  if (whyNotResumed(memory) || whyNotAgain(memory, again)) return false;
+  resumeNodes(run, memory, again);
   // The redriven task is where its dead letter was; a node's place is its queue's, so it has the same.
   node.task = { is: "released", seq: task.seq };
   endNode(run, memory, node, endingOf(end));
+  return true;
+}
+
+/** What was to be undone is undone after all; nothing else of the run begins anew. */
+function recordUndone(run: Run, memory: RunMemory, node: RunNode, seq: Seq, end: NodeEnd): boolean {
+  const { head } = memory;
+  const before = taskIdOf(node);
+  if (before !== null) node.retried = [...node.retried, before];
+  node.task = { is: "released", seq };
+  node.endedAt = null;
+  endNode(run, memory, node, { ...endingOf(end), spawned: null });
+  if (head.compensation !== "failed" || !wereAllUndone(memory)) return true;
+  head.compensation = "done";
+  run.saveHead();
   return true;
 }
 

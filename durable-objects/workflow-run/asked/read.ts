@@ -1,5 +1,4 @@
 /** A run and its nodes as others see them; and waiting for the run's end. */
-import type { TaskId } from "../../../core/ids.ts";
 import type { Answer, Versioned } from "../../../core/schema/answer.ts";
 import type { NodeRecord, RunRecord } from "../../../core/schema/workflow-rpc.ts";
 import type { Status } from "../../../core/status.ts";
@@ -54,7 +53,8 @@ export function toRunRecord(run: Run, { head, nodes }: RunMemory): RunRecord {
     failed: failed.flatMap((i) => nodes[i]?.key ?? []),
     heldBy: head.status === "RUNNING" ? runHeldBy(run, nodes) : null,
     compensation: head.compensation,
-    finishTask: head.finishTask as TaskId | null,
+    finishTask: head.finishTask,
+    finishProblem: head.finishProblem,
   };
 }
 
@@ -77,7 +77,7 @@ export function toNodeRecord(run: Run, node: RunNode): NodeRecord {
 }
 
 function heldBy(run: Run, node: RunNode): string | null {
-  return node.endedAt === null ? run.held.why(namesOf(node)) : null;
+  return node.endedAt === null && node.task.is !== "released" ? run.held.why(namesOf(node)) : null;
 }
 
 /** The first thing that keeps the run from going on; what its nodes wait for by themselves is no such thing. */

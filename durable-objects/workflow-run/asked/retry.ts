@@ -6,15 +6,13 @@ import { arm } from "../arm.ts";
 import type { RunNode } from "../node-rows.ts";
 import { type Run, type RunMemory, refuse, withRun } from "../run.ts";
 import { toRunRecord } from "./read.ts";
-import { resumeNodes } from "./resume.ts";
+import { resumeNodes, whyNotAgain, whyNotResumed } from "./resume.ts";
 
 export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly string[] | null }): RunAnswer {
   return withRun(run, (memory) => {
-    const { head, nodes } = memory;
-    if (head.compensation !== "none")
-      return refuse("workflow-finished", "What succeeded of the run has been undone; start it anew.");
-    if (head.status === "RUNNING" && head.stop !== null)
-      return refuse("workflow-running", "The run is being stopped. Come again when it has ended.");
+    const { nodes } = memory;
+    const refused = whyNotResumed(memory);
+    if (refused) return refused;
     const tried = keys === null ? nodes.filter(isRetryable) : named(memory, keys);
     if ("ok" in tried) return tried;
     if (tried.length === 0) return refuse("node-not-failed", "No node of the run has failed.");
@@ -22,8 +20,8 @@ export function retry(run: Run, { keys }: Versioned & { readonly keys: readonly 
       nodes,
       tried.map(({ i }) => i),
     );
-    const erased = nodes.find(({ i, isErased }) => again.has(i) && isErased);
-    if (erased) return refuse("task-deleted", `The data of the node ${erased.key} was deleted, so it can't run again.`);
+    const impossible = whyNotAgain(memory, again);
+    if (impossible) return impossible;
     const now = run.ports.now();
     run.transact(() => resumeNodes(run, memory, again));
     arm(run, now);

@@ -9,7 +9,7 @@ import { compensationsOf } from "../../../core/workflow/compensate.ts";
 import { endOf } from "../../../core/workflow/decide.ts";
 import { insertNode, specOf } from "../node-rows.ts";
 import { attempt, FINISH, isFree } from "../reach.ts";
-import type { Run, RunMemory } from "../run.ts";
+import type { Run, RunHead, RunMemory } from "../run.ts";
 import { isUnderWay } from "../task-place.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
 import { hasOpenPortion } from "./place.ts";
@@ -20,15 +20,17 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
   const { head } = memory;
   const { retries } = head;
   if (head.status !== "RUNNING") return false;
-  const end = currentEnd(run, memory);
+  const end = head.decided ?? currentEnd(run, memory);
   if (end === null) return false;
-  if (end !== "SUCCEEDED" && head.compensation === "none" && compensate(run, memory)) return true;
-  const { onFinish } = head;
-  const isTold = onFinish === null || head.finishTask !== null || (onFinish.on !== null && !onFinish.on.includes(end));
-  if (!isTold && !(isFree(run, FINISH, now) && (await attempt(run, FINISH, () => tell(run, memory, end)))))
-    return false;
-  // Somebody may have taken it up again, or cancelled it, while that was told.
-  if (head.retries !== retries || currentEnd(run, memory) !== end) return true;
+  if (head.decided === null && end !== "SUCCEEDED" && head.compensation === "none" && compensate(run, memory))
+    return true;
+  if (isToTell(head, end)) {
+    // Whoever is told of an end is told the truth: from now on a cancellation changes nothing of it.
+    if (head.decided === null) decideOn(run, memory, end);
+    if (!(isFree(run, FINISH, now) && (await attempt(run, FINISH, () => tell(run, memory, end))))) return false;
+    // Somebody may have taken it up again while that was told.
+    if (head.retries !== retries) return true;
+  }
   run.change(memory, () => {
     head.status = end;
     head.endedAt = run.ports.now();
@@ -37,6 +39,18 @@ export async function finish(run: Run, memory: RunMemory, now: number): Promise<
   });
   for (const tellWaiter of [...run.waiters]) tellWaiter();
   return true;
+}
+
+function isToTell({ onFinish, finishTask, finishProblem }: RunHead, end: RunEnd): boolean {
+  const isDone = finishTask !== null || finishProblem !== null;
+  return onFinish !== null && !isDone && (onFinish.on === null || onFinish.on.includes(end));
+}
+
+function decideOn(run: Run, { head }: RunMemory, end: RunEnd): void {
+  run.transact(() => {
+    head.decided = end;
+    run.saveHead();
+  });
 }
 
 /** How it ends as things stand; null: something of it is under way. */
@@ -71,7 +85,7 @@ function compensate(run: Run, memory: RunMemory): boolean {
   return true;
 }
 
-function wereAllUndone({ nodes }: RunMemory): boolean {
+export function wereAllUndone({ nodes }: RunMemory): boolean {
   return nodes.every(({ isCompensation, state }) => !isCompensation || state === "SUCCEEDED");
 }
 
@@ -83,6 +97,7 @@ async function tell(run: Run, memory: RunMemory, end: RunEnd): Promise<void> {
   const { task } = head.onFinish;
   const at = { queue: task.queue as QueueName, shard: task.shard };
   let id: TaskId | null = null;
+  let problem: string | null = null;
   try {
     const payload = task.refers ? await fillPayload(run, memory, task, end) : task.payload;
     const answer = await submit(
@@ -99,11 +114,13 @@ async function tell(run: Run, memory: RunMemory, end: RunEnd): Promise<void> {
     id = taskId(at, seq);
   } catch (error) {
     if (!(error instanceof Unfillable)) throw error;
-    run.log("error", "workflow-finish-failed", { run: run.id, detail: error.message });
+    problem = error.message;
+    run.log("error", "workflow-finish-failed", { run: run.id, detail: problem });
   }
   if (head.retries !== retries) return;
   run.change(memory, () => {
-    head.finishTask = id ?? "";
+    head.finishTask = id;
+    head.finishProblem = problem;
     run.saveHead();
   });
 }
