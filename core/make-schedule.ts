@@ -54,7 +54,8 @@ function taskTold(body: SchedulePut, type: TaskType, payload: string): Told {
 }
 
 /**
- * What a PATCH changes. A new zone goes to the expression that is there; the door refuses it where there is none. Options that the PATCH does not name stay, those of an earlier type too.
+ * What a PATCH changes. A new zone goes to the expression that is there; the door refuses it where there is none. Options
+ * that the PATCH does not name stay, those of an earlier type too.
  * @param made null where the body says nothing of it
  */
 export function makeDefinitionPatch(
@@ -66,6 +67,7 @@ export function makeDefinitionPatch(
   const isMoment = timing?.kind === "at";
   return {
     ...(made && ("workflow" in made ? { payload: made.workflow } : patchTask(body, current, made))),
+    ...patchPlace(body),
     ...(timing !== null && { timing }),
     ...(body.missed !== undefined && { missed: body.missed }),
     ...(body.overlap !== undefined && { overlap: body.overlap }),
@@ -85,6 +87,12 @@ function patchTask(
     ...(body.type !== undefined && { type: body.type, version: type.version }),
     ...(body.payload !== undefined && { payload, version: type.version }),
     ...(tellsOptions(body) && { options: optionsText(mergeOptions(toldOver(body, readOptions(current)), type)) }),
+  };
+}
+
+/** Whatever the type is. */
+function patchPlace(body: SchedulePatch): Partial<ScheduleDefinition> {
+  return {
     ...(body.priority !== undefined && { priority: priorityOf(body.priority) }),
     ...(body.limitKey !== undefined && { limitKey: body.limitKey }),
     ...(body.fairnessKey !== undefined && { fairnessKey: body.fairnessKey }),
@@ -205,20 +213,28 @@ const OPTIONS = [
   "callback",
 ] as const;
 
+/** Whether it says something that is checked against the type, or merged with what that says. */
+export function tellsTask(body: SchedulePatch): boolean {
+  return body.type !== undefined || body.payload !== undefined || tellsOptions(body);
+}
+
 function tellsOptions(body: SchedulePatch): boolean {
   return OPTIONS.some((option) => body[option] !== undefined);
 }
 
-function toldOver(body: TaskOptionsTold, kept: TaskOptions): TaskOptionsTold {
+/** null takes an option away: then that of the type or queue counts. */
+function toldOver(body: Pick<SchedulePatch, keyof TaskOptionsTold>, kept: TaskOptions): TaskOptionsTold {
+  const over = <T>(told: T | null | undefined, known: T | undefined): T | undefined =>
+    told === undefined ? known : (told ?? undefined);
   return {
-    timeoutMs: body.timeoutMs ?? kept.timeoutMs,
-    retry: body.retry ?? kept.retry,
-    maxCrashes: body.maxCrashes ?? kept.maxCrashes,
-    onCrash: body.onCrash ?? kept.onCrash,
-    tags: body.tags ?? (kept.tags && [...kept.tags]),
-    resultTtlSeconds: body.resultTtlSeconds ?? kept.resultTtlSeconds,
-    keepPayload: body.keepPayload ?? kept.keepPayload,
-    callback: body.callback ?? kept.callback,
+    timeoutMs: over(body.timeoutMs, kept.timeoutMs),
+    retry: over(body.retry, kept.retry),
+    maxCrashes: over(body.maxCrashes, kept.maxCrashes),
+    onCrash: over(body.onCrash, kept.onCrash),
+    tags: over(body.tags, kept.tags && [...kept.tags]),
+    resultTtlSeconds: over(body.resultTtlSeconds, kept.resultTtlSeconds),
+    keepPayload: over(body.keepPayload, kept.keepPayload),
+    callback: over(body.callback, kept.callback),
   };
 }
 

@@ -1,7 +1,7 @@
 /**
  * A schedule as it is sent and shown over HTTP. Each fire of it is a submission, so it says the same of a task, or a
- * workflow as it would be submitted; on top stands when: exactly one of `cron` (with `timezone`), `everySeconds` and `at`. `core/make-schedule.ts` makes the
- * Directory's form of it.
+ * workflow as it would be submitted; on top stands when: exactly one of `cron` (with `timezone`), `everySeconds` and
+ * `at`. `core/make-schedule.ts` makes the Directory's form of it.
  */
 import { z } from "zod";
 import { cronProblem, DST_RULES } from "../cron.ts";
@@ -12,11 +12,10 @@ import { isTimeZone } from "../zone-clocks.ts";
 import { placeFields, TimeSchema, TypeNameSchema, taskOptionFields } from "./submission.ts";
 import { WorkflowSchema } from "./workflow.ts";
 
-/** No colon: it stands in the dedup key of each fire. */
-export const SCHEDULE_ID = /^[A-Za-z0-9_.-]{1,64}$/;
-export const ScheduleIdSchema = z
-  .string()
-  .regex(SCHEDULE_ID, { error: "must be 1 to 64 letters, digits, dots, hyphens or underscores" });
+/** No colon: it stands in the dedup key of each fire. No dots alone: clients take `.` and `..` out of a path. */
+const SCHEDULE_ID = /^(?!\.+$)[A-Za-z0-9_.-]{1,64}$/;
+export const SCHEDULE_ID_RULE = "must be 1 to 64 letters, digits, dots, hyphens or underscores, and not dots alone";
+export const ScheduleIdSchema = z.string().regex(SCHEDULE_ID, { error: SCHEDULE_ID_RULE });
 
 const YEAR_S = 365 * 86_400;
 
@@ -78,6 +77,14 @@ export const SchedulePatchSchema = z
     limitKey: fields.limitKey.nullable(),
     fairnessKey: fields.fairnessKey.nullable(),
     ttlSeconds: fields.ttlSeconds.nullable(),
+    timeoutMs: fields.timeoutMs.nullable(),
+    retry: fields.retry.nullable(),
+    maxCrashes: fields.maxCrashes.nullable(),
+    onCrash: fields.onCrash.nullable(),
+    tags: fields.tags.nullable(),
+    resultTtlSeconds: fields.resultTtlSeconds.nullable(),
+    keepPayload: fields.keepPayload.nullable(),
+    callback: fields.callback.nullable(),
     startAt: fields.startAt.nullable(),
     endAt: fields.endAt.nullable(),
     jitterSeconds: fields.jitterSeconds.nullable(),

@@ -19,6 +19,9 @@ const REASONS = `SELECT
 /** An alarm this overdue is taken for lost: the platform forgets one that failed six times. */
 const LOST_AFTER_MS = 5_000;
 
+/** The platform sets no alarm that is some 160 years ahead, and one that comes early sets the next. */
+const FURTHEST_MS = 365 * 86_400_000;
+
 /** Unix ms; null: nothing to wake for. */
 export function nextAlarm(state: DirectoryState): number | null {
   const reasons = state.sql.all<Record<string, number | null>>(REASONS)[0] ?? {};
@@ -34,7 +37,7 @@ export function arm(state: DirectoryState): void {
   const next = nextAlarm(state);
   if (next === null) return;
   const now = state.ports.now();
-  const at = Math.max(next, now);
+  const at = Math.min(Math.max(next, now), now + FURTHEST_MS);
   if (state.alarmAt !== null && state.alarmAt <= at && !isLost(state.alarmAt, now)) return;
   state.alarmAt = at;
   state.host.setAlarm(at);

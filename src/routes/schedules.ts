@@ -7,6 +7,7 @@ import {
   type Made,
   makeDefinition,
   makeDefinitionPatch,
+  tellsTask,
   toFireView,
   toScheduleView,
 } from "../../core/make-schedule.ts";
@@ -14,6 +15,7 @@ import { checkPayload, type Fault, type TaskType, under } from "../../core/make-
 import {
   OF_A_TASK,
   OF_CRON,
+  SCHEDULE_ID_RULE,
   ScheduleCreateSchema,
   ScheduleIdSchema,
   type SchedulePatch,
@@ -77,8 +79,7 @@ export async function getSchedule(door: Door, c: Ctx): Promise<Response> {
 
 export async function putSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = c.req.param("id") ?? "";
-  if (!ScheduleIdSchema.safeParse(id).success)
-    throw pathProblem("id", "A schedule's id", "must be 1 to 64 letters, digits, dots, hyphens or underscores");
+  if (!ScheduleIdSchema.safeParse(id).success) throw pathProblem("id", "A schedule's id", SCHEDULE_ID_RULE);
   const body = checkBody(SchedulePutSchema, await readJson(c.req.raw, door.env.bodyLimit));
   const definition = makeDefinition(body, await checkMade(door, body));
   const { schedule, created } = await askDirectory(door, c, (directory) =>
@@ -182,6 +183,7 @@ async function checkMade(door: Door, body: Pick<SchedulePut, "type" | "payload" 
 async function checkPatched(door: Door, body: SchedulePatch, current: ScheduleRecord): Promise<Made | null> {
   if (!current.isWorkflow) {
     if (body.workflow) throw otherKind("/workflow", "is not what this schedule makes, a task; PUT replaces it");
+    if (!tellsTask(body)) return null;
     const payload = body.payload === undefined ? (JSON.parse(current.payload) as unknown) : body.payload;
     return await checkTask(door, body.type ?? current.type, payload);
   }

@@ -65,9 +65,12 @@ describe("169 a schedule as it is sent", () => {
     expect(faults(ScheduleCreateSchema, body)).toContain(pointer);
   });
 
-  it("unknown fields are refused, ids have no colon", () => {
+  it("unknown fields are refused, ids have no colon and are not dots alone, which clients take out of a path", () => {
     expect(faults(SchedulePutSchema, { ...base, everySeconds: 5, id: "a" })).not.toEqual([]);
-    expect(faults(ScheduleCreateSchema, { ...base, everySeconds: 5, id: "a:b" })).toEqual(["/id"]);
+    for (const id of ["a:b", ".", "..", "..."])
+      expect(faults(ScheduleCreateSchema, { ...base, everySeconds: 5, id }), id).toEqual(["/id"]);
+    for (const id of [".a", "a.", "-", "_."])
+      expect(faults(ScheduleCreateSchema, { ...base, everySeconds: 5, id }), id).toEqual([]);
     expect(faults(SchedulePatchSchema, { interval: 5 })).not.toEqual([]);
   });
 

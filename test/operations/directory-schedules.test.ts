@@ -16,6 +16,8 @@ import {
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { add, at, cron, every, see } from "../support/node/schedules.ts";
 
+const YEAR = 365 * 86_400_000;
+
 const put = (world: DirectoryWorld, id: string, definition: ScheduleDefinition, paused: boolean | null = null) =>
   putSchedule(world.directory(), { id, definition, paused });
 const patch = (world: DirectoryWorld, id: string, change: Partial<ScheduleDefinition>, paused: boolean | null = null) =>
@@ -216,6 +218,27 @@ describe("175 pause and resume", () => {
     expect(await put(world, "a", at(START + 9_000))).toMatchObject({ schedule: { nextAt: START + 9_000 } });
     await world.pass(9_000);
     expect(world.tasks()).toHaveLength(2);
+  });
+
+  it.each([
+    ["/at", at(START + 101 * YEAR)],
+    ["/startAt", every(60, { startAt: START + 101 * YEAR })],
+    ["/endAt", every(60, { endAt: Date.UTC(9999, 11, 31) })],
+  ])("169 a time more than a hundred years ahead is refused: %s", async (pointer, told) => {
+    const world = new DirectoryWorld();
+    expect(await createSchedule(world.directory(), { id: "a", definition: told, paused: false })).toMatchObject({
+      code: "invalid-request",
+      pointer,
+      detail: `${pointer.slice(1)} must be no more than 100 years from now`,
+    });
+  });
+
+  it("170 one that is far ahead has an alarm that the platform can set, which sets the next", async () => {
+    const world = new DirectoryWorld();
+    await add(world, "a", at(START + 3 * YEAR));
+    expect(world.alarmOf()).toBeLessThanOrEqual(START + YEAR);
+    await world.pass(3 * YEAR);
+    expect(await see(world, "a")).toMatchObject({ fires: 1, lastFireAt: START + 3 * YEAR });
   });
 
   it("a moment that passed in the pause is not made up for", async () => {

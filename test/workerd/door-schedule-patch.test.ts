@@ -54,4 +54,48 @@ describe("a PATCH of a schedule", () => {
     });
     expect((await call("GET", "/schedules/busy")).body).toMatchObject({ payload: "text" });
   });
+
+  it("177 changes what stands beside a type that is gone, and is told of the type where that is needed", async () => {
+    await call("PUT", "/types/fleeting", { queue: "default" });
+    await call("PUT", "/schedules/typeless", { ...hourly, type: "fleeting" });
+    expect(await call("DELETE", "/types/fleeting")).toMatchObject({ status: 204 });
+    const patch = (body: object) => call("PATCH", "/schedules/typeless", body);
+    for (const body of [{ priority: 9 }, { everySeconds: 60 }, { paused: true }, { limitKey: "a", queue: "default" }])
+      expect(await patch(body)).toMatchObject({ status: 200, body });
+    expect(await patch({ payload: 1 })).toMatchObject({ status: 422, body: { code: "type-unknown" } });
+    expect(await patch({ type: "echo" })).toMatchObject({ status: 200, body: { type: "echo", priority: 9 } });
+  });
+
+  it("352 null takes away what may be absent, and what the type or the queue says counts again", async () => {
+    const told = {
+      callback: { url: "http://127.0.0.1:9/told" },
+      tags: ["a"],
+      retry: { maxAttempts: 9 },
+      timeoutMs: 1_000,
+      maxCrashes: 2,
+      onCrash: "fail",
+      resultTtlSeconds: 60,
+      keepPayload: false,
+      limitKey: "a",
+      fairnessKey: "b",
+      ttlSeconds: 60,
+      jitterSeconds: 5,
+      disableAfter: 3,
+    };
+    const plain = (await call("PUT", "/schedules/bare", hourly)).body;
+    expect((await call("PUT", "/schedules/bare", { ...hourly, ...told })).body).toMatchObject(told);
+    let kept: Record<string, unknown> = told;
+    for (const field of Object.keys(told)) {
+      const { body } = await call("PATCH", "/schedules/bare", { [field]: null });
+      kept = Object.fromEntries(Object.entries(kept).filter(([name]) => name !== field));
+      expect(body).not.toHaveProperty(field);
+      expect(body, field).toMatchObject(kept);
+    }
+    const { body } = await call("GET", "/schedules/bare");
+    expect(Object.keys(body)).toEqual(Object.keys(plain));
+    expect(await call("PATCH", "/schedules/bare", { priority: null })).toMatchObject({
+      status: 422,
+      body: { errors: [{ pointer: "/priority" }] },
+    });
+  });
 });
