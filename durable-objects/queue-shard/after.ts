@@ -3,7 +3,7 @@
  * throws: the operation stands, and its caller hears so; what is left undone is looked for again soon.
  */
 import { armAlarm } from "./arm-alarm.ts";
-import { flushNotices, takeDueNotices } from "./ended/notices.ts";
+import { tellDueNotices } from "./ended/tell-notices.ts";
 import { lookForWatchers } from "./reads/watch.ts";
 import { issueTickets } from "./running/issue-tickets.ts";
 import { serveParked } from "./running/park.ts";
@@ -15,7 +15,7 @@ export function afterOperation(shard: Shard, now: number): void {
   try {
     if (shard.watchers.size > 0) lookForWatchers(shard, now);
     if (shard.parked.size > 0) serveParked(shard, now);
-    for (const sink of takeDueNotices(shard, now)) shard.host.keepAlive(flushNotices(shard, sink));
+    tellDueNotices(shard, now);
     issueTickets(shard, now);
     armAlarm(shard, now);
   } catch (error) {

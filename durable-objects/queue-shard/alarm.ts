@@ -41,9 +41,9 @@ export function doDueWork(shard: Shard): void {
 }
 
 /** Whether it is to start now; marked as under way, so that the alarm is not armed for it again. */
-function takeDueHistory({ flushing, memory }: Shard, now: number): boolean {
-  const { at } = memory.historyFlush;
-  if (at === null || at > now || flushing.has("history")) return false;
-  flushing.set("history", now);
+function takeDueHistory(shard: Shard, now: number): boolean {
+  const { at } = shard.memory.historyFlush;
+  if (at === null || at > now || shard.flushingSince !== null) return false;
+  shard.flushingSince = now;
   return true;
 }

@@ -3,7 +3,7 @@ import { nextAlarm } from "../../core/next-alarm.ts";
 import { hasTooManyDead } from "./dead/dead-rows.ts";
 import { deliveriesForgottenAt } from "./ended/forget-deliveries.ts";
 import { CACHE_LAG_MS } from "./ended/retention.ts";
-import type { FlushSink, Shard } from "./shard.ts";
+import { NOTICE_SINKS, type Shard } from "./shard.ts";
 
 /** Every reason to wake, from memory alone. */
 export function armAlarm(shard: Shard, now: number): void {
@@ -28,7 +28,7 @@ export function armAlarm(shard: Shard, now: number): void {
       nextLeaseEnd,
       nextTicket,
       nextToken,
-      historyFlush: flushAt(shard, "history", memory.historyFlush.at, now),
+      historyFlush: historyAt(shard, now),
       noticeFlush: noticesAt(shard, now),
       deliveries: deliveriesAt(shard, now),
       retention: retentionAt(shard),
@@ -43,28 +43,28 @@ export function armAlarm(shard: Shard, now: number): void {
 /** A flush or delivery under way dies with its object: somebody must wake the next one. Longer than one call takes. */
 const FLUSH_GUARD_MS = 30_000;
 
-function flushAt(shard: Shard, sink: FlushSink, at: number | null, now: number): number | null {
-  const startedAt = shard.flushing.get(sink);
-  if (startedAt === undefined) return at;
-  const guard = startedAt + FLUSH_GUARD_MS;
+function guardAt(since: number, now: number): number {
+  const guard = since + FLUSH_GUARD_MS;
   return guard > now ? guard : now + FLUSH_GUARD_MS;
 }
 
-function noticesAt(shard: Shard, now: number): number | null {
-  const { "dead-letters": dead, run, directory } = shard.memory.notices.sinks;
-  const atRun = flushAt(shard, "run", run.at, now);
-  return earlier(
-    earlier(flushAt(shard, "dead-letters", dead.at, now), atRun),
-    flushAt(shard, "directory", directory.at, now),
-  );
+function historyAt({ flushingSince, memory }: Shard, now: number): number | null {
+  return flushingSince === null ? memory.historyFlush.at : guardAt(flushingSince, now);
+}
+
+function noticesAt({ telling, memory }: Shard, now: number): number | null {
+  let next: number | null = null;
+  for (const sink of NOTICE_SINKS) {
+    next = earlier(next, memory.notices.sinks[sink].at);
+    for (const { since } of telling[sink].values()) next = earlier(next, guardAt(since, now));
+  }
+  return next;
 }
 
 function deliveriesAt({ memory, outbound }: Shard, now: number): number | null {
-  const { next } = memory.deliveries;
-  let guard: number | null = null;
-  for (const { since } of outbound.inFlight.values()) guard = earlier(guard, since);
-  if (guard === null) return next;
-  return earlier(next, guard + FLUSH_GUARD_MS > now ? guard + FLUSH_GUARD_MS : now + FLUSH_GUARD_MS);
+  let next: number | null = memory.deliveries.next;
+  for (const { since } of outbound.inFlight.values()) next = earlier(next, guardAt(since, now));
+  return next;
 }
 
 /** When the oldest dead letter, dedup key, delivery or kept result is to go (Unix ms); 0: there are too many dead letters now. */

@@ -27,7 +27,8 @@ const OUTBOX = `SELECT count(*) FILTER (WHERE refused IS NULL) AS rows,
   coalesce(sum(count) FILTER (WHERE refused IS NULL), 0) AS entries,
   coalesce(sum(bytes) FILTER (WHERE refused IS NULL), 0) AS bytes,
   count(refused) AS refused, coalesce(max(n), 0) AS last FROM outbox`;
-const NOTICES = "SELECT sink, count(*) AS count, max(n) AS last FROM notice GROUP BY sink";
+const NOTICES = `SELECT sink, receiver, count(*) AS count, min(n) AS first, max(n) AS last FROM notice
+  GROUP BY sink, receiver ORDER BY first`;
 
 /**
  * Reads memory from SQL. Nothing is written, so an object that was only asked something stays without tables.
@@ -65,14 +66,28 @@ export function loadMemory(sql: Sql, boot: string | null): Memory {
   const outbox = sql.all<Memory["outbox"]>(OUTBOX)[0];
   if (outbox) memory.outbox = outbox;
   if (memory.outbox.rows > 0) memory.historyFlush.at = 0;
-  for (const { sink, count, last } of sql.all<{ sink: NoticeSink; count: number; last: number }>(NOTICES)) {
-    Object.assign(memory.notices.sinks[sink], { count, at: 0 });
-    memory.notices.last = Math.max(memory.notices.last, last);
-  }
+  loadNotices(memory, sql);
   memory.dedupExpiry = sql.all<{ next: number | null }>(NEXT_KEY)[0]?.next ?? null;
   memory.hasHeldKeys = sql.all(IS_ANY_HELD).length > 0;
   memory.cache = loadCache(sql);
   memory.levels = loadLevels(sql);
   memory.deliveries = loadDeliveries(sql);
   return memory;
+}
+
+function loadNotices({ notices }: Memory, sql: Sql): void {
+  for (const { sink, receiver, count, first, last } of sql.all<NoticesRow>(NOTICES)) {
+    const pace = notices.sinks[sink];
+    pace.count += count;
+    pace.at = 0;
+    pace.receivers.set(receiver, { count, first, last, failures: 0, at: 0 });
+    notices.last = Math.max(notices.last, last);
+  }
+}
+interface NoticesRow {
+  readonly sink: NoticeSink;
+  readonly receiver: string | null;
+  readonly count: number;
+  readonly first: number;
+  readonly last: number;
 }

@@ -108,13 +108,25 @@ export interface Memory {
 /** Rows of a sink, and when some of them are to be sent (Unix ms). */
 export interface NoticePace {
   count: number;
+  /** When to look whose turn it is (Unix ms); null: when somebody has answered. */
   at: number | null;
-  /** Receivers that did not take what was theirs: how often in a row, and when they are asked again (Unix ms). */
-  readonly held: Map<string | null, { readonly failures: number; readonly at: number }>;
+  /** Whom there is something to tell, in their turn. */
+  readonly receivers: Map<string | null, WaitingNotices>;
+}
+/** The rows of one receiver. */
+export interface WaitingNotices {
+  count: number;
+  /** Numbers that its rows are between; others' rows may be there too. */
+  first: number;
+  last: number;
+  /** How often in a row it did not take what was told. */
+  failures: number;
+  /** When it is told (Unix ms). */
+  at: number;
 }
 
 function noPace(): NoticePace {
-  return { count: 0, at: null, held: new Map() };
+  return { count: 0, at: null, receivers: new Map() };
 }
 
 export function emptyMemory(): Memory {

@@ -38,9 +38,16 @@ export interface ParkedPoll {
   readonly stopTimer: () => void;
 }
 
-/** Where a shard sends what has ended. */
-export type FlushSink = "history" | NoticeSink;
-export type NoticeSink = "dead-letters" | "run" | "directory";
+/** Who is told of an end, beside history. */
+export const NOTICE_SINKS = ["dead-letters", "run", "directory"] as const;
+export type NoticeSink = (typeof NOTICE_SINKS)[number];
+/** A receiver that is being told. */
+export interface Telling {
+  /** Unix ms. */
+  readonly since: number;
+  /** It has not answered for a while, or did not the last time. */
+  isSlow: boolean;
+}
 
 /** What is looked at of a submission to admit it. */
 export interface Submitted {
@@ -79,8 +86,14 @@ export class Shard {
   /** When it was last looked whether what they watch has changed (Unix ms); and what stops the look that is due. */
   watchedAt = 0;
   stopWatchLook: (() => void) | null = null;
-  /** Flushes under way, at most one a sink, and since when (Unix ms). */
-  readonly flushing = new Map<FlushSink, number>();
+  /** Since when history is being flushed (Unix ms); null: it is not. */
+  flushingSince: number | null = null;
+  /** Receivers of notices that are being told. */
+  readonly telling: Readonly<Record<NoticeSink, Map<string | null, Telling>>> = {
+    "dead-letters": new Map(),
+    run: new Map(),
+    directory: new Map(),
+  };
   readonly outbound = new Outbound();
   /** Local shutdown: every session is told to stop. */
   draining = false;

@@ -185,6 +185,7 @@ describe("343 a schedule of workflows", () => {
     const { memory } = run;
     memory.head.status = "FAILED";
     memory.head.endedAt = world.now;
+    memory.head.listed = "FAILED";
     world.stand(3_600_000);
     world.database = new NodeD1();
     run.alarmAt = null;

@@ -36,7 +36,7 @@ const free = (seq: Seq, more: object = {}) =>
 const statusOf = (seq: Seq) => readOne(world.shard, seq)?.status;
 /** What was told to runs by now; the flush goes on in the background. */
 async function told(): Promise<string[]> {
-  await Promise.all(world.background.splice(0));
+  while (world.background.length > 0) await Promise.all(world.background.splice(0));
   return world.ends.map(({ run, node, status }) => `${run === RUN ? "" : `${run} `}${node} ${status}`);
 }
 
@@ -250,7 +250,7 @@ describe("308 ends are told", () => {
     hand.say({ outcomes: hand.tasks.map((task) => succeeded(world, task)) });
     expect(await told()).toEqual([`${other} b SUCCEEDED`]);
     expect(world.shard.memory.notices.sinks.run).toMatchObject({ count: 1 });
-    expect(world.shard.memory.notices.sinks.run.held.get(RUN)).toMatchObject({ failures: 1 });
+    expect(world.shard.memory.notices.sinks.run.receivers.get(RUN)).toMatchObject({ failures: 1 });
     isAway = false;
     world.evict();
     world.passTo(world.now + 60_000);

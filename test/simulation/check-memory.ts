@@ -8,7 +8,7 @@ import { deadShareOf } from "../../core/schema/queue-settings.ts";
 import { loadMemory } from "../../durable-objects/queue-shard/load-memory.ts";
 import type { Memory, Session } from "../../durable-objects/queue-shard/memory.ts";
 import { storeClaims } from "../../durable-objects/queue-shard/running/session-rows.ts";
-import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import { NOTICE_SINKS, type Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { must } from "./violation.ts";
 
@@ -78,8 +78,18 @@ export function checkMemory({ memory, outbound }: Shard, tables: Tables, hasStep
   must(memory.notices.last >= last.notice, () => `notice ${last.notice} would be written again`);
   for (const name of ["rows", "bytes"] as const) same(`cache.${name}`, memory.cache[name], fresh.cache[name]);
   atMost("cache.nextExpiry", memory.cache.nextExpiry, fresh.cache.nextExpiry);
-  for (const sink of ["dead-letters", "run", "directory"] as const)
-    same(`notices for ${sink}`, memory.notices.sinks[sink].count, fresh.notices.sinks[sink].count);
+  for (const sink of NOTICE_SINKS) {
+    const { count, receivers } = memory.notices.sinks[sink];
+    const { sinks } = fresh.notices;
+    same(`notices for ${sink}`, count, sinks[sink].count);
+    same(`who is told by ${sink}`, receivers.size, sinks[sink].receivers.size);
+    for (const [receiver, rows] of sinks[sink].receivers) {
+      const known = receivers.get(receiver);
+      same(`notices for ${receiver}`, known?.count, rows.count);
+      must((known?.first ?? 0) <= rows.first, () => `notice ${rows.first} for ${receiver} is not told`);
+      same(`the last notice for ${receiver}`, known?.last, rows.last);
+    }
+  }
   for (const name of ["pending", "bytes", "done"] as const)
     same(`deliveries.${name}`, memory.deliveries[name], fresh.deliveries[name]);
   atMost("deliveries.oldestDone", memory.deliveries.oldestDone, fresh.deliveries.oldestDone);

@@ -1,6 +1,6 @@
 /** What must be true of a shard after each step that touched it. */
 import { deadlineOf } from "../../core/lease.ts";
-import type { Shard } from "../../durable-objects/queue-shard/shard.ts";
+import { NOTICE_SINKS, type Shard } from "../../durable-objects/queue-shard/shard.ts";
 import type { Sql } from "../../durable-objects/sql/sql.ts";
 import { checkParked } from "./check-claim.ts";
 import { checkMemory, readTables, type Tables } from "./check-memory.ts";
@@ -67,13 +67,13 @@ function checkAlarm(host: Host, shard: Shard, hasSteppedClock: boolean): void {
 }
 
 /** What the shard must come back to by itself. */
-function waitingOf({ memory, draining, flushing }: Shard): string {
+function waitingOf({ memory, draining, flushingSince, telling }: Shard): string {
   let waits = "";
   if (memory.sessions.size > 0) waits += " sessions";
   if (memory.lanes.queued > 0 && !memory.settings?.paused && !draining) waits += " queued tasks";
-  if (memory.outbox.rows > 0 && !flushing.has("history")) waits += " history";
-  for (const sink of ["dead-letters", "run", "directory"] as const)
-    if (memory.notices.sinks[sink].count > 0 && !flushing.has(sink)) waits += ` notices for ${sink}`;
+  if (memory.outbox.rows > 0 && flushingSince === null) waits += " history";
+  for (const sink of NOTICE_SINKS)
+    if (memory.notices.sinks[sink].count > 0 && telling[sink].size === 0) waits += ` notices for ${sink}`;
   return waits;
 }
 

@@ -26,7 +26,7 @@ export async function flushHistory(shard: Shard): Promise<void> {
   } catch (error) {
     postpone(shard, String(error));
   } finally {
-    shard.flushing.delete("history");
+    shard.flushingSince = null;
     const { memory, ports } = shard;
     if (memory.outbox.rows > 0) memory.historyFlush.at ??= ports.now() + FLUSH_DELAY_MS;
     armAlarm(shard, ports.now());
