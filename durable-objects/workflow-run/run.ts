@@ -15,7 +15,11 @@ import type { Sql } from "../sql/sql.ts";
 import { HeldCalls } from "./held-calls.ts";
 import { RUN_MIGRATIONS } from "./migrations.ts";
 import { loadNodes, type RunNode } from "./node-rows.ts";
+import { Slots } from "./slots.ts";
 import { loadStrays, type Stray } from "./strays.ts";
+
+/** Each holds a result of a MiB of text at most, and as much as it fills in; an object has 128 MB for all that it does. */
+const FILL_AT_ONCE = 16;
 
 /** What the object that hosts a run lends it. */
 export interface RunHost {
@@ -108,6 +112,8 @@ export class Run implements Reader {
   readonly known: KnownQueues;
 
   readonly held = new HeldCalls();
+  /** Payloads and lists whose results are being read. */
+  readonly filling = new Slots(FILL_AT_ONCE);
   readonly waiters = new Set<() => void>();
   isWorking = false;
   /** Its row in D1 is being written. */

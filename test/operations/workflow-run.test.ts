@@ -106,7 +106,7 @@ describe("308 a run", () => {
     const read = (key: string) => world.ask(world.run(ID).readNode({ v: 1, key }));
     expect(await read("all")).toMatchObject({
       result: null,
-      noResult: "the results of all are over 1048576 bytes together: name one of them",
+      noResult: "the results of all are too large together: name one of them",
     });
     expect(await read("17")).toMatchObject({ result: expect.stringContaining("xxx") as string, noResult: null });
   });

@@ -3,7 +3,7 @@ import { Problem } from "../../../core/errors.ts";
 import type { Answer, Versioned } from "../../../core/schema/answer.ts";
 import type { NodeDetail } from "../../../core/schema/workflow-rpc.ts";
 import { type RunNode, specOf } from "../node-rows.ts";
-import { hasSucceeded, resultOf, Unfillable } from "../rounds/fill.ts";
+import { hasSucceeded, resultText, Unfillable } from "../rounds/fill.ts";
 import { noSuchRun, type Run, type RunMemory, refuse } from "../run.ts";
 import { toNodeRecord } from "./read.ts";
 
@@ -29,7 +29,7 @@ async function givenBy(run: Run, memory: RunMemory, node: RunNode): Promise<Pick
   if (!hasSucceeded(node)) return { result: null, noResult: null };
   if (node.isErased) return { result: null, noResult: `the data of ${node.key} was deleted` };
   try {
-    return { result: JSON.stringify(await resultOf(run, memory, node)), noResult: null };
+    return { result: await resultText(run, memory, node), noResult: null };
   } catch (error) {
     if (error instanceof Unfillable) return { result: null, noResult: error.message };
     throw error;

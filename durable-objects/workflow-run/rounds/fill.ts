@@ -8,22 +8,14 @@ import { Problem } from "../../../core/errors.ts";
 import { checkPayload } from "../../../core/make-task.ts";
 import type { JoinResult, NodeTask, RunEnd } from "../../../core/schema/workflow-rpc.ts";
 import { endOf, failedOf } from "../../../core/workflow/decide.ts";
-import {
-  fillRefs,
-  findRefs,
-  type NodeName,
-  parseNodeName,
-  type Ref,
-  replaceRefs,
-  valueAt,
-} from "../../../core/workflow/refs.ts";
+import { fillRefs, findRefs, parseNodeName, type Ref, replaceRefs, valueAt } from "../../../core/workflow/refs.ts";
 import { findTask } from "../../../reads/find-tasks.ts";
 import { keptResult, type RunNode, specOf } from "../node-rows.ts";
 import type { Run, RunMemory } from "../run.ts";
 import { taskIdOf } from "../task-place.ts";
 
-/** What is joined may be read whole up to so many bytes: four times what a payload may be. */
-const MAX_JOINED_BYTES = 4 * MAX_PAYLOAD_BYTES;
+/** What is joined may be read whole up to so many characters of JSON text: four times what a payload may be. */
+const MAX_JOINED_CHARS = 4 * MAX_PAYLOAD_BYTES;
 
 /** It can never be filled in, or does not fit then. */
 export class Unfillable extends Error {
@@ -61,7 +53,11 @@ function checkSize(value: unknown) {
   return exceedsBytes(text, MAX_PAYLOAD_BYTES) ? { detail: "The payload is too large.", errors: [] } : text;
 }
 
-/** @param most characters of JSON text that may be filled in @throws as {@link fillPayload} */
+/**
+ * Counted while it is read, and kept as text until all of it is there: one payload may name the results of a thousand
+ * nodes, of 1 MiB each, and the object that fills it in has 128 MB for all that it does.
+ * @param most characters of JSON text that may be filled in @throws as {@link fillPayload}
+ */
 export async function fillValue(
   run: Run,
   memory: RunMemory,
@@ -69,56 +65,79 @@ export async function fillValue(
   end: RunEnd | null,
   most: number,
 ): Promise<unknown> {
-  const results = new Map<string, unknown>();
-  for (const ref of findRefs(value)) {
-    const name = ref.kind === "$result" ? parseNodeName(ref.told) : null;
-    if (!name || results.has(String(ref.told))) continue;
-    results.set(String(ref.told), await partOf(run, memory, nodeOf(memory, name.key), name));
+  const refs = findRefs(value).filter(({ kind }) => kind === "$result");
+  const results = refs.length === 0 ? new Map() : await run.filling.within(() => readResults(run, memory, refs, most));
+  const room = new Room(most);
+  return fillRefs(value, (ref) => {
+    const text = ref.kind === "$result" ? results.get(ref.told) : undefined;
+    if (text === undefined) return room.take(fillOne(ref, run, memory, end));
+    room.use(text.length);
+    return JSON.parse(text) as unknown;
+  });
+}
+
+/** JSON text of each result that is named, by what names it. */
+async function readResults(
+  run: Run,
+  memory: RunMemory,
+  refs: readonly Ref[],
+  most: number,
+): Promise<Map<unknown, string>> {
+  const room = new Room(most);
+  const results = new Map<unknown, string>();
+  for (const { told } of refs) {
+    const name = parseNodeName(told);
+    if (name === null) throw new Unfillable("$result names no node");
+    if (results.has(told)) continue;
+    const text = await partText(run, memory, nodeAt(memory, name.key), name.pointer, room.left);
+    if (text === undefined) throw nothingAt(String(told));
+    room.use(text.length);
+    results.set(told, text);
   }
-  const fits = bounded(most);
-  return fillRefs(value, (ref) => fits(fillOne(ref, run, memory, results, end)));
+  return results;
 }
 
 /** Before it is made into one text: ten thousand references to a result of 64 KiB are more than any object holds. */
-function bounded(most: number): <T>(filled: T) => T {
-  let chars = 0;
-  return (filled) => {
-    chars += JSON.stringify(filled).length;
-    if (chars > most) throw new Unfillable(`what is filled in is more than ${most} characters of JSON`);
+class Room {
+  readonly #most: number;
+  left: number;
+
+  /** @param most characters of JSON text */
+  constructor(most: number) {
+    this.#most = most;
+    this.left = most;
+  }
+
+  /** @throws Unfillable */
+  use(chars: number): void {
+    this.left -= chars;
+    if (this.left < 0) throw new Unfillable(`what is filled in is more than ${this.#most} characters of JSON`);
+  }
+
+  take<T>(filled: T): T {
+    this.use(JSON.stringify(filled).length);
     return filled;
-  };
+  }
 }
 
 /** The same with a map's item filled in, and all else as it stands. @throws Unfillable */
 export function fillItem(value: unknown, { item, index }: MapItem): unknown {
-  const fits = bounded(MAX_PAYLOAD_BYTES);
+  const room = new Room(MAX_PAYLOAD_BYTES);
   return replaceRefs(value, (ref) => {
     if (ref.kind === "$index") return index;
     if (ref.kind !== "$item") return { [ref.kind]: ref.told };
-    const found = fits(present(valueAt(item, String(ref.told)), `$item ${String(ref.told)}`));
+    const found = room.take(present(valueAt(item, String(ref.told)), `$item ${String(ref.told)}`));
     // An item is data, whatever it looks like.
     return findRefs(found).length === 0 ? found : { $literal: found };
   });
 }
 
-function fillOne(
-  { kind, told }: Omit<Ref, "pointer">,
-  run: Run,
-  memory: RunMemory,
-  results: ReadonlyMap<string, unknown>,
-  end: RunEnd | null,
-): unknown {
+function fillOne({ kind, told }: Omit<Ref, "pointer">, run: Run, memory: RunMemory, end: RunEnd | null): unknown {
   if (kind === "$run") return runField(run, memory, told, end);
   const name = parseNodeName(told);
-  if (name === null) throw new Unfillable(`${kind} names no node`);
-  const node = nodeOf(memory, name.key);
-  if (kind === "$error")
-    return node.code === null
-      ? null
-      : present(valueAt({ code: node.code, message: node.message }, name.pointer), String(told));
-  const result = results.get(String(told));
-  // What did not succeed gives nothing, whatever part of it is asked for.
-  return !hasSucceeded(node) && node.kind !== "join" ? null : present(result, String(told));
+  if (kind !== "$error" || name === null) throw new Unfillable(`${kind} names nothing here`);
+  const { code, message } = nodeAt(memory, name.key);
+  return code === null ? null : present(valueAt({ code, message }, name.pointer), String(told));
 }
 
 function runField(run: Run, { head, nodes }: RunMemory, told: unknown, end: RunEnd | null): unknown {
@@ -128,30 +147,44 @@ function runField(run: Run, { head, nodes }: RunMemory, told: unknown, end: RunE
 }
 
 function present(value: unknown, name: string): unknown {
-  if (value === undefined) throw new Unfillable(`there is nothing at ${name}`);
+  if (value === undefined) throw nothingAt(name);
   return value;
 }
 
-function nodeOf({ nodes, byKey }: RunMemory, key: string): RunNode {
+function nothingAt(name: string): Unfillable {
+  return new Unfillable(`there is nothing at ${name}`);
+}
+
+function nodeAt({ nodes, byKey }: RunMemory, key: string): RunNode {
   const node = nodes[byKey.get(key) ?? -1];
   if (!node) throw new Unfillable(`there is no node ${key}`);
   return node;
 }
 
 /**
- * The part of a node's result that is named; undefined: there is none. Of what is joined only that is read which is meant:
- * a run may hold far more than an object.
+ * JSON text of the part of a node's result that is named; undefined: there is none. Of what is joined only that is read
+ * which is meant: a run may hold far more than an object.
  */
-async function partOf(run: Run, memory: RunMemory, node: RunNode, { pointer }: NodeName): Promise<unknown> {
+async function partText(
+  run: Run,
+  memory: RunMemory,
+  node: RunNode,
+  pointer: string,
+  most: number,
+): Promise<string | undefined> {
   // What did not succeed gives nothing, whatever part of it is asked for.
-  if (node.kind !== "join" && !hasSucceeded(node)) return null;
+  if (node.kind !== "join" && !hasSucceeded(node)) return "null";
   const [, first, ...rest] = pointer.split("/");
-  if (node.kind !== "join" || first === undefined) return valueAt(await resultOf(run, memory, node), pointer);
+  if (first === undefined) return await resultText(run, memory, node, most);
+  if (node.kind !== "join") {
+    const part = valueAt(JSON.parse(await resultText(run, memory, node)), pointer);
+    return part === undefined ? undefined : JSON.stringify(part);
+  }
   const { parents, of } = joinedBy(run, memory, node);
   const named = of === "only" ? parents[0] : parents.find((parent, i) => nameOf(parent, of, i) === first);
   if (!named) return undefined;
   const below = of === "only" ? pointer : rest.map((segment) => `/${segment}`).join("");
-  return await partOf(run, memory, named, { key: named.key, pointer: below });
+  return await partText(run, memory, named, below, most);
 }
 
 /** Whose results a join's is made of, and how. */
@@ -172,17 +205,21 @@ export function hasSucceeded({ endedAt, code }: RunNode): boolean {
   return endedAt !== null && code === null;
 }
 
-/** null: it did not succeed. @throws as {@link fillPayload} */
-export async function resultOf(run: Run, memory: RunMemory, node: RunNode): Promise<unknown> {
-  if (node.kind === "join") return await joinedResult(run, memory, node);
-  if (!hasSucceeded(node)) return null;
+/**
+ * JSON text of what a node gives; `null` where it did not succeed.
+ * @param most characters that what is joined may have, where it is not to be as much as may be read whole
+ * @throws as {@link fillPayload}
+ */
+export async function resultText(run: Run, memory: RunMemory, node: RunNode, most = MAX_JOINED_CHARS): Promise<string> {
+  if (node.kind === "join") return await joinedText(run, memory, node, Math.min(most, MAX_JOINED_CHARS));
+  if (!hasSucceeded(node)) return "null";
   const kept = keptResult(run.sql, node);
-  if (kept !== null) return JSON.parse(kept) as unknown;
+  if (kept !== null) return kept;
   const task = taskIdOf(node);
-  if (task === null) return null;
+  if (task === null) return "null";
   try {
     const { record } = await findTask(run, run.tenant, task, { texts: true });
-    if (record.result !== null) return JSON.parse(record.result) as unknown;
+    if (record.result !== null) return record.result;
   } catch (error) {
     if (!(error instanceof Problem) || !GONE.has(error.code)) throw error;
   }
@@ -196,18 +233,17 @@ const GONE: ReadonlySet<ErrorCode> = new Set([
   "queue-unknown",
 ]);
 
-async function joinedResult(run: Run, memory: RunMemory, node: RunNode): Promise<unknown> {
+async function joinedText(run: Run, memory: RunMemory, node: RunNode, most: number): Promise<string> {
   const { parents, of } = joinedBy(run, memory, node);
-  const results: unknown[] = [];
-  let bytes = 0;
-  for (const parent of parents) {
-    const result = await resultOf(run, memory, parent);
-    bytes += JSON.stringify(result).length;
-    if (bytes > MAX_JOINED_BYTES)
-      throw new Unfillable(`the results of ${node.key} are over ${MAX_JOINED_BYTES} bytes together: name one of them`);
-    results.push(result);
+  const texts: string[] = [];
+  let left = most;
+  for (const parent of of === "only" ? parents.slice(0, 1) : parents) {
+    const text = await resultText(run, memory, parent, left);
+    left -= text.length;
+    if (left < 0) throw new Unfillable(`the results of ${node.key} are too large together: name one of them`);
+    texts.push(text);
   }
-  if (of === "list") return results;
-  if (of === "only") return results[0] ?? null;
-  return Object.fromEntries(parents.map((parent, i) => [nameOf(parent, "object", i), results[i]]));
+  if (of === "only") return texts[0] ?? "null";
+  if (of === "list") return `[${texts.join(",")}]`;
+  return `{${parents.map((parent, i) => `${JSON.stringify(nameOf(parent, "object", i))}:${texts[i]}`).join(",")}}`;
 }

@@ -13,17 +13,19 @@ import { timesOf } from "./submit-tasks.ts";
 
 /** Payloads of so many fit one call. */
 const MOST = 32;
-/** What a payload refers to may be a MiB of text, an object in memory many times that, and all of it has 128 MB. */
-const FILL_AT_ONCE = 6;
+/** Payloads of 256 KiB that are filled in before any of them is sent. */
+const MOST_FILLED = 64;
 
 /** @returns whether anything changed */
 export async function release(run: Run, memory: RunMemory, now: number): Promise<boolean> {
   // One whose payload can't be filled in now stands in no other's way.
   const isDue = (node: RunNode) => isFree(run, callerName(node), now) && isFree(run, fillName(node), now);
-  const due = memory.nodes.filter((node) => node.state === "ready" && node.task.is === "blocked" && isDue(node));
+  let filled = 0;
+  const all = memory.nodes.filter((node) => node.state === "ready" && node.task.is === "blocked" && isDue(node));
+  const due = all.filter(({ refers }) => !refers || ++filled <= MOST_FILLED);
   const groups = Array.from(Map.groupBy(due, callerName).values(), (nodes) => nodes.slice(0, MOST)).slice(0, FAN_OUT);
   const done = await Promise.all(groups.map((nodes) => releaseAt(run, memory, nodes)));
-  return done.some(Boolean);
+  return done.some(Boolean) || due.length < all.length;
 }
 
 async function releaseAt(run: Run, memory: RunMemory, nodes: readonly RunNode[]): Promise<boolean> {
@@ -35,7 +37,7 @@ async function releaseAt(run: Run, memory: RunMemory, nodes: readonly RunNode[])
       if (released === null) isChanged = true;
       else ready.push(released);
     });
-  await fanOut(nodes, fill, FILL_AT_ONCE);
+  await fanOut(nodes, fill);
   const [first] = ready;
   if (!first?.node.at) return isChanged;
   const { at } = first.node;
