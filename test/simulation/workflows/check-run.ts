@@ -64,6 +64,7 @@ export function checkRun(world: WorkflowWorld, id: RunId): void {
   checkNumbers(nodes);
   checkUndone(memory);
   checkStop(memory);
+  checkFinish(world, memory);
   must(isListed(world, id), () => `the list has not heard that the run is ${head.status}, but ${head.listed}`);
   const end = endOf(nodes, head.stop);
   must(end === head.status, () => `the run is ${head.status}, its nodes say ${end}: ${tell(memory)}`);
@@ -120,6 +121,17 @@ function checkNumbers(nodes: readonly RunNode[]): void {
     new Set(numbers).size === nodes.length && !numbers.includes(null),
     () => `ends are numbered ${numbers.join(", ")}`,
   );
+}
+
+/** Whoever was told of its end was told the truth. */
+function checkFinish({ history }: WorkflowWorld, { head }: RunMemory): void {
+  const id = head.finishTask === null ? null : parseTaskId(head.finishTask);
+  if (!id) return;
+  const [row] = history.rows(
+    `SELECT result FROM history WHERE queue = '${id.queue}' AND shard = ${id.shard} AND seq = ${id.seq}`,
+  );
+  if (typeof row?.result !== "string") return;
+  must(JSON.parse(row.result) === head.status, () => `${row.result} was told, and the run is ${head.status}`);
 }
 
 /** It was stopped for its time where that was over while something of it was not, and not before. */
