@@ -1,5 +1,6 @@
 /** How a run submits tasks: to one shard, under a key that makes the same again the same. */
 import { ERRORS } from "../../../core/errors.ts";
+import type { QueueName } from "../../../core/ids.ts";
 import { packTasks } from "../../../core/pack-tasks.ts";
 import type { Refusal } from "../../../core/schema/answer.ts";
 import type { QueueEntry } from "../../../core/schema/directory-rpc.ts";
@@ -76,9 +77,20 @@ export async function submit(
     callWithin<SubmitAnswer>(ports, ANSWER_WITHIN_MS, () =>
       ports.shard(address).submit(withSettings ? { ...request, settings } : request),
     );
-  const answer = await send(false);
+  const first = await send(false);
+  const answer = !first.ok && first.code === "settings-needed" ? await send(true) : first;
   if (answer.ok) return answer;
   // What is remembered of the queue is of one that was deleted.
   if (answer.code === "settings-stale") run.known.forgetQueue(at.queue);
-  return answer.code === "settings-needed" ? await send(true) : answer;
+  return answer.code === "queue-unknown" ? await askAnew(run, at.queue, settings.version, answer) : answer;
+}
+
+/** A shard has heard that its queue was deleted, and perhaps not that it was made again since: then it is no last word. */
+async function askAnew(run: Run, queue: QueueName, version: number, answer: Refusal): Promise<Refusal> {
+  const found = await run.known.newest(queue, run.ports.now() + ANSWER_WITHIN_MS);
+  if (!found.ok) return found;
+  if (found.entry !== null && found.entry.settings.version > version)
+    return refuse("unavailable", `${queue} was deleted and made again just now`);
+  run.known.forgetQueue(queue);
+  return answer;
 }
