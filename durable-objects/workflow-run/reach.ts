@@ -61,7 +61,7 @@ export async function attempt(run: Run, name: string, call: () => Promise<void>)
     run.held.release(name);
     return true;
   } catch (error) {
-    run.held.hold(name, error instanceof Error ? error.message : String(error), run.ports.now());
+    run.held.hold(name, error instanceof Error ? error.message : String(error), run.ports.now(), run.ports.random);
     return false;
   }
 }

@@ -42,7 +42,7 @@ export async function work(run: Run): Promise<void> {
   } catch (error) {
     run.log("error", "workflow-failed", { run: run.id, detail: describeThrown(error) });
     run.reload();
-    run.held.hold(WORK, describeThrown(error), run.ports.now());
+    run.held.hold(WORK, describeThrown(error), run.ports.now(), run.ports.random);
   } finally {
     run.isWorking = false;
     if (run.hasNews) arm(run, run.ports.now());

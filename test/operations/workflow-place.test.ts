@@ -50,3 +50,21 @@ it("308 a node whose queue is deleted and made again, of which its shard has not
   expect(world.head(ID)?.nodes.map(({ message }) => message)).toEqual([null, null]);
   expect(statesOf(world, ID)).toEqual(["a SUCCEEDED", "b SUCCEEDED"]);
 });
+
+it("308 a queue that stays full is asked every 5 to 10 s, and its places are taken within 10 s", async () => {
+  const many = Array.from({ length: 20 }, (_, i) => node(`n${i}`, [], inB()));
+  const world = await runOf(many, { depthLimit: 2, paused: true });
+  const at: number[] = [];
+  submissions(world, async (_, submit) => {
+    at.push(world.now);
+    return await submit();
+  });
+  await world.until(() => false, 10 * MINUTE);
+  const pauses = at.slice(-50).map((time, i, all) => time - (all[i - 1] ?? time));
+  expect(Math.min(...pauses.slice(1))).toBeGreaterThanOrEqual(5_000);
+  expect(new Set(pauses).size).toBeGreaterThan(10);
+  const before = world.now;
+  world.change(B, { paused: false, depthLimit: 100 });
+  expect(await world.until(hasEnded(world, ID), 10 * MINUTE)).toBe(true);
+  expect(world.now - before).toBeLessThan(15_000);
+});
