@@ -3,13 +3,30 @@ import cronstrue from "cronstrue";
 
 /** null: there are no words for it (croner's `+`, `15W` beside others), or they would be wrong. */
 export function cronText(expression: string): string | null {
-  // cronstrue reads `+` as a part of the weekday, and has "the second Monday and Wednesday" for MON#2,WED.
-  if (expression.includes("+") || /#.*,|,.*#/.test(expression)) return null;
+  if (UNTOLD.some((form) => form.test(expression)) || expression.trim().split(/\s+/).reverse().some(isUneven))
+    return null;
   try {
     return cronstrue.toString(onceEach(expression), { use24HourTimeFormat: true, throwExceptionOnParseError: true });
   } catch {
     return null;
   }
+}
+
+/**
+ * What cronstrue has other words for: `+` is a part of the weekday to it, MON#2,WED "the second Monday and Wednesday",
+ * MON-FRI#1 "Monday through first Friday", and a `*` in a list a number.
+ */
+const UNTOLD = [/\+/, /#.*,|,.*#/, /-\S*#/, /\*,|,\*|,\?|\?,/] as const;
+/** How many values a field has, the last one first: weekday, month, day, hour, minute, second. */
+const SIZES = [7, 12, 31, 24, 60, 60] as const;
+/** Months, hours, minutes, seconds: told as if steps went on over the end of the next larger one. */
+const IN_A_ROW: readonly number[] = [1, 3, 4, 5];
+
+/** Whether "every n" is not so: a step that its field is no multiple of, or that is the whole of it. */
+function isUneven(field: string, place: number): boolean {
+  const step = Number(/^[*?]\/(\d+)$/.exec(field)?.[1] ?? 1);
+  const size = SIZES[place] ?? 60;
+  return step > 1 && (step >= size || (IN_A_ROW.includes(place) && size % step !== 0));
 }
 
 const WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];

@@ -184,9 +184,10 @@ export function dueFires(rule: FireRule, nextAt: number, now: number): DueFires 
       if (at === null || at > now)
         return { count: walked.length, exact: true, latest: walked.slice(-MAX_CAUGHT_UP), next };
       const last = rule.endAt === null ? now : Math.min(now, rule.endAt - 1);
-      const moments = latestCron(timing, last, MAX_CAUGHT_UP);
+      // One more: the fire of the latest moment may be ahead still.
+      const moments = latestCron(timing, last, MAX_CAUGHT_UP + 1);
       const latest = moments.map((moment) => jittered(rule, moment)).filter((fire) => fire <= now);
-      return { count: walked.length, exact: false, latest, next };
+      return { count: walked.length, exact: false, latest: latest.slice(-MAX_CAUGHT_UP), next };
     }
     default:
       return assertNever(timing);

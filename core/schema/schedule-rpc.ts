@@ -69,7 +69,7 @@ export interface ScheduleRecord extends ScheduleDefinition {
 export interface FireRecord {
   readonly fireAt: number;
   readonly status: FireStatus;
-  /** When its task was there, or its run. */
+  /** When it was heard that its task was there, or its run. */
   readonly firedAt: number | null;
   readonly made: TaskId | RunId | null;
   readonly endedAt: number | null;

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
 import { fireEnded } from "../../durable-objects/directory/fires/end-fires.ts";
 import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
-import { pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
+import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 import { begin, endOldest } from "../support/node/end-tasks.ts";
 import { add, every, see } from "../support/node/schedules.ts";
@@ -56,6 +56,40 @@ describe("340 disableAfter", () => {
     expect(await see(world, "a")).toMatchObject({ paused: false, failuresInRow: 0, stopped: null });
     await round("failed");
     expect(await see(world, "a")).toMatchObject({ paused: false, failuresInRow: 1 });
+  });
+
+  it("340 the stop is told at the queue that its tasks go to, and a change of the schedule", async () => {
+    const world = await worldOf({ disableAfter: 1 });
+    const made = await see(world, "a");
+    await world.pass(12_000);
+    await endOldest(world, "failed");
+    expect((await see(world, "a")).updatedAt).toBeGreaterThan(made.updatedAt);
+    expect(world.rows("default", "SELECT queue FROM event WHERE kind = 'schedule-stopped'")).toEqual([
+      { queue: "default" },
+    ]);
+  });
+
+  it("340 a smaller number counts from the next end on", async () => {
+    const world = await worldOf({ disableAfter: 9 });
+    await world.pass(50_000);
+    for (let i = 0; i < 3; i++) await endOldest(world, "failed");
+    await patchSchedule(world.directory(), { id: "a", patch: { disableAfter: 2 }, paused: null });
+    expect(await see(world, "a")).toMatchObject({ paused: false, failuresInRow: 3 });
+    await endOldest(world, "failed");
+    expect(await see(world, "a")).toMatchObject({ paused: true, failuresInRow: 4 });
+  });
+
+  it("339 one that was given up and ran all the same was a fire, and is missed no more", async () => {
+    const world = await worldOf({ timing: { kind: "every", everySeconds: 600 } });
+    let submits = 0;
+    world.faultOfCall = ({ method }) => (method === "submit" && ++submits > 1 ? "lose" : null);
+    await world.pass(1_200_000);
+    expect(await see(world, "a")).toMatchObject({ fires: 0, missedCount: 1 });
+    await endOldest(world, "failed");
+    expect(await see(world, "a")).toMatchObject({ fires: 1, missedCount: 0, lastStatus: "FAILED", failuresInRow: 1 });
+    const fire = (await fires(world)).at(-1);
+    expect(fire).toMatchObject({ status: "FAILED", firedAt: world.now, reason: null });
+    expect((await see(world, "a")).lastTaskId).toBe(fire?.made);
   });
 
   it("340 one that was cancelled is no failure and no success", async () => {

@@ -8,11 +8,12 @@ import { noteEvent } from "../note-event.ts";
 import { write } from "../perform.ts";
 import { findSchedule } from "../schedules/schedule-row.ts";
 import { type DirectoryState, done } from "../state.ts";
-import { howItWent, noteEnd } from "./fire-rows.ts";
+import { howItWent, noteEnd, wasMissed } from "./fire-rows.ts";
 import { endWaitingFires } from "./give-up-fires.ts";
-import { releaseWaiting, settleFired } from "./pending-fire.ts";
+import { queueOf, releaseWaiting, settleFired, settleMissed } from "./pending-fire.ts";
 
-const STOP = "UPDATE schedule SET next_at = NULL, paused = 1, stopped = ?2 WHERE id = ?1";
+const STOP = `UPDATE schedule SET next_at = NULL, paused = 1, stopped = ?2, updated_at = max(?3, updated_at + 1)
+  WHERE id = ?1`;
 
 export async function fireEnded(
   state: DirectoryState,
@@ -29,6 +30,7 @@ export function endFires(state: DirectoryState, ends: readonly FireEnd[]): void 
   for (const end of ends) {
     // The shard's answer was lost, or is on its way still.
     settleFired(state, end, end.made);
+    if (wasMissed(state, end)) settleMissed(state, end, end.made);
     noteEnd(state, end);
   }
   for (const schedule of new Set(ends.map((end) => end.schedule))) {
@@ -39,9 +41,8 @@ export function endFires(state: DirectoryState, ends: readonly FireEnd[]): void 
 
 /** Pauses a schedule for its reason, which its view tells until it is resumed. Inside a transaction. */
 export function stopSchedule(state: DirectoryState, id: string, why: string): void {
-  state.sql.run(STOP, id, why);
-  const row = findSchedule(state, id);
-  noteEvent(state, "schedule-stopped", `${id} is paused: ${why}`, row?.queue ?? null);
+  state.sql.run(STOP, id, why, state.ports.now());
+  noteEvent(state, "schedule-stopped", `${id} is paused: ${why}`, queueOf(state, id));
 }
 
 function stopFailing(state: DirectoryState, id: string): void {

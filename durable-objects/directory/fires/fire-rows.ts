@@ -18,9 +18,11 @@ const NONE = `INSERT INTO fire (schedule, fire_at, made, status, count, reason) 
   ON CONFLICT (schedule, fire_at) DO NOTHING`;
 // Told twice, or late, it changes nothing that is newer; what was heard goes before what was only supposed.
 const ENDED = `UPDATE fire
-  SET made = ?3, status = ?4, ended_at = ?5, code = ?6, count = 1, reason = NULL, cancel_at = NULL
+  SET made = ?3, status = ?4, ended_at = ?5, code = ?6, fired_at = coalesce(fired_at, ?7), count = 1, reason = NULL,
+    cancel_at = NULL
   WHERE schedule = ?1 AND fire_at = ?2 AND (ended_at IS NULL OR status = 'UNKNOWN' OR ended_at < ?5)
   RETURNING 1 AS one`;
+const WAS_MISSED = "SELECT 1 AS one FROM fire WHERE schedule = ? AND fire_at = ? AND status = 'MISSED'";
 const LOST = `UPDATE fire SET status = 'UNKNOWN', ended_at = ?3, reason = ?4, cancel_at = NULL
   WHERE schedule = ?1 AND fire_at = ?2 AND status IS NULL`;
 const FORGET = "DELETE FROM fire WHERE schedule = ?";
@@ -67,10 +69,18 @@ export function noteNone(
 
 /** Inside a transaction. */
 export function noteEnd(state: DirectoryState, { schedule, fireAt, made, status, endedAt, error }: FireEnd): void {
-  if (state.sql.all(ENDED, schedule, fireAt, made, status, endedAt, error?.code ?? null).length === 0) return;
+  if (
+    state.sql.all(ENDED, schedule, fireAt, made, status, endedAt, error?.code ?? null, state.ports.now()).length === 0
+  )
+    return;
   // Where it is older than all that are known to have failed, it is not known which of the others came after it.
   if (status === "SUCCEEDED") state.sql.run(FORGET_TRIMMED, schedule, fireAt);
   trimEnded(state, schedule);
+}
+
+/** Whether it was given up, though it may have been taken. */
+export function wasMissed(state: DirectoryState, { schedule, fireAt }: Pick<FireEnd, "schedule" | "fireAt">): boolean {
+  return state.sql.all(WAS_MISSED, schedule, fireAt).length > 0;
 }
 
 /** Nobody knows how it ended, and it runs no longer. Inside a transaction. */

@@ -197,6 +197,12 @@ export function settleFired(state: DirectoryState, fire: FireName, made: TaskId 
   releaseWaiting(state, schedule);
 }
 
+/** It was given up, and yet its shard had taken it. Inside a transaction. */
+export function settleMissed(state: DirectoryState, { schedule, fireAt }: FireName, made: TaskId | RunId): void {
+  state.sql.run(MISSED, -1, schedule);
+  state.sql.run(FIRED, schedule, fireAt, made);
+}
+
 /** The shard refused it: it stays, unless it is past or would be refused for ever. Inside a transaction. */
 export function settleRefused(state: DirectoryState, fire: PendingFire, refusal: string, isFinal: boolean): void {
   // So it does not run, and was tried for so long only because it might.
@@ -226,8 +232,12 @@ export function countMissed(state: DirectoryState, fire: FireName, count: number
 }
 
 function tellMissed(state: DirectoryState, schedule: string, why: string): void {
-  const [row] = state.sql.all<{ queue: QueueName | null }>(QUEUE_OF, schedule);
-  noteEvent(state, "fire-missed", `${schedule}: ${why}`, row?.queue ?? null);
+  noteEvent(state, "fire-missed", `${schedule}: ${why}`, queueOf(state, schedule));
+}
+
+/** Where its tasks go; null: it makes runs. */
+export function queueOf(state: DirectoryState, schedule: string): QueueName | null {
+  return state.sql.all<{ queue: QueueName | null }>(QUEUE_OF, schedule)[0]?.queue ?? null;
 }
 
 /** For one that is pending: it is given up. Inside a transaction. */
