@@ -7,7 +7,7 @@ import type { FieldError } from "../core/errors.ts";
 import { explainIssues } from "../core/explain-issues.ts";
 import { checkPayload, declaredType, handledType, isTooFar, TOO_FAR, timeOf, under } from "../core/make-task.ts";
 import type { Ports } from "../core/ports.ts";
-import { MAX_SPAWNED, SpawnedSchema, type SpawnedTask } from "../core/schema/workflow.ts";
+import { MAX_SPAWNED, NodeKeySchema, SpawnedSchema, type SpawnedTask } from "../core/schema/workflow.ts";
 import { encodeResult } from "./encode-result.ts";
 import type { Registry } from "./handlers/compose.ts";
 import { NonRetryableError } from "./handlers/errors.ts";
@@ -42,7 +42,7 @@ export class Spawning {
 
   #checked(task: SpawnedTask): SpawnedTask {
     const parsed = SpawnedSchema.safeParse(task);
-    if (!parsed.success) throw wrong(explainIssues(parsed.error.issues));
+    if (!parsed.success) throw wrong(explainIssues(parsed.error.issues), NodeKeySchema.safeParse(task?.key).data);
     const { key, type, dependsOn = [], runAt } = parsed.data;
     if (this.#texts.has(key)) throw refused(`the key ${key} was spawned before`);
     const missing = dependsOn.find((parent) => !this.#texts.has(parent));

@@ -45,17 +45,18 @@ describe("313 what is spawned is a node's task", () => {
   test("313 what is wrong with it is said, with its place, and ends the task", async () => {
     const priority = "must be a whole number from 0 to 9 (most urgent), or low (2), normal (5), high (7), critical (9)";
     for (const one of ["urgent", -1.5, null])
-      expect(await refusalOf(child({ priority: one }))).toBe(`spawn: /priority ${priority}`);
-    expect(await refusalOf(child({ priority: 42 }))).toBe("spawn: /priority must be at most 9");
-    expect(await refusalOf({ key: "x", type: "t" })).toBe("spawn: /payload is required");
-    expect(await refusalOf(child({ dependsOn: "y" }))).toMatch(/^spawn: \/dependsOn must be a list/);
-    expect(await refusalOf(child({ retries: 3 }))).toBe("spawn: /retries is not a field that is read here");
-    expect(await refusalOf(child({ compensate: child() }))).toMatch(/^spawn: \/compensate is not a field/);
+      expect(await refusalOf(child({ priority: one }))).toBe(`spawn: x /priority ${priority}`);
+    expect(await refusalOf(child({ priority: 42 }))).toBe("spawn: x /priority must be at most 9");
+    expect(await refusalOf({ key: "x", type: "t" })).toBe("spawn: x /payload is required");
+    expect(await refusalOf(child({ dependsOn: "y" }))).toMatch(/^spawn: x \/dependsOn must be a list/);
+    expect(await refusalOf(child({ retries: 3 }))).toBe("spawn: x /retries is not a field that is read here");
+    expect(await refusalOf(child({ compensate: child() }))).toMatch(/^spawn: x \/compensate is not a field/);
     expect(await refusalOf(child({ key: "a.b" }))).toMatch(/^spawn: \/key must be 1 to 64 letters/);
     expect(await refusalOf(child({ runAt: "2500-01-01T00:00:00Z" }))).toBe(
       "spawn: x /runAt is more than 365 days ahead",
     );
     expect(await refusalOf("x")).toMatch(/^spawn: what is spawned must be an object/);
+    expect(await refusalOf(null)).toMatch(/^spawn: what is spawned must be an object/);
     expect(await refusalOf(child(), child())).toBe("spawn: the key x was spawned before");
     expect(await refusalOf(child({ dependsOn: ["y"] }))).toMatch(/^spawn: x depends on y/);
   });

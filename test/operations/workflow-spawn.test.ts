@@ -1,6 +1,5 @@
 /** What handlers spawn becomes part of the run, as its shards and the run's object have it. */
 import { describe, expect, it } from "vitest";
-import type { QueueName, ShardAddress } from "../../core/ids.ts";
 import type { NodeDefinition } from "../../core/schema/workflow-rpc.ts";
 import { definition, hasEnded, idOf, node, statesOf, taskOf } from "../simulation/workflows/definitions.ts";
 import { NO_FAULTS } from "../simulation/workflows/faults.ts";
@@ -169,43 +168,4 @@ describe("313 what nobody knows, or what is no task", () => {
     const [, failed, last] = world.head(ID)?.nodes ?? [];
     expect((last?.endedAt ?? 0) - (failed?.endedAt ?? 0)).toBeGreaterThanOrEqual(60_000);
   });
-});
-
-it("308 maps whose list can't be read hold up nothing but themselves", async () => {
-  const world = new WorkflowWorld(1, NO_FAULTS);
-  const large = taskOf({ result: Array.from({ length: 20_000 }, () => "xxxx") }, { queue: "b" as QueueName });
-  const map: NodeDefinition = {
-    key: "m",
-    kind: "map",
-    parents: [0],
-    onParentFailure: "fail",
-    over: JSON.stringify({ $result: "big" }),
-    task: taskOf(),
-  };
-  const maps = Array.from({ length: 20 }, (_, n) => ({ ...map, key: `m${n}` }));
-  const chain = [
-    node("c0", [], taskOf({ ms: 3_000 })),
-    ...Array.from({ length: 5 }, (_, n) => node(`c${n + 1}`, [21 + n])),
-  ];
-  await world.create(ID, { definition: definition([node("big", [], large), ...maps, ...chain]), fingerprint: null });
-  const run = world.runs.get(ID)?.instance;
-  if (!run) throw new Error("there is no run");
-  const { shard } = run.ports;
-  const silent = (address: ShardAddress) =>
-    new Proxy(shard(address), {
-      get: (stub, name, receiver) =>
-        address.queue === "b" && name === "read"
-          ? () => new Promise(() => {})
-          : (Reflect.get(stub, name, receiver) as unknown),
-    });
-  Object.assign(run.ports, { shard: silent });
-  const from = world.now;
-  const isDone = () =>
-    world
-      .head(ID)
-      ?.nodes.slice(21)
-      .every(({ state }) => state === "SUCCEEDED") ?? false;
-  await world.until(isDone, 10 * MINUTE);
-  expect(isDone()).toBe(true);
-  expect(world.now - from).toBeLessThan(60_000);
 });

@@ -2,6 +2,7 @@
  * The data of a node's task was deleted: what the run has of it goes too, its payload, its result and its error's words.
  * Told before its end is known here, it is remembered, and the end brings no result. Safe to repeat.
  */
+import { utf8Bytes } from "../../../core/bytes.ts";
 import type { TaskId } from "../../../core/ids.ts";
 import type { Answer, Versioned } from "../../../core/schema/answer.ts";
 import { keptResult, saveNode, specOf } from "../node-rows.ts";
@@ -22,7 +23,7 @@ export function eraseNode(
     const spec = specOf(run.sql, node);
     if (spec.kind !== "task") return done;
     run.transact(() => {
-      memory.bytes -= keptResult(run.sql, node)?.length ?? 0;
+      memory.bytes -= utf8Bytes(keptResult(run.sql, node) ?? "");
       node.isErased = true;
       if (node.message !== null) node.message = "";
       const erased = { ...spec, task: { ...spec.task, payload: "null", refers: false }, erased: true } as const;
