@@ -9,7 +9,7 @@ import { findLoss } from "../make-task.ts";
 import { MAX_EDGES, type SubmittedWorkflow } from "../schema/workflow.ts";
 import type { ParentPolicy } from "../schema/workflow-rpc.ts";
 import { findSlips } from "./find-slips.ts";
-import { orderGraph, type Parents, waitsFor } from "./graph.ts";
+import { ancestry, orderGraph, type Parents } from "./graph.ts";
 import { findRefs, isPointer, mapRefs, parseNodeName, type Ref, type RefKind } from "./refs.ts";
 import { type FlatNode, Flattening, type Scope, type Step, tooManyNodes } from "./shapes.ts";
 
@@ -70,6 +70,7 @@ function plan(body: SubmittedWorkflow, flat: Flattening, parents: Parents, order
   const { nodes } = flat;
   const places = new Map(order.map((index, place) => [index, place]));
   const known = new Map(nodes.map(({ key }, i) => [key, i]));
+  const waitsFor = ancestry(parents, order);
   const faults: FieldError[] = [];
   const checked = (value: unknown, pointer: string, allowed: Allowed): unknown => {
     if (faults.length >= MAX_ERRORS) return value;
@@ -80,7 +81,7 @@ function plan(body: SubmittedWorkflow, flat: Flattening, parents: Parents, order
   const planned = order.flatMap((index) => {
     const node = nodes[index];
     if (!node) return [];
-    const before = { scope: node.scope, own: index, mayName: remembered((other) => waitsFor(parents, index, other)) };
+    const before = { scope: node.scope, own: index, mayName: (other: number) => waitsFor(index, other) };
     const step = checkStep(node, before, checked);
     const list = [...new Set(parents[index])].map((parent) => places.get(parent) ?? 0);
     const { key, pointer, onParentFailure } = node;
@@ -101,15 +102,6 @@ interface Allowed {
   readonly own: number | null;
   /** Whether it is known by then what that node gave. */
   readonly mayName: (node: number) => boolean;
-}
-/** A payload may name one node ten thousand times. */
-function remembered(ask: (node: number) => boolean): (node: number) => boolean {
-  const answers = new Map<number, boolean>();
-  return (node) => {
-    const answer = answers.get(node) ?? ask(node);
-    answers.set(node, answer);
-    return answer;
-  };
 }
 const anyNodeAtAll = () => true;
 const BEFORE: ReadonlySet<RefKind> = new Set(["$result", "$error", "$literal"]);
