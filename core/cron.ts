@@ -10,6 +10,7 @@
  * Must stay true: a step costs two questions to croner at most, however dense the expression is.
  */
 import { Cron } from "croner";
+import { fieldProblem } from "./cron-fields.ts";
 import { setBackNear, wallAt, whenShown } from "./zone-clocks.ts";
 
 /** What a time of day does that comes twice. */
@@ -142,19 +143,17 @@ function parse(expression: string): Cron {
   for (const field of fields)
     if (!FIELDS.test(field)) throw new RangeError(`'${field}' is no field of a cron expression`);
   const cron = readByCroner(fields.join(" "));
+  if (!cron) throw new RangeError(fieldProblem(fields, (one) => readByCroner(one) !== null));
   if (parsed.size >= MAX_PARSED) parsed.clear();
   parsed.set(expression, cron);
   return cron;
 }
 
-function readByCroner(expression: string): Cron {
+/** null: it can't be. */
+function readByCroner(expression: string): Cron | null {
   try {
     return new Cron(expression, { utcOffset: 0, mode: "5-or-6-parts" });
-  } catch (error) {
-    const message = (error instanceof Error ? error.message : String(error)).replace(/^CronPattern: /, "");
-    // It counts days and months from 0, and so it tells 12 of "0 0 * 13 *".
-    const [, field, value] = /^Invalid value for (day|month|nearestWeekdays): (-?\d+)$/.exec(message) ?? [];
-    if (field === undefined) throw new RangeError(message);
-    throw new RangeError(`Invalid value for ${field === "month" ? "month" : "day"}: ${Number(value) + 1}`);
+  } catch {
+    return null;
   }
 }

@@ -63,8 +63,9 @@ function goesOn(found: ScheduleRow, { timing, startAt }: ScheduleDefinition): bo
 }
 
 function neverFires({ timing, endAt }: ScheduleDefinition): Refusal {
-  const pointers = { cron: "/cron", every: "/everySeconds", at: "/at" } as const;
-  return invalid(endAt === null ? pointers[timing.kind] : "/endAt", "it would never fire");
+  const fields = { cron: "cron", every: "everySeconds", at: "at" } as const;
+  const field = endAt === null ? fields[timing.kind] : "endAt";
+  return invalid(`/${field}`, `${field} must leave a fire ahead`);
 }
 
 function ruleTold(id: string, { timing, startAt, endAt, jitterSeconds }: ScheduleDefinition, anchor: number): FireRule {
