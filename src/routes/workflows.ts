@@ -8,24 +8,17 @@ import type { Answer, Versioned } from "../../core/schema/answer.ts";
 import { RetryRunSchema, SignalNameSchema, WorkflowSchema } from "../../core/schema/workflow.ts";
 import type { RunAnswer, RunStatus, WorkflowRpc } from "../../core/schema/workflow-rpc.ts";
 import { iso, type TaskRecord } from "../../core/task.ts";
-import {
-  graphView,
-  mermaidText,
-  nodeDetailView,
-  nodeView,
-  openTasks,
-  runView,
-  withLive,
-} from "../../core/workflow/show-run.ts";
+import { graphView, mermaidText, nodeDetailView, nodeView, runView, withLive } from "../../core/workflow/show-run.ts";
 import { workflowOf } from "../../durable-objects/stubs.ts";
 import { listRuns, type RunPlace } from "../../history/list-runs.ts";
 import { answered, ask, PATIENCE_MS, type Question } from "../../reads/ask.ts";
-import { findTask, findTasks, isFound } from "../../reads/find-tasks.ts";
+import { findTask } from "../../reads/find-tasks.ts";
 import type { Ctx, Door } from "../door.ts";
 import { json } from "../middleware/answer.ts";
 import { faultProblem } from "../middleware/problems.ts";
 import { checkBody, readBody, readOptionalJson, refuseFields } from "../middleware/read-body.ts";
 import { readCursor, writeCursor } from "../read/cursor.ts";
+import { liveStatuses } from "../read/live-status.ts";
 import { readFlag, readWhole, readWord } from "../read/read-query.ts";
 import { readIdempotency } from "../submit/idempotency.ts";
 import { makeRun } from "../submit/make-run.ts";
@@ -170,13 +163,7 @@ async function readRun(door: Door, c: Ctx, nodes: boolean, waitMs: number) {
 async function readNodes(door: Door, c: Ctx, waitMs: number) {
   const { run, nodes } = await readRun(door, c, true, waitMs);
   const told = { run, nodes: nodes ?? [] };
-  const open = openTasks(told.nodes, MOST_LIVE);
-  const found = await findTasks(door, c.env.tenant, open);
-  const live = open.flatMap((task, i) => {
-    const one = found[i];
-    return one && isFound(one) ? [[task, one.record.status] as const] : [];
-  });
-  return withLive(told, new Map(live));
+  return withLive(told, await liveStatuses(door, c.env.tenant, told.nodes, MOST_LIVE));
 }
 
 /** @throws Problem with the run's own code, or `lost` */

@@ -260,6 +260,21 @@ describe("a run", () => {
   });
 });
 
+it("317 a task that is BLOCKED tells what it waits for as that stands in its shard", async () => {
+  const id = await started({
+    tasks: [
+      { key: "s", ...echo, delaySeconds: 3_600 },
+      { key: "t", ...echo, dependsOn: ["s"] },
+    ],
+  });
+  const task = await taskOf(id, "t");
+  const parent = await taskOf(id, "s");
+  const { body } = await call("GET", `/tasks/submissions/${task}/explain`);
+  expect(listOf(body.reasons)[0]).toMatchObject({ parents: [{ node: "s", status: "SCHEDULED", task: parent }] });
+  expect(body.summary).toBe("It waits for 1 node: s (SCHEDULED).");
+  await post(id, "/cancel");
+});
+
 /** The id of a node's task, once it has one. */
 function taskOf(id: string, key: string): Promise<string> {
   return vi.waitFor(async () => {
