@@ -77,8 +77,8 @@ export type NodeDefinition = NodeBase &
   (
     | { readonly kind: "task"; readonly task: NodeTask; readonly compensate?: NodeTask }
     | { readonly kind: "signal"; readonly signal: string; readonly timeoutMs: number | null }
-    /** `over`: JSON text of a list, or of a reference to one. */
-    | { readonly kind: "map"; readonly over: string; readonly task: NodeTask }
+    /** `over`: JSON text of a list, or of a reference to one. `compensate`: of each of its tasks. */
+    | { readonly kind: "map"; readonly over: string; readonly task: NodeTask; readonly compensate?: NodeTask }
     /**
      * `was`: a map, whose tasks it joins. `given`: how many of its parents, the first ones, its result is made of; absent:
      * all. The others it only waits for: its parents spawned them.

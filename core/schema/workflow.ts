@@ -41,15 +41,15 @@ const taskFields = {
   ...taskOptionFields,
 };
 export const StepTaskSchema = z.strictObject(taskFields).refine(tellsOneTime, ONE_TIME);
+/** One that is undone where the run does not succeed. */
+const undoneFields = { ...taskFields, compensate: StepTaskSchema.optional() };
 
 const nodeFields = {
   key: NodeKeySchema.optional(),
   dependsOn: z.array(z.string().min(1).max(1_024)).max(MAX_NODES).optional(),
   onParentFailure: z.enum(["fail", "continue", "skip"]).optional(),
 };
-const TaskNodeSchema = z
-  .strictObject({ ...nodeFields, ...taskFields, compensate: StepTaskSchema.optional() })
-  .refine(tellsOneTime, ONE_TIME);
+const TaskNodeSchema = z.strictObject({ ...nodeFields, ...undoneFields }).refine(tellsOneTime, ONE_TIME);
 const SignalNodeSchema = z.strictObject({
   ...nodeFields,
   waitFor: SignalNameSchema,
@@ -60,7 +60,7 @@ const MapNodeSchema = z.strictObject({
   /** `over`: a list, or a reference to a result that is one. */
   map: z.strictObject({
     over: PayloadSchema,
-    task: StepTaskSchema,
+    task: z.strictObject(undoneFields).refine(tellsOneTime, ONE_TIME),
   }),
 });
 const shapeFields = {

@@ -27,9 +27,8 @@ export function stepsOf(planned: Planned): StepTask[] {
   if ("faults" in planned) return [];
   const { nodes, onFinish } = planned.plan;
   const steps = nodes.flatMap(({ step }): StepTask[] => {
-    if (step.kind === "map") return [step.told.map.task];
-    if (step.kind !== "task") return [];
-    const { compensate, ...told } = step.told;
+    if (step.kind !== "task" && step.kind !== "map") return [];
+    const { compensate, ...told } = step.kind === "map" ? step.told.map.task : step.told;
     return compensate ? [told, compensate] : [told];
   });
   return onFinish ? [...steps, onFinish] : steps;
@@ -75,17 +74,15 @@ class Making {
     const base = { key, parents, onParentFailure };
     switch (step.kind) {
       case "task": {
-        const { compensate, ...told } = step.told;
-        const task = this.task(told, pointer);
-        const undo = compensate && this.task(compensate, `${pointer}/compensate`);
-        return task && { ...base, kind: "task", task, ...(undo && { compensate: undo }) };
+        const made = this.undoable(step.told, pointer);
+        return made && { ...base, kind: "task", ...made };
       }
       case "map": {
-        const task = this.task(step.told.map.task, `${pointer}/map/task`);
+        const made = this.undoable(step.told.map.task, `${pointer}/map/task`);
         const over = JSON.stringify(step.told.map.over);
         if (exceedsBytes(over, MAX_RESULT_BYTES))
           this.faults.push({ pointer: `${pointer}/map/over`, detail: TOO_LONG });
-        return task && { ...base, kind: "map", over, task };
+        return made && { ...base, kind: "map", over, ...made };
       }
       case "signal": {
         const { waitFor, timeoutSeconds } = step.told;
@@ -94,6 +91,13 @@ class Making {
       default:
         return { ...base, kind: "join", of: step.of };
     }
+  }
+
+  /** A task, and what undoes it. */
+  undoable({ compensate, ...told }: StepTask & { readonly compensate?: StepTask | undefined }, pointer: string) {
+    const task = this.task(told, pointer);
+    const undo = compensate && this.task(compensate, `${pointer}/compensate`);
+    return task && { task, ...(undo && { compensate: undo }) };
   }
 
   task(told: StepTask, pointer: string): NodeTask | null {

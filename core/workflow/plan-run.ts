@@ -6,7 +6,7 @@
 import type { FieldError } from "../errors.ts";
 import { MAX_ERRORS } from "../explain-issues.ts";
 import { findLoss } from "../make-task.ts";
-import { MAX_EDGES, type SubmittedWorkflow } from "../schema/workflow.ts";
+import { MAX_EDGES, type StepTask, type SubmittedWorkflow } from "../schema/workflow.ts";
 import type { ParentPolicy } from "../schema/workflow-rpc.ts";
 import { findSlips } from "./find-slips.ts";
 import { ancestry, orderGraph, type Parents } from "./graph.ts";
@@ -107,36 +107,47 @@ const anyNodeAtAll = () => true;
 const BEFORE: ReadonlySet<RefKind> = new Set(["$result", "$error", "$literal"]);
 const OF_ITEM: ReadonlySet<RefKind> = new Set(["$result", "$error", "$literal", "$item", "$index"]);
 const AFTERWARDS: ReadonlySet<RefKind> = new Set(["$result", "$error", "$literal", "$run"]);
+const AFTERWARDS_OF_ITEM: ReadonlySet<RefKind> = new Set([...AFTERWARDS, ...OF_ITEM]);
 
 type Check = (value: unknown, pointer: string, allowed: Allowed) => unknown;
 
 function checkStep({ step, pointer }: FlatNode, before: Omit<Allowed, "kinds">, check: Check): Step {
   switch (step.kind) {
-    case "task": {
-      const { compensate } = step.told;
-      const payload = check(step.told.payload, `${pointer}/payload`, { ...before, kinds: BEFORE });
-      const undo = compensate && {
-        ...compensate,
-        payload: check(compensate.payload, `${pointer}/compensate/payload`, {
-          ...before,
-          kinds: AFTERWARDS,
-          mayName: anyNodeAtAll,
-        }),
-      };
-      return { kind: "task", told: { ...step.told, payload, ...(undo && { compensate: undo }) } };
-    }
+    case "task":
+      return { kind: "task", told: checkTask(step.told, pointer, { ...before, kinds: BEFORE }, AFTERWARDS, check) };
     case "map": {
       const { over, task } = step.told.map;
       const at = `${pointer}/map`;
       const map = {
         over: check(over, `${at}/over`, { ...before, kinds: BEFORE }),
-        task: { ...task, payload: check(task.payload, `${at}/task/payload`, { ...before, kinds: OF_ITEM }) },
+        task: checkTask(task, `${at}/task`, { ...before, kinds: OF_ITEM }, AFTERWARDS_OF_ITEM, check),
       };
       return { kind: "map", told: { ...step.told, map } };
     }
     default:
       return step;
   }
+}
+
+interface Undoable {
+  readonly payload: unknown;
+  readonly compensate?: StepTask | undefined;
+}
+
+/** A task's payload, and that of what undoes it when all is over. */
+function checkTask<T extends Undoable>(
+  told: T,
+  pointer: string,
+  allowed: Allowed,
+  afterwards: ReadonlySet<RefKind>,
+  check: Check,
+): T {
+  const { compensate } = told;
+  const payload = check(told.payload, `${pointer}/payload`, allowed);
+  if (!compensate) return { ...told, payload };
+  const later = { ...allowed, kinds: afterwards, mayName: anyNodeAtAll };
+  const undo = { ...compensate, payload: check(compensate.payload, `${pointer}/compensate/payload`, later) };
+  return { ...told, payload, compensate: undo };
 }
 
 /** Depth first: nothing after it recurses further than that. */

@@ -51,7 +51,7 @@ export type NodeSpec = DistributiveOmit<NodeDefinition, "key" | "parents" | "onP
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 const LOAD = `SELECT i, key, kind, parents, policy, length(CAST(spec AS BLOB)) AS bytes, spec ->> '$.task.refers' AS refers,
-  spec -> '$.compensate' IS NOT NULL AS has_compensation, spec ->> '$.signal' AS signal,
+  kind = 'task' AND spec -> '$.compensate' IS NOT NULL AS has_compensation, spec ->> '$.signal' AS signal,
   spec ->> '$.timeoutMs' AS timeout_ms, spec ->> '$.was' IS NOT NULL AS was_map, state, queue, shard, seq, placed, portion,
   to_end, ended_at, ended_no, code, message, timeout_at, compensates, retried, spec ->> '$.erased' AS erased FROM node ORDER BY i`;
 const SPEC = "SELECT spec FROM node WHERE i = ?";

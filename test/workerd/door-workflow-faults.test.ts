@@ -94,6 +94,11 @@ describe("302 what is wrong is told with its place, and makes no run", () => {
       ["/chain/0/compensate/payload/n is required"],
     ],
     [
+      "one of a map's task",
+      { tasks: [{ key: "m", map: { over: [1], task: { ...echo, compensate: { type: "factorial", payload: {} } } } }] },
+      ["/tasks/0/map/task/compensate/payload/n is required"],
+    ],
+    [
       "a reference that is misspelt, and one that does not stand alone",
       { chain: [echo, { type: "echo", payload: [{ $reslt: "1" }, { $result: "1", default: 0 }] }] },
       [

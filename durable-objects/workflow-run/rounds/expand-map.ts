@@ -1,6 +1,6 @@
 /** A map becomes the tasks of its items, and joins them from then on. */
 import { exceedsBytes, MAX_PAYLOAD_BYTES, MAX_RESULT_BYTES, utf8Bytes } from "../../../core/bytes.ts";
-import type { NodeDefinition } from "../../../core/schema/workflow-rpc.ts";
+import type { NodeDefinition, NodeTask } from "../../../core/schema/workflow-rpc.ts";
 import { findRefs } from "../../../core/workflow/refs.ts";
 import { endCancelled, endNode } from "../end-node.ts";
 import { type NodeSpec, type RunNode, saveNode, specOf } from "../node-rows.ts";
@@ -51,24 +51,34 @@ function tasksOf(
   };
   // Edges for whoever looks at the graph, where there is room: what the map waited for has ended.
   const parents = excess(node.parents, 0) === null ? node.parents : [];
-  const template = JSON.parse(spec.task.payload) as unknown;
+  const makeTask = templateOf(run, spec.task);
+  const makeUndo = spec.compensate && templateOf(run, spec.compensate);
   const children: NodeDefinition[] = [];
   let bytes = 0;
   let problem = excess(parents, bytes);
   for (const [index, item] of problem === null ? list.entries() : []) {
+    const task = makeTask(item, index);
+    const compensate = makeUndo?.(item, index);
+    bytes += utf8Bytes(task.payload) + (compensate ? utf8Bytes(compensate.payload) : 0);
+    problem = excess(parents, bytes);
+    if (problem !== null) break;
+    const key = `${node.key}.${index}`;
+    children.push({ key, kind: "task", parents, onParentFailure, task, ...(compensate && { compensate }) });
+  }
+  return problem === null ? children : `its list has ${list.length} items, and ${problem}`;
+}
+
+/** What makes the task of an item; it throws Unfillable where that can be none. */
+function templateOf(run: Run, task: NodeTask): (item: unknown, index: number) => NodeTask {
+  const template = JSON.parse(task.payload) as unknown;
+  return (item, index) => {
     const filled = fillItem(template, { item, index });
     const payload = JSON.stringify(filled);
     if (exceedsBytes(payload, MAX_PAYLOAD_BYTES))
       throw new Unfillable(`the payload of its task ${index} is over ${MAX_PAYLOAD_BYTES} bytes`);
-    bytes += utf8Bytes(payload);
-    problem = excess(parents, bytes);
-    if (problem !== null) break;
     // One that does not fit its type ends by its release, which checks it, and without a run.
-    const refers = findRefs(filled).length > 0 || !isRight(run, spec.task, filled);
-    const task = { ...spec.task, payload, refers };
-    children.push({ key: `${node.key}.${index}`, kind: "task", parents, onParentFailure, task });
-  }
-  return problem === null ? children : `its list has ${list.length} items, and ${problem}`;
+    return { ...task, payload, refers: findRefs(filled).length > 0 || !isRight(run, task, filled) };
+  };
 }
 
 /** Inside a transaction. */

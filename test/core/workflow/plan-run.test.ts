@@ -191,6 +191,21 @@ it("305 a map's task may refer to its item, a compensation to any node", () => {
   ]);
 });
 
+it("304 310 what undoes a map's task refers to its item, and to what is known when all is over", () => {
+  const map = (payload: unknown) => {
+    const task = { type: "echo", payload: { $item: "" }, compensate: { type: "echo", payload } };
+    return { tasks: [{ key: "m", map: { over: [1], task } }] };
+  };
+  expect(faultsOf(map([{ $item: "" }, { $index: true }, { $result: "m/0" }, { $run: "status" }]))).toEqual([]);
+  expect(faultsOf(map([{ $result: "b" }, { $run: "colour" }]))).toEqual([
+    { pointer: "/tasks/0/map/task/compensate/payload/0/$result", detail: "there is no node b" },
+    {
+      pointer: "/tasks/0/map/task/compensate/payload/1/$run",
+      detail: "must be one of id, status, failed",
+    },
+  ]);
+});
+
 it("302 refuses more nodes than a run may have, those of workflows within included", () => {
   const many = { group: Array.from({ length: 600 }, () => ({ type: "echo", payload: 1 })) };
   expect(

@@ -136,7 +136,8 @@ function drawGraph(random: Random): NodeDefinition[] {
         break;
       default: {
         const list = Array.from({ length: random.between(0, 4) }, (_, n) => n);
-        nodes.push({ ...base, kind, over: JSON.stringify(list), task: drawTask(random, 0) });
+        const compensate = random.chance(0.3) ? { compensate: drawTask(random, 0) } : {};
+        nodes.push({ ...base, kind, over: JSON.stringify(list), task: drawTask(random, 0), ...compensate });
       }
     }
   }
