@@ -3,9 +3,9 @@ import type { HistoryDatabase, Ports } from "../core/ports.ts";
 import type { RunStatus } from "../core/schema/workflow-rpc.ts";
 import { within } from "./within.ts";
 
-const LIST = `SELECT id, name, status, created_at, ended_at, nodes FROM workflow
-  WHERE tenant = ?1 AND (created_at, id) < (?2, ?3) AND (?4 IS NULL OR status = ?4) AND (?5 IS NULL OR name = ?5)
-  ORDER BY created_at DESC, id DESC LIMIT ?6`;
+const LIST = "SELECT id, name, status, created_at, ended_at, nodes FROM workflow";
+const BEFORE = "WHERE tenant = ?1 AND (created_at, id) < (?2, ?3)";
+const NEWEST_FIRST = "ORDER BY created_at DESC, id DESC LIMIT ?4";
 
 export interface ListedRun {
   readonly id: string;
@@ -35,7 +35,19 @@ export async function listRuns(
   ms: number,
 ): Promise<readonly ListedRun[]> {
   const { createdAt, id } = before ?? { createdAt: Number.MAX_SAFE_INTEGER, id: "" };
-  const statement = database.prepare(LIST).bind(tenant, createdAt, id, status, name, limit);
+  const values: (string | number)[] = [tenant, createdAt, id, limit];
+  // Left to itself SQLite reads the whole list of the tenant in its order.
+  let index = "";
+  let filter = "";
+  if (status !== null) {
+    index = "INDEXED BY workflow_status";
+    filter += ` AND status = ?${values.push(status)}`;
+  }
+  if (name !== null) {
+    index = "INDEXED BY workflow_name";
+    filter += ` AND name = ?${values.push(name)}`;
+  }
+  const statement = database.prepare(`${LIST} ${index} ${BEFORE}${filter} ${NEWEST_FIRST}`).bind(...values);
   const { results } = await within(ports, ms, statement.run());
   return results.map((row) => ({
     id: String(row.id),

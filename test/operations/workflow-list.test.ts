@@ -1,9 +1,11 @@
 /** The list of runs in D1: slow, away, or written while the run ends or is deleted. */
 import { describe, expect, it } from "vitest";
 import type { HistoryStatement } from "../../core/ports.ts";
+import { listRuns, type RunFilter } from "../../history/list-runs.ts";
 import { definition, hasEnded, idOf, node, taskOf } from "../simulation/workflows/definitions.ts";
 import { NO_FAULTS } from "../simulation/workflows/faults.ts";
 import { WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
+import { NodeD1 } from "../support/node/d1.ts";
 
 const ID = idOf(1);
 const MINUTE = 60_000;
@@ -76,4 +78,30 @@ it("318 a run that is deleted while its row is still to be written comes back in
   expect(await world.ask(world.run(ID).erase({ v: 1 }))).toMatchObject({ ok: true });
   await pass(world, MINUTE);
   expect(listed(world)).toEqual([]);
+});
+
+it("316 a status or a name that is rare is found by an index, in the order of the list", async () => {
+  const database = new NodeD1();
+  const insert = database.sqlite.prepare("INSERT INTO workflow VALUES ('t', ?, ?, ?, ?, NULL, 1)");
+  for (let i = 0; i < 200; i++)
+    insert.run(i % 50, `r${i}`, i % 9 === 0 ? "rare" : null, i % 7 === 0 ? "FAILED" : "SUCCEEDED");
+  const list = (filter: RunFilter) =>
+    listRuns(database, "t", filter, { createdAt: 40, id: "r0" }, 5, { later: () => () => {} }, 1_000);
+  for (const filter of [
+    { status: "FAILED", name: null },
+    { status: null, name: "rare" },
+    { status: "FAILED", name: "rare" },
+  ] as const) {
+    const found = await list(filter);
+    const all = database
+      .rows(
+        "SELECT id, status, name FROM workflow WHERE (created_at, id) < (40, 'r0') ORDER BY created_at DESC, id DESC",
+      )
+      .filter(({ status }) => filter.status === null || status === filter.status)
+      .filter(({ name }) => filter.name === null || name === filter.name);
+    expect(found.map(({ id }) => id)).toEqual(all.slice(0, 5).map(({ id }) => id));
+    const [sql = ""] = database.calls.at(-1) ?? [];
+    const plan = database.rows(`EXPLAIN QUERY PLAN ${sql}`).map(({ detail }) => detail);
+    expect(plan).toEqual([expect.stringMatching(/USING INDEX workflow_(status|name) \(tenant=\? AND \w+=\? AND /)]);
+  }
 });
