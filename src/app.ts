@@ -94,7 +94,7 @@ export function createApp(door: Door): Hono<DoorBindings> {
   on("POST", "/workflows/:id/signals/:name", workflows.signalWorkflow);
   on("DELETE", "/workflows/:id", workflows.deleteWorkflow);
 
-  on("GET", "/schedules", schedules.listSchedules, "limit", "cursor");
+  on("GET", "/schedules", schedules.listSchedules, "paused", "type", "limit", "cursor");
   on("POST", "/schedules", schedules.createSchedule, KEY);
   on("GET", "/schedules/:id", schedules.getSchedule);
   on("PUT", "/schedules/:id", schedules.putSchedule);

@@ -80,6 +80,12 @@ export interface FireRecord {
   readonly reason: string | null;
 }
 
+/** Which are listed; absent and null: whatever it is. */
+export interface ScheduleFilter {
+  readonly paused?: boolean | null;
+  readonly type?: string | null;
+}
+
 interface ById extends Versioned {
   readonly id: string;
 }
@@ -110,7 +116,7 @@ export interface ScheduleRpc {
   getSchedule(request: ById): Promise<Answer<{ readonly schedule: ScheduleRecord }>>;
   /** By id, at most `limit` (1 to 100) and 8 MiB an answer. `next` null: that was the last. */
   listSchedules(
-    request: Versioned & { readonly after: string | null; readonly limit: number },
+    request: Versioned & ScheduleFilter & { readonly after: string | null; readonly limit: number },
   ): Promise<Answer<{ readonly schedules: readonly ScheduleRecord[]; readonly next: string | null }>>;
   /** Its fires that wait to be submitted go with it; tasks stay. */
   deleteSchedule(request: ById): Promise<Answer<object>>;

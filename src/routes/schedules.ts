@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { exceedsBytes } from "../../core/bytes.ts";
 import { Problem } from "../../core/errors.ts";
-import { parseRunId, runId, type TaskId } from "../../core/ids.ts";
+import { parseRunId, runId, type TaskId, TYPE_NAME } from "../../core/ids.ts";
 import {
   type Made,
   makeDefinition,
@@ -30,10 +30,10 @@ import { deadlineOf } from "../../reads/ask.ts";
 import { askDirectory } from "../ask-directory.ts";
 import { type Ctx, type Door, noteTask } from "../door.ts";
 import { json } from "../middleware/answer.ts";
-import { faultProblem, pathProblem } from "../middleware/problems.ts";
+import { faultProblem, pathProblem, queryProblem } from "../middleware/problems.ts";
 import { checkBody, readBody, readJson, refuseFields } from "../middleware/read-body.ts";
 import { IdCursorSchema, readCursor, writeCursor } from "../read/cursor.ts";
-import { readWhole } from "../read/read-query.ts";
+import { readFlag, readWhole } from "../read/read-query.ts";
 import { readKey, readPathKey } from "../submit/idempotency.ts";
 import { makeRun } from "../submit/make-run.ts";
 import { resolveType, withoutMaking } from "../submit/resolve-task.ts";
@@ -61,12 +61,15 @@ export async function createSchedule(door: Door, c: Ctx): Promise<Response> {
   return json(toScheduleView(schedule), 201, { location: `/schedules/${schedule.id}`, ...replayed(isReplay) });
 }
 
-/** `?limit=` (100), `?cursor=` of the answer before. */
+/** `?paused=` and `?type=` (else all), `?limit=` (100), `?cursor=` of the answer before. */
 export async function listSchedules(door: Door, c: Ctx): Promise<Response> {
+  const type = c.req.query("type") ?? null;
+  if (type !== null && !TYPE_NAME.test(type)) throw queryProblem("type", "is no name of a type");
+  const paused = c.req.query("paused") === undefined ? null : readFlag(c, "paused");
   const limit = readWhole(c, "limit", 1, MAX_LISTED) ?? MAX_LISTED;
   const after = readCursor(c, IdCursorSchema);
   const { schedules, next } = await askDirectory(door, c, (directory) =>
-    directory.listSchedules({ v: 1, after, limit }),
+    directory.listSchedules({ v: 1, after, limit, paused, type }),
   );
   return json({ schedules: schedules.map(toScheduleView), cursor: writeCursor(next) });
 }
@@ -129,7 +132,7 @@ export async function resumeSchedule(door: Door, c: Ctx): Promise<Response> {
   return await setPaused(door, c, false);
 }
 
-/** One task (or run) more, at once; the next fire stays what it is. Under an Idempotency-Key it is one however often it is sent. */
+/** One task (or run) more, at once; the next fire stays. Under an Idempotency-Key it is one however often it is sent. */
 export async function runSchedule(door: Door, c: Ctx): Promise<Response> {
   const id = idOf(c);
   await refuseFields(c.req.raw, door.env.bodyLimit);

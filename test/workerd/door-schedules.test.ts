@@ -70,6 +70,23 @@ describe("schedules", () => {
     for (const id of ["a", "b", "c"]) await call("DELETE", `/schedules/page-${id}`);
   });
 
+  it("169 the list may be of those that are paused, or of one type", async () => {
+    await call("PUT", "/schedules/list-a", { ...daily, paused: true });
+    await call("PUT", "/schedules/list-b", daily);
+    await call("PUT", "/schedules/list-c", { ...daily, type: "sleep", payload: { ms: 1 }, paused: true });
+    const ids = async (query: string) =>
+      (await call("GET", `/schedules?${query}`)).body.schedules
+        ?.map(({ id }) => String(id))
+        .filter((id) => /^list/.test(id));
+    expect(await ids("paused=true")).toEqual(["list-a", "list-c"]);
+    expect(await ids("paused=false")).toEqual(["list-b"]);
+    expect(await ids("type=sleep")).toEqual(["list-c"]);
+    expect(await ids("type=echo&paused=true")).toEqual(["list-a"]);
+    for (const query of ["paused=1", "type=a%20b", "stopped=true"])
+      expect(await call("GET", `/schedules?${query}`)).toMatchObject({ status: 422 });
+    for (const id of ["a", "b", "c"]) await call("DELETE", `/schedules/list-${id}`);
+  });
+
   it("E1 176 run-now makes one task more, whose result is there; the next fire stays", async () => {
     const { body: schedule } = await call("PUT", "/schedules/now", daily);
     const run = await call("POST", "/schedules/now/run-now");

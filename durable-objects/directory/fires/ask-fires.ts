@@ -14,8 +14,7 @@ import { runIdOf } from "./fire-runs.ts";
 import { settleUntaken } from "./give-up-fires.ts";
 import { fireKey, settleFired, settleUnanswered } from "./pending-fire.ts";
 import type { OutgoingFire } from "./take-due.ts";
-
-const ANSWER_WITHIN_MS = 1_500;
+import { ANSWER_WITHIN_MS } from "./try-again.ts";
 
 type TaskFire = Extract<OutgoingFire, { readonly task: NewTask }>;
 type RunFire = Exclude<OutgoingFire, TaskFire>;

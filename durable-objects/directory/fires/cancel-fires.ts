@@ -3,13 +3,13 @@
  * not answer is asked again after 2, 4 … 60 s; what has ended already, or is nowhere, is written down as that.
  */
 import { parseRunId, parseTaskId, type TenantName } from "../../../core/ids.ts";
-import { retryDelay } from "../../../core/retry.ts";
 import { callWithin, fanOut, shardOf, workflowOf } from "../../stubs.ts";
 import { write } from "../perform.ts";
 import { addressOf } from "../queues/queue-entry.ts";
 import { type DirectoryState, done } from "../state.ts";
 import type { OpenFire } from "./fire-rows.ts";
 import { lookUp, noteLooks } from "./look-up-fires.ts";
+import { ANSWER_WITHIN_MS, nextTry } from "./try-again.ts";
 
 const DUE = `SELECT schedule, fire_at AS fireAt, made, cancel_tries AS tries FROM fire
   WHERE cancel_at <= ? ORDER BY cancel_at LIMIT ?`;
@@ -17,14 +17,12 @@ const TRIED = "UPDATE fire SET cancel_tries = ?3, cancel_at = ?4 WHERE schedule 
 const ASKED = "UPDATE fire SET cancel_at = NULL WHERE schedule = ? AND fire_at = ?";
 
 const MAX_CANCELS = 100;
-const ANSWER_WITHIN_MS = 1_500;
-const BACKOFF = { maxAttempts: 100, backoff: "exponential", baseMs: 2_000, capMs: 60_000, jitter: "none" } as const;
 
 /** Inside a transaction: when they are asked again is on record before they are asked. */
 export function takeDueCancels(state: DirectoryState, now: number): OpenFire[] {
   const due = state.sql.all<OpenFire & { readonly tries: number }>(DUE, now, MAX_CANCELS);
   for (const { schedule, fireAt, tries } of due)
-    state.sql.run(TRIED, schedule, fireAt, tries + 1, now + retryDelay(BACKOFF, tries + 1, 0));
+    state.sql.run(TRIED, schedule, fireAt, tries + 1, nextTry(tries + 1, now));
   return due;
 }
 

@@ -109,7 +109,7 @@ export function newestFire(state: DirectoryState, schedule: string): number | nu
   return state.sql.all<{ fireAt: number | null }>(NEWEST, schedule)[0]?.fireAt ?? null;
 }
 
-/** One is more than there was: it is looked at what fell out of the hundred. Where thousands are under way, nothing else is. */
+/** One is more than there was: what fell out of the hundred is looked at. Where thousands are under way, nothing else is. */
 function trimOver(state: DirectoryState, schedule: string): void {
   const [over] = state.sql.all<{ status: FireStatus | null }>(NTH, schedule, MOST_KEPT);
   if (over && over.status !== null) trim(state, schedule);

@@ -17,9 +17,8 @@ import { findOrMakeQueue } from "../queues/queue-entry.ts";
 import { findRoute } from "../routes/find-route.ts";
 import { type DirectoryState, done, refuse } from "../state.ts";
 import { fireKey, type PendingFire, settleFired, settleRefused, settleUnanswered } from "./pending-fire.ts";
+import { ANSWER_WITHIN_MS } from "./try-again.ts";
 
-/** Below the first retry (2 s), so that a fire is seldom on its way twice. */
-const ANSWER_WITHIN_MS = 1_500;
 /** The same for every try of a fire, whatever it is made of by then. */
 const FINGERPRINT = "fire";
 

@@ -6,12 +6,12 @@
  * waits for the end of an earlier fire is not given up while that lasts.
  */
 import type { QueueName, RunId, TaskId } from "../../../core/ids.ts";
-import { retryDelay } from "../../../core/retry.ts";
 import { GRACE_MS } from "../../../core/schedule.ts";
 import { iso } from "../../../core/task.ts";
 import { noteEvent } from "../note-event.ts";
 import type { DirectoryState } from "../state.ts";
 import { forgetMade, markToCancel, newestFire, noteMade, noteNone, openFires } from "./fire-rows.ts";
+import { nextTry } from "./try-again.ts";
 
 const INSERT = `INSERT INTO pending (schedule, fire_at, queue, shard, tries, try_at, until)
   VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (schedule, fire_at) DO NOTHING`;
@@ -58,8 +58,6 @@ const MOST_UNHEARD = 1;
 const LOOK_AFTER_MS = 3_600_000;
 /** Whoever asked how an earlier fire stands was lost with the object. */
 const ASK_AGAIN_MS = 10_000;
-/** Tried again after 2, 4, 8 … 60 s. */
-const BACKOFF = { maxAttempts: 100, backoff: "exponential", baseMs: 2_000, capMs: 60_000, jitter: "none" } as const;
 
 export interface PendingFire {
   readonly schedule: string;
@@ -88,7 +86,7 @@ export function fireKey(fire: FireName): string {
 export function addPending(state: DirectoryState, fire: PendingFire, now: number, isAsked = false): void {
   const { schedule, fireAt, queue, shard, tries, until } = fire;
   const unsent = isAsked ? now + ASK_AGAIN_MS : now;
-  state.sql.run(INSERT, schedule, fireAt, queue, shard, tries, tries === 0 ? unsent : nextTry(fire, now), until);
+  state.sql.run(INSERT, schedule, fireAt, queue, shard, tries, tries === 0 ? unsent : nextTry(fire.tries, now), until);
 }
 
 /** Those to be tried now, the longest due first; none is marked yet. */
@@ -98,11 +96,7 @@ export function duePending(state: DirectoryState, now: number, limit: number): P
 
 /** Inside a transaction. */
 export function markTried(state: DirectoryState, fire: PendingFire, now: number): void {
-  state.sql.run(TRIED, fire.schedule, fire.fireAt, fire.tries, nextTry(fire, now));
-}
-
-function nextTry(fire: PendingFire, now: number): number {
-  return now + retryDelay(BACKOFF, fire.tries, 0);
+  state.sql.run(TRIED, fire.schedule, fire.fireAt, fire.tries, nextTry(fire.tries, now));
 }
 
 /** Whether nothing was sent of it yet, so that it may be left out still. */

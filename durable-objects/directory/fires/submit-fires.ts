@@ -16,9 +16,7 @@ import { askFires } from "./ask-fires.ts";
 import { submitRuns } from "./fire-runs.ts";
 import { fireKey, settleFired, settleRefused, settleUnanswered } from "./pending-fire.ts";
 import type { OutgoingFire } from "./take-due.ts";
-
-/** Below the first retry (2 s), so that a fire is seldom on its way twice. */
-const ANSWER_WITHIN_MS = 1_500;
+import { ANSWER_WITHIN_MS } from "./try-again.ts";
 
 type TaskFire = Extract<OutgoingFire, { task: NewTask }>;
 

@@ -187,7 +187,7 @@ function fireAll(
   waitFor(state, { schedule: row.id, fireAt: waits });
 }
 
-/** Whether a PUT has made a schedule of workflows of it since, or of tasks: what it has sent would not be told by its key. */
+/** Whether a PUT has made a schedule of workflows of it since, or of tasks: its key would not tell what it has sent. */
 function makesAnother(row: ScheduleRow, { queue }: PendingFire): boolean {
   return (row.is_workflow === 1) !== (queue === NO_QUEUE);
 }
@@ -205,13 +205,13 @@ export function targetOf(state: DirectoryState, row: ScheduleRow): Pick<PendingF
 
 interface Fire {
   /** The same for every try of it. */
-  readonly dedupKey: string;
+  readonly dedup: NonNullable<NewTask["dedup"]>;
   /** Unix ms; null: it is none of the schedule's own, and nobody is told of its end. */
   readonly fireAt: number | null;
 }
 
 /** The task of one fire. @param now Unix ms */
-export function taskOf(row: ScheduleRow, payload: string, { dedupKey, fireAt }: Fire, now: number): NewTask {
+export function taskOf(row: ScheduleRow, payload: string, { dedup, fireAt }: Fire, now: number): NewTask {
   const told = row.options === null ? {} : (JSON.parse(row.options) as TaskOptions);
   const part = fireAt === null ? {} : { partOf: { schedule: row.id, fireAt } };
   return {
@@ -224,7 +224,7 @@ export function taskOf(row: ScheduleRow, payload: string, { dedupKey, fireAt }: 
     options: optionsText({ ...told, ...part }),
     ...(row.limit_key !== null && { limitKey: row.limit_key }),
     ...(row.fairness_key !== null && { fairnessKey: row.fairness_key }),
-    dedup: { key: dedupKey, ttlMs: DEDUP_TTL_MS },
+    dedup,
   };
 }
 
@@ -251,7 +251,7 @@ class Outgoing {
     this.#bytes += utf8Bytes(payload);
     // One that was deleted, and made again under the same id, has fires of its own.
     const dedupKey = `${fireKey(fire)}:${row.created_at}`;
-    const named = { dedupKey, fireAt: fire.fireAt };
+    const named = { dedup: { key: dedupKey, ttlMs: DEDUP_TTL_MS }, fireAt: fire.fireAt };
     const isAsked = row.paused === 1 || (!isUnsent(fire) && isReplaced(this.#state, fire));
     const out = { ...fire, isAsked };
     this.list.push(

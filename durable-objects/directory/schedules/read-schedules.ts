@@ -2,7 +2,7 @@
 import { MAX_ANSWER_BYTES, utf8Bytes } from "../../../core/bytes.ts";
 import { previewFires } from "../../../core/schedule.ts";
 import type { Answer } from "../../../core/schema/answer.ts";
-import type { FireRecord, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
+import type { FireRecord, ScheduleFilter, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
 import { callWithin } from "../../stubs.ts";
 import { lookAfter, untoldByRead } from "../fires/look-after-fires.ts";
 import { read } from "../perform.ts";
@@ -36,11 +36,11 @@ export async function getSchedule(
 /** A page ends at its limit or at 8 MiB of payloads, and has at least one. */
 export async function listSchedules(
   state: DirectoryState,
-  request: { readonly after: string | null; readonly limit: number },
+  request: ScheduleFilter & { readonly after: string | null; readonly limit: number },
 ): Promise<Answer<{ readonly schedules: readonly ScheduleRecord[]; readonly next: string | null }>> {
   return read(state, done({ schedules: [], next: null }), () => {
     const limit = Math.min(MAX_PAGE, Math.max(1, request.limit));
-    const ids = scheduleIds(state, request.after ?? "", limit + 1);
+    const ids = scheduleIds(state, request.after ?? "", limit + 1, request);
     const schedules: ScheduleRecord[] = [];
     let bytes = 0;
     for (const id of ids.slice(0, limit)) {

@@ -1,6 +1,6 @@
 /**
- * One task (or run) more of a schedule, at once: paused or not, and its next fire stays. Under a caller's key it is one, however
- * often it is asked for.
+ * One task (or run) more of a schedule, at once: paused or not, and its next fire stays. Under a caller's key it is one,
+ * however often it is asked for.
  */
 import { noSuchQueue } from "../../../core/errors.ts";
 import { DEFAULT_QUEUE, type RunId, type TaskId, taskId } from "../../../core/ids.ts";
@@ -41,8 +41,8 @@ export async function runSchedule(
         ? { key: `sched:${id}:run:${state.ports.uuid()}`, ttlMs: DEDUP_TTL_MS }
         : // With when it was made: one that is made anew under the id is another schedule.
           { key: `sched:${id}:${row.created_at}:key:${key}`, ttlMs: IDEMPOTENCY_TTL_MS };
-    const fire = { dedupKey: dedup.key, fireAt: null };
-    return done({ ...target, task: { ...taskOf(row, payloadOf(state, id), fire, state.ports.now()), dedup } });
+    const task = taskOf(row, payloadOf(state, id), { dedup, fireAt: null }, state.ports.now());
+    return done({ ...target, task });
   });
   if (!planned.ok) return planned;
   const { queue, shard } = planned;

@@ -2,7 +2,7 @@
 import type { QueueName, RunId, TaskId } from "../../../core/ids.ts";
 import type { OverlapPolicy } from "../../../core/overlap.ts";
 import type { FireClock, FireRule, MissedPolicy, Timing } from "../../../core/schedule.ts";
-import type { ScheduleDefinition, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
+import type { ScheduleDefinition, ScheduleFilter, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
 import { howItWent } from "../fires/fire-rows.ts";
 import type { DirectoryState } from "../state.ts";
 
@@ -36,7 +36,8 @@ const NOW = `?${TOLD.length + 2}`;
 const NEW_PAYLOAD = `?${TOLD.length + 3}`;
 const FIND = `SELECT ${COLUMNS} FROM schedule WHERE id = ?`;
 const DUE = `SELECT ${COLUMNS} FROM schedule WHERE next_at <= ? ORDER BY next_at LIMIT ?`;
-const AFTER = "SELECT id FROM schedule WHERE id > ? ORDER BY id LIMIT ?";
+const AFTER = `SELECT id FROM schedule
+  WHERE id > ?1 AND (?3 IS NULL OR paused = ?3) AND (?4 IS NULL OR type = ?4) ORDER BY id LIMIT ?2`;
 const PAYLOAD = "SELECT payload FROM schedule_payload WHERE schedule = ?";
 const INSERT = `INSERT INTO schedule (id, ${TOLD.join(", ")}, created_at, updated_at)
   VALUES (?1, ${TOLD.map(place).join(", ")}, ${NOW}, ${NOW})`;
@@ -107,8 +108,14 @@ export function dueSchedules(state: DirectoryState, now: number, limit: number):
 }
 
 /** Ids after `after` in their order; all of them after "". */
-export function scheduleIds(state: DirectoryState, after: string, limit: number): string[] {
-  return state.sql.all<{ id: string }>(AFTER, after, limit).map((row) => row.id);
+export function scheduleIds(
+  state: DirectoryState,
+  after: string,
+  limit: number,
+  { paused = null, type = null }: ScheduleFilter,
+): string[] {
+  const flag = paused === null ? null : paused ? 1 : 0;
+  return state.sql.all<{ id: string }>(AFTER, after, limit, flag, type).map((row) => row.id);
 }
 
 /** JSON text. */
