@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
 import type { NodeDefinition } from "../../core/schema/workflow-rpc.ts";
-import { definition, hasEnded, idOf, node, statesOf, taskOf } from "../simulation/workflows/definitions.ts";
+import { definition, hasEnded, idOf, node, signal, statesOf, taskOf } from "../simulation/workflows/definitions.ts";
 import { NO_FAULTS } from "../simulation/workflows/faults.ts";
 import { WorkflowWorld } from "../simulation/workflows/workflow-world.ts";
 
@@ -64,14 +64,7 @@ describe("308 a run ends", () => {
 
   it("308 what waits for a signal takes no room until it has come", async () => {
     const of = world({ depthLimit: 2, shards: 1, keyShards: 1 });
-    const waits: NodeDefinition = {
-      key: "s",
-      kind: "signal",
-      parents: [],
-      onParentFailure: "fail",
-      signal: "go",
-      timeoutMs: null,
-    };
+    const waits = signal("s");
     for (let i = 1; i <= 3; i++) await runOf(of, [waits, node("t", [0])], {}, idOf(i));
     await later(of, MINUTE);
     expect(of.shards.get("default:a:0")?.instance.memory.blocked).toBe(0);
@@ -136,14 +129,7 @@ it("302 a node's time to begin counts from its release", async () => {
 
 it("312 a signal that nobody waits for any more is told so", async () => {
   const of = world();
-  const brief: NodeDefinition = {
-    key: "s",
-    kind: "signal",
-    parents: [],
-    onParentFailure: "fail",
-    signal: "go",
-    timeoutMs: 1_000,
-  };
+  const brief = signal("s", 1_000);
   await runOf(of, [brief, node("slow", [], taskOf({ ms: 30_000 }))]);
   await later(of, 5_000);
   expect(await of.ask(of.run(ID).signal({ v: 1, name: "go", payload: "1" }))).toMatchObject({ code: "signal-unknown" });
@@ -151,14 +137,7 @@ it("312 a signal that nobody waits for any more is told so", async () => {
 
 describe("329 a run that may take so long", () => {
   const timeoutMs = 5_000;
-  const waits: NodeDefinition = {
-    key: "s",
-    kind: "signal",
-    parents: [],
-    onParentFailure: "fail",
-    signal: "go",
-    timeoutMs: null,
-  };
+  const waits = signal("s");
 
   it("329 is stopped then, whatever it waits for, and has FAILED; a retry begins its time anew", async () => {
     const of = world();

@@ -36,6 +36,11 @@ export function node(
   return { key, kind: "task", parents, onParentFailure, task };
 }
 
+/** One that waits for the word `go`. */
+export function signal(key: string, timeoutMs: number | null = null): Extract<NodeDefinition, { kind: "signal" }> {
+  return { key, kind: "signal", parents: [], onParentFailure: "fail", signal: "go", timeoutMs };
+}
+
 export function definition(nodes: readonly NodeDefinition[], more: Partial<RunDefinition> = {}): RunDefinition {
   return { name: null, nodes, onFinish: null, timeoutMs: null, keepMs: 30 * 86_400_000, ...more };
 }
