@@ -188,17 +188,21 @@ export interface WorkflowRpc {
   ): Promise<Answer<{ readonly run: RunRecord; readonly nodes: readonly NodeRecord[] | null }>>;
   /** Refused: `workflow-unknown`, `node-unknown`, or as a read of the result is. */
   readNode(request: Versioned & { readonly key: string }): Promise<Answer<NodeDetail>>;
-  /** Written down; an end that is known, or of a task that is not the node's, changes nothing. */
+  /** Written down; an end that is known, or of a task that is not the node's, changes nothing. Refused: `workflow-unknown`. */
   ended(request: Versioned & { readonly ends: readonly NodeEnd[] }): Promise<Answer<object>>;
-  /** Refused: `workflow-finished`, `signal-taken`. */
+  /** Refused: `workflow-unknown`, `workflow-finished`, `signal-unknown`, `signal-taken`. */
   signal(request: Versioned & { readonly name: string; readonly payload: string }): Promise<RunAnswer>;
-  /** What waits is cancelled, what runs is asked to stop. Safe to repeat. */
+  /** What waits is cancelled, what runs is asked to stop. Refused: `workflow-unknown`, `workflow-finished`. Safe to repeat. */
   cancel(request: Versioned): Promise<RunAnswer>;
-  /** @param keys null: all that failed. Refused: `node-unknown`, `node-not-failed`. */
+  /**
+   * Refused: `workflow-unknown`, `workflow-finished` and `workflow-running` (it was undone, or is being stopped),
+   * `node-unknown`, `node-not-failed`, `task-deleted`.
+   * @param keys null: all that failed
+   */
   retry(request: Versioned & { readonly keys: readonly string[] | null }): Promise<RunAnswer>;
   /** The data of a node's finished task is deleted. Refused: `workflow-unknown`. Safe to repeat. */
   eraseNode(request: Versioned & { readonly key: string; readonly task: TaskId }): Promise<Answer<object>>;
-  /** Forgets everything of a run that has ended. Refused: `workflow-running`. */
+  /** Forgets everything of a run that has ended. Refused: `workflow-unknown`, `workflow-running`, `history-unavailable`. */
   erase(request: Versioned): Promise<Answer<object>>;
 }
 

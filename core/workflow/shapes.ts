@@ -106,7 +106,7 @@ export class Flattening {
     // All keys first: a node may depend on one that stands further down.
     for (const { node, pointer } of read)
       if (node.key === undefined) this.#fault(`${pointer}/key`, "is required");
-      else this.#claim(node.key, pointer, place);
+      else this.#claim(node.key, `${pointer}/key`, place);
     return read.flatMap(({ node, pointer }) => {
       if (node.key === undefined) return [];
       const told = (node.dependsOn ?? []).map((key, i) => ({
@@ -138,14 +138,15 @@ export class Flattening {
   /** A group, the join `group` of it, and one node after that. */
   #chord({ group, finally: last }: NonNullable<Shape["chord"]>, place: Place): string[] {
     const pointer = `${place.pointer}/chord`;
+    // First of all, so that a member of this key is told, which is what can be mended.
+    this.#claim("group", pointer, place);
     const members = this.#group(group, { ...place, pointer: `${pointer}/group` });
-    if (!this.#claim("group", `${pointer}/group`, place)) return members;
     const join = this.#join(place.scope.full("group"), `${pointer}/group`, members, "list", place.scope);
     const node = this.#readNode(last, `${pointer}/finally`);
     if (!node) return members;
     const key = node.key ?? "finally";
     this.#refuseDependsOn(node, `${pointer}/finally`);
-    if (!this.#claim(key, `${pointer}/finally`, place)) return members;
+    if (!this.#claim(key, keyPointer(node, `${pointer}/finally`), place)) return members;
     const after = [{ key: join, pointer: `${pointer}/group` }];
     return [...members, this.#add(node, key, `${pointer}/finally`, after, {}, place)];
   }
@@ -155,7 +156,7 @@ export class Flattening {
     return this.#readAll(raws, place.pointer).flatMap(({ node, pointer, index }) => {
       this.#refuseDependsOn(node, pointer);
       const key = node.key ?? String(index + 1);
-      return this.#claim(key, pointer, place) ? [{ node, pointer, key }] : [];
+      return this.#claim(key, keyPointer(node, pointer), place) ? [{ node, pointer, key }] : [];
     });
   }
 
@@ -225,7 +226,7 @@ export class Flattening {
 
   #claim(key: string, pointer: string, { scope }: Place): boolean {
     if (scope.add(key)) return true;
-    this.#fault(`${pointer}/key`, `there is another node ${key}`);
+    this.#fault(pointer, `there is another node ${key}`);
     return false;
   }
 
@@ -236,6 +237,11 @@ export class Flattening {
   #fault(pointer: string, detail: string): void {
     if (this.faults.length < MAX_ERRORS) this.faults.push({ pointer, detail });
   }
+}
+
+/** Where its key stands; of one that is called by its place: where it stands itself. */
+function keyPointer({ key }: SubmittedNode, pointer: string): string {
+  return key === undefined ? pointer : `${pointer}/key`;
 }
 
 function stepOf(node: Exclude<SubmittedNode, SubNode>): Step {

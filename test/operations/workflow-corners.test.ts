@@ -1,6 +1,8 @@
 /** Corners in which a run did not end, or ended wrongly: found by a fresh reader, each a way that users go. */
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import type { QueueName } from "../../core/ids.ts";
+import { declaredType } from "../../core/make-task.ts";
 import type { NodeDefinition } from "../../core/schema/workflow-rpc.ts";
 import { definition, hasEnded, idOf, node, signal, statesOf, taskOf } from "../simulation/workflows/definitions.ts";
 import { NO_FAULTS } from "../simulation/workflows/faults.ts";
@@ -208,4 +210,25 @@ describe("316 a run tells why it does not go on", () => {
     of.change(B, { draining: false });
     expect(await ended(of)).toBe("SUCCEEDED");
   });
+});
+
+it("304 a payload that does not fit its type once it is filled in is told in sentences, with its place", async () => {
+  const of = world({ paused: true });
+  const result = (at: string) => ({ ...taskOf({}, { refers: true }), payload: JSON.stringify({ $result: at }) });
+  await runOf(of, [
+    node("a", [], taskOf({ result: { n: 7 } })),
+    node("b", [0], result("a/n")),
+    node("c", [0], result("a")),
+  ]);
+  const ports = of.runs.get(ID)?.instance.ports;
+  if (!ports) throw new Error("the run is not there");
+  const type = { ...declaredType("step"), payload: z.strictObject({ n: z.string() }) };
+  Object.assign(ports, { taskType: () => type });
+  of.change(A, { paused: false });
+  expect(await ended(of)).toBe("FAILED");
+  expect(of.head(ID)?.nodes.map(({ message }) => message)).toEqual([
+    null,
+    expect.stringMatching(/shows its schema\. It must be an object\.$/),
+    expect.stringMatching(/shows its schema\. \/n: must be a string\.$/),
+  ]);
 });

@@ -3,7 +3,7 @@
  * by the way that the door reads, and until they can be read the node waits.
  */
 import { exceedsBytes, MAX_PAYLOAD_BYTES } from "../../../core/bytes.ts";
-import type { ErrorCode } from "../../../core/errors.ts";
+import type { ErrorCode, FieldError } from "../../../core/errors.ts";
 import { Problem } from "../../../core/errors.ts";
 import { checkPayload } from "../../../core/make-task.ts";
 import type { JoinResult, NodeTask, RunEnd } from "../../../core/schema/workflow-rpc.ts";
@@ -39,7 +39,11 @@ export async function fillPayload(run: Run, memory: RunMemory, task: NodeTask, e
   const checked = type && type.version === task.version ? checkPayload(value, type) : checkSize(value);
   if (typeof checked === "string") return checked;
   const [first] = checked.errors;
-  throw new Unfillable(first ? `${checked.detail} ${first.pointer}: ${first.detail}` : checked.detail);
+  throw new Unfillable(first ? `${checked.detail} ${placeOf(first)} ${first.detail}.` : checked.detail);
+}
+
+function placeOf({ pointer }: FieldError): string {
+  return pointer === "" ? "It" : `${pointer}:`;
 }
 
 /** Whether a payload that refers to nothing is one that its task may have. */

@@ -54,6 +54,21 @@ it("302 names an unknown key and a doubled one, all of them at once", () => {
   ]);
 });
 
+it("302 a doubled key is told where it stands; of a node that is called by its place, where that is", () => {
+  const bare = { type: "echo", payload: 1 };
+  const named = (key: string) => ({ ...bare, key });
+  expect(faultsOf({ chain: [named("2"), bare] })).toEqual([{ pointer: "/chain/1", detail: "there is another node 2" }]);
+  expect(faultsOf({ chord: { group: [bare, named("group")], finally: bare } })).toEqual([
+    { pointer: "/chord/group/1/key", detail: "there is another node group" },
+  ]);
+  expect(faultsOf({ chord: { group: [named("finally")], finally: bare } })).toEqual([
+    { pointer: "/chord/finally", detail: "there is another node finally" },
+  ]);
+  expect(faultsOf({ chord: { group: [bare], finally: named("group") } })).toEqual([
+    { pointer: "/chord/finally/key", detail: "there is another node group" },
+  ]);
+});
+
 it("302 reads a node by the schema of its kind alone", () => {
   expect(faultsOf({ tasks: [{ key: "a" }, { key: "b", type: "echo", waitFor: "x" }, 7] })).toEqual([
     { pointer: "/tasks/0", detail: "must have one of type, waitFor, map, workflow" },
