@@ -1,23 +1,17 @@
 /** Failures in a row, and what is kept of fires for it. */
 import { describe, expect, it } from "vitest";
-import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
+import type { ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
 import { fireEnded } from "../../durable-objects/directory/fires/end-fires.ts";
-import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
 import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { DirectoryWorld } from "../support/node/directory-world.ts";
 import { begin, endOldest } from "../support/node/end-tasks.ts";
-import { add, every, see } from "../support/node/schedules.ts";
+import { add, every, fires, see } from "../support/node/schedules.ts";
 
 const times = (world: DirectoryWorld) =>
   world
     .rows<{ key: string }>("default:default:0", "SELECT key FROM dedup ORDER BY length(key), key")
     .map(({ key }) => Number(key.split(":")[2]) / 1_000);
 
-async function fires(world: DirectoryWorld): Promise<readonly FireRecord[]> {
-  const answer = await listFires(world.directory(), { id: "a", before: null, limit: 100 });
-  if (!answer.ok) throw new Error(answer.detail);
-  return answer.fires;
-}
 async function latest(world: DirectoryWorld) {
   const [fire] = await fires(world);
   if (!fire?.made) throw new Error("nothing was fired");

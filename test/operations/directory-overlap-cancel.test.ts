@@ -1,12 +1,11 @@
 /** `overlap: cancel-running`: what ran before is cancelled once its successor was taken. */
 import { describe, expect, it } from "vitest";
 import type { QueueName } from "../../core/ids.ts";
-import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
+import type { ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
 import { controlQueue } from "../../durable-objects/directory/queues/change-queue.ts";
-import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { begin } from "../support/node/end-tasks.ts";
-import { add, every, see } from "../support/node/schedules.ts";
+import { add, every, fires, see, told } from "../support/node/schedules.ts";
 import type { Fault } from "../support/node/shard-for-directory.ts";
 
 const times = (world: DirectoryWorld) =>
@@ -14,13 +13,6 @@ const times = (world: DirectoryWorld) =>
     .rows<{ key: string }>("default:default:0", "SELECT key FROM dedup ORDER BY length(key), key")
     .map(({ key }) => (Number(key.split(":")[2]) - START) / 1_000);
 
-async function fires(world: DirectoryWorld): Promise<readonly FireRecord[]> {
-  const answer = await listFires(world.directory(), { id: "a", before: null, limit: 100 });
-  if (!answer.ok) throw new Error(answer.detail);
-  return answer.fires;
-}
-const told = async (world: DirectoryWorld) =>
-  (await fires(world)).map(({ fireAt, status }) => `${(fireAt - START) / 1_000} ${status}`).reverse();
 async function worldOf(more: Partial<ScheduleDefinition>): Promise<DirectoryWorld> {
   const world = new DirectoryWorld();
   await add(world, "a", every(10, more));

@@ -1,21 +1,12 @@
 /** Overlap where something is lost, late, or changed between a fire's being due and its decision. */
 import { describe, expect, it } from "vitest";
-import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
+import type { ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
 import { fireEnded } from "../../durable-objects/directory/fires/end-fires.ts";
-import { listFires } from "../../durable-objects/directory/schedules/read-schedules.ts";
 import { patchSchedule, pauseSchedule } from "../../durable-objects/directory/schedules/save-schedule.ts";
 import { type Call, DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { endOldest } from "../support/node/end-tasks.ts";
-import { add, every, see } from "../support/node/schedules.ts";
+import { add, every, fires, see, told } from "../support/node/schedules.ts";
 import type { Fault } from "../support/node/shard-for-directory.ts";
-
-async function fires(world: DirectoryWorld): Promise<readonly FireRecord[]> {
-  const answer = await listFires(world.directory(), { id: "a", before: null, limit: 100 });
-  if (!answer.ok) throw new Error(answer.detail);
-  return answer.fires;
-}
-const told = async (world: DirectoryWorld) =>
-  (await fires(world)).map(({ fireAt, status }) => `${(fireAt - START) / 1_000} ${status}`).reverse();
 
 async function worldOf(more: Partial<ScheduleDefinition>): Promise<DirectoryWorld> {
   const world = new DirectoryWorld();

@@ -1,7 +1,7 @@
 /** What a fire does while an earlier one of its schedule has not ended: ends come by notice, late, or not at all. */
 import { describe, expect, it } from "vitest";
 import { type QueueName, runId } from "../../core/ids.ts";
-import type { FireRecord, ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
+import type { ScheduleDefinition } from "../../core/schema/schedule-rpc.ts";
 import { fireEnded } from "../../durable-objects/directory/fires/end-fires.ts";
 import { changeQueue } from "../../durable-objects/directory/queues/change-queue.ts";
 import { deleteQueue } from "../../durable-objects/directory/queues/delete-queue.ts";
@@ -12,20 +12,12 @@ import { forgetAll } from "../../durable-objects/queue-shard/forget-all.ts";
 import { NodeD1 } from "../support/node/d1.ts";
 import { DirectoryWorld, START } from "../support/node/directory-world.ts";
 import { begin, endOldest } from "../support/node/end-tasks.ts";
-import { add, at, every, see } from "../support/node/schedules.ts";
+import { add, at, every, fires, see, told } from "../support/node/schedules.ts";
 
 const times = (world: DirectoryWorld) =>
   world
     .rows<{ key: string }>("default:default:0", "SELECT key FROM dedup ORDER BY length(key), key")
     .map(({ key }) => (Number(key.split(":")[2]) - START) / 1_000);
-
-async function fires(world: DirectoryWorld, id = "a"): Promise<readonly FireRecord[]> {
-  const answer = await listFires(world.directory(), { id, before: null, limit: 100 });
-  if (!answer.ok) throw new Error(answer.detail);
-  return answer.fires;
-}
-const told = async (world: DirectoryWorld) =>
-  (await fires(world)).map(({ fireAt, status }) => `${(fireAt - START) / 1_000} ${status}`).reverse();
 
 async function worldOf(overlap: ScheduleDefinition["overlap"], more: Partial<ScheduleDefinition> = {}) {
   const world = new DirectoryWorld();

@@ -1,8 +1,8 @@
 /** Schedules for tests of the Directory: legal ones, said in few words. */
-import type { ScheduleDefinition, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
-import { getSchedule } from "../../../durable-objects/directory/schedules/read-schedules.ts";
+import type { FireRecord, ScheduleDefinition, ScheduleRecord } from "../../../core/schema/schedule-rpc.ts";
+import { getSchedule, listFires } from "../../../durable-objects/directory/schedules/read-schedules.ts";
 import { createSchedule } from "../../../durable-objects/directory/schedules/save-schedule.ts";
-import type { DirectoryWorld } from "./directory-world.ts";
+import { type DirectoryWorld, START } from "./directory-world.ts";
 
 export function definition(told: Partial<ScheduleDefinition> = {}): ScheduleDefinition {
   return {
@@ -39,4 +39,16 @@ export async function see(world: DirectoryWorld, id: string): Promise<ScheduleRe
   const answer = await getSchedule(world.directory(), { id });
   if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
   return answer.schedule;
+}
+
+/** Its fires, the newest first. */
+export async function fires(world: DirectoryWorld, id = "a"): Promise<readonly FireRecord[]> {
+  const answer = await listFires(world.directory(), { id, before: null, limit: 100 });
+  if (!answer.ok) throw new Error(answer.detail);
+  return answer.fires;
+}
+
+/** `seconds-from-the-start STATUS` of each, the oldest first. */
+export async function told(world: DirectoryWorld): Promise<string[]> {
+  return (await fires(world)).map(({ fireAt, status }) => `${(fireAt - START) / 1_000} ${status}`).reverse();
 }
