@@ -1,6 +1,7 @@
 /** When a run must wake: the one place that knows all its reasons. */
 
 import type { RunNode } from "./node-rows.ts";
+import { WORK } from "./reach.ts";
 import { listAt } from "./rounds/list-run.ts";
 import { isFireOwed, type Run, type RunMemory } from "./run.ts";
 import { stopsAt } from "./stop.ts";
@@ -52,7 +53,9 @@ function nextAlarm(run: Run, now: number): number | null {
     if (stopAt !== null) reasons.push(stopAt);
     if (outstanding(memory).length > 0) reasons.push(nextLook(memory, now));
   }
-  return reasons.length === 0 ? null : Math.max(now, Math.min(...reasons));
+  // Where the work itself failed, what is overdue is not done by asking at once again.
+  const soonest = Math.max(now, run.held.until(WORK) ?? now);
+  return reasons.length === 0 ? null : Math.max(soonest, Math.min(...reasons));
 }
 
 /** Nodes whose tasks have not ended, as far as is known here. */

@@ -59,6 +59,11 @@ export class HeldCalls {
     return null;
   }
 
+  /** When it is made again (Unix ms); null: it is not held. */
+  until(name: string): number | null {
+    return this.#calls.get(name)?.at ?? null;
+  }
+
   get isEmpty(): boolean {
     return this.#calls.size === 0;
   }

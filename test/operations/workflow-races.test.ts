@@ -269,19 +269,3 @@ it("315 a run that is taken up again after days asks for its tasks as a new one 
   expect(await world.until(hasEnded(world, ID), 5 * MINUTE)).toBe(true);
   expect(statesOf(world, ID)).toEqual(["a FAILED task-lost"]);
 });
-
-it("308 an alarm that was never set is set by the next that comes", async () => {
-  const world = await runOf([node("a", [], taskOf({ ms: 20_000 }))]);
-  await world.until(() => world.head(ID)?.nodes[0]?.task.is === "released", MINUTE);
-  const run = world.runs.get(ID)?.instance;
-  if (!run) throw new Error("the run is not there");
-  const { setAlarm } = run.host;
-  let lost = 0;
-  Object.assign(run.host, { setAlarm: (at: number) => (lost++ === 0 ? undefined : setAlarm(at)) });
-  run.alarmAt = null;
-  await world.ask(world.run(ID).cancel({ v: 1 }));
-  await world.until(() => false, 15_000);
-  await world.ask(world.run(ID).cancel({ v: 1 }));
-  expect(await world.until(hasEnded(world, ID), 10 * MINUTE)).toBe(true);
-  expect(lost).toBeGreaterThan(1);
-});
