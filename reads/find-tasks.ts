@@ -26,6 +26,17 @@ export interface Missing {
   readonly detail: string;
 }
 
+/** Whether what a task is missing for says that neither shard nor history has it, nor ever will; else it may be there. */
+export function isNowhere(code: ErrorCode): boolean {
+  return NOWHERE.has(code);
+}
+const NOWHERE: ReadonlySet<ErrorCode> = new Set([
+  "task-unknown",
+  "task-expired-from-history",
+  "task-deleted",
+  "queue-unknown",
+]);
+
 export function isFound(task: Found | Missing): task is Found {
   return "record" in task;
 }

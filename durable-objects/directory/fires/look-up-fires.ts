@@ -2,11 +2,10 @@
  * Asks how fires stand whose ends were not heard of: a task at its shard, then in history, a run at its object. What
  * nobody knows any more runs no longer; where nobody answers, it may.
  */
-import type { ErrorCode } from "../../../core/errors.ts";
 import { parseRunId, type QueueName, type RunId, type TaskId, type TenantName } from "../../../core/ids.ts";
 import type { FireEnd } from "../../../core/schema/workflow-rpc.ts";
 import { isFinished } from "../../../core/status.ts";
-import { findTasks, isFound } from "../../../reads/find-tasks.ts";
+import { findTasks, isFound, isNowhere } from "../../../reads/find-tasks.ts";
 import { KnownQueues } from "../../../reads/known-queues.ts";
 import type { TaskReader } from "../../../reads/reader.ts";
 import { callWithin, fanOut, workflowOf } from "../../stubs.ts";
@@ -17,13 +16,6 @@ import { noteLost, type OpenFire } from "./fire-rows.ts";
 import { releaseWaiting } from "./pending-fire.ts";
 
 const ANSWER_WITHIN_MS = 2_500;
-const LOST: ReadonlySet<ErrorCode> = new Set([
-  "task-unknown",
-  "task-expired-from-history",
-  "task-deleted",
-  "queue-unknown",
-]);
-
 /** An end; why there is none to be known; null: it may run. */
 type Seen = FireEnd | string | null;
 
@@ -64,7 +56,7 @@ async function lookUpTasks(state: DirectoryState, fires: readonly OpenFire[]): P
   return fires.map((fire, i): Look => {
     const task = found[i];
     if (!task) return { fire, seen: null };
-    if (!isFound(task)) return { fire, seen: LOST.has(task.code) ? task.detail : null };
+    if (!isFound(task)) return { fire, seen: isNowhere(task.code) ? task.detail : null };
     const { status, endedAt, error } = task.record;
     if (!isFinished(status)) return { fire, seen: null };
     const { schedule, fireAt } = fire;

@@ -3,13 +3,13 @@
  * by the way that the door reads, and until they can be read the node waits.
  */
 import { exceedsBytes, MAX_PAYLOAD_BYTES } from "../../../core/bytes.ts";
-import type { ErrorCode, FieldError } from "../../../core/errors.ts";
+import type { FieldError } from "../../../core/errors.ts";
 import { Problem } from "../../../core/errors.ts";
 import { checkPayload } from "../../../core/make-task.ts";
 import type { JoinResult, NodeTask, RunEnd } from "../../../core/schema/workflow-rpc.ts";
 import { endOf, failedOf } from "../../../core/workflow/decide.ts";
 import { fillRefs, findRefs, parseNodeName, type Ref, replaceRefs, valueAt } from "../../../core/workflow/refs.ts";
-import { findTask } from "../../../reads/find-tasks.ts";
+import { findTask, isNowhere } from "../../../reads/find-tasks.ts";
 import { keptResult, type RunNode, specOf } from "../node-rows.ts";
 import type { Run, RunMemory } from "../run.ts";
 import { taskIdOf } from "../task-place.ts";
@@ -225,17 +225,10 @@ export async function resultText(run: Run, memory: RunMemory, node: RunNode, mos
     const { record } = await findTask(run, run.tenant, task, { texts: true });
     if (record.result !== null) return record.result;
   } catch (error) {
-    if (!(error instanceof Problem) || !GONE.has(error.code)) throw error;
+    if (!(error instanceof Problem) || !isNowhere(error.code)) throw error;
   }
   throw new Unfillable(`the result of ${node.key} is kept no longer`);
 }
-
-const GONE: ReadonlySet<ErrorCode> = new Set([
-  "task-unknown",
-  "task-expired-from-history",
-  "task-deleted",
-  "queue-unknown",
-]);
 
 async function joinedText(run: Run, memory: RunMemory, node: RunNode, most: number): Promise<string> {
   const { parents, of } = joinedBy(run, memory, node);

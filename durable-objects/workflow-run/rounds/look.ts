@@ -2,10 +2,9 @@
  * Asks for tasks whose ends were not told: a notice that was lost, a queue that was deleted with its tasks. What neither
  * shard nor history knows has ended; where one of them does not answer, it may not have.
  */
-import type { ErrorCode } from "../../../core/errors.ts";
 import type { TaskId } from "../../../core/ids.ts";
 import { isFinished } from "../../../core/status.ts";
-import { type Found, findTasks, isFound, type Missing } from "../../../reads/find-tasks.ts";
+import { type Found, findTasks, isFound, isNowhere, type Missing } from "../../../reads/find-tasks.ts";
 import { isLookDue, outstanding } from "../arm.ts";
 import { record } from "../asked/ended.ts";
 import { endUnrun } from "../end-node.ts";
@@ -13,12 +12,6 @@ import type { RunNode } from "../node-rows.ts";
 import type { Run, RunMemory } from "../run.ts";
 import { taskIdOf } from "../task-place.ts";
 
-const LOST: ReadonlySet<ErrorCode> = new Set([
-  "task-unknown",
-  "task-expired-from-history",
-  "task-deleted",
-  "queue-unknown",
-]);
 const MOST = 100;
 const NOTICE_MS = 300_000;
 
@@ -54,7 +47,7 @@ export async function look(run: Run, memory: RunMemory, now: number): Promise<bo
 function take(run: Run, memory: RunMemory, node: RunNode, task: TaskId, found: Found | Missing | undefined): boolean {
   if (!found || node.endedAt !== null) return false;
   if (!isFound(found)) {
-    if (!LOST.has(found.code)) return false;
+    if (!isNowhere(found.code)) return false;
     const message = `neither its shard nor history knows its task: ${found.detail}`;
     // A shard that has not heard yet that its queue was deleted may have it all the same.
     endUnrun(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
