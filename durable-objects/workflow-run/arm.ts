@@ -1,5 +1,4 @@
 /** When a run must wake: the one place that knows all its reasons. */
-
 import type { RunNode } from "./node-rows.ts";
 import { WORK } from "./reach.ts";
 import { listAt } from "./rounds/list-run.ts";

@@ -108,6 +108,11 @@ export class HeldCalls {
   }
 }
 
+/** Why a call failed, as it is held and told: `code: detail`. */
+export function reasonOf({ code, detail }: { readonly code: string; readonly detail: string }): string {
+  return `${code}: ${detail}`;
+}
+
 function codeOf(why: string): string {
   return why.split(":", 1)[0] ?? why;
 }

@@ -4,6 +4,7 @@
  */
 import type { Answer } from "../../core/schema/answer.ts";
 import { callWithin } from "../stubs.ts";
+import { reasonOf } from "./held-calls.ts";
 import type { RunNode } from "./node-rows.ts";
 import type { Run } from "./run.ts";
 
@@ -13,14 +14,14 @@ export const ANSWER_WITHIN_MS = 5_000;
 export const FINISH = "finish";
 export const WORK = "work";
 
-/** What is asked of a shard. */
-export function shardName({ queue, shard }: NonNullable<RunNode["at"]>): string {
+/** What is asked of a shard: the run's own name for it. */
+export function placeName({ queue, shard }: NonNullable<RunNode["at"]>): string {
   return `${queue}:${shard}`;
 }
 
 /** What a run waits for when a node of it can't go on: its shard, or, by itself, what it refers to. */
 export function callerName({ at, i }: Pick<RunNode, "at" | "i">): string {
-  return at ? shardName(at) : `node:${i}`;
+  return at ? placeName(at) : `node:${i}`;
 }
 
 /** What it waits for to have its payload complete. */
@@ -51,7 +52,7 @@ export function isFree(run: Run, name: string, now: number): boolean {
 /** What an object answers. @throws where it does not in time, or refuses */
 export async function asked<T>({ ports }: Run, call: () => Promise<Answer<T>>): Promise<void> {
   const answer = await callWithin(ports, ANSWER_WITHIN_MS, call);
-  if (!answer.ok) throw new Error(`${answer.code}: ${answer.detail}`);
+  if (!answer.ok) throw new Error(reasonOf(answer));
 }
 
 /** Runs what may throw; a throw holds whoever was asked. @returns whether it went well */

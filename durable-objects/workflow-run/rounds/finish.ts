@@ -7,13 +7,15 @@ import { taskId } from "../../../core/ids.ts";
 import type { RunEnd } from "../../../core/schema/workflow-rpc.ts";
 import { compensationsOf } from "../../../core/workflow/compensate.ts";
 import { endOf } from "../../../core/workflow/decide.ts";
-import { insertNode, specOf } from "../node-rows.ts";
+import { reasonOf } from "../held-calls.ts";
+import { specOf } from "../node-rows.ts";
 import { attempt, FINISH, isFree } from "../reach.ts";
 import type { Run, RunHead, RunMemory } from "../run.ts";
 import { isUnderWay } from "../task-place.ts";
+import { addNodes } from "./add-nodes.ts";
 import { fillPayload, Unfillable } from "./fill.ts";
 import { hasOpenPortion } from "./place.ts";
-import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
+import { isFinal, plainTask, queueOf, refusalOf, submit } from "./submit-tasks.ts";
 
 /** @returns whether anything changed */
 export async function finish(run: Run, memory: RunMemory, now: number): Promise<boolean> {
@@ -74,11 +76,7 @@ function compensate(run: Run, memory: RunMemory): boolean {
   );
   if (undone.length === 0) return false;
   run.transact(() => {
-    for (const { node, compensates } of undone) {
-      const added = insertNode(run.sql, nodes.length, node, compensates);
-      nodes.push(added);
-      memory.byKey.set(added.key, added.i);
-    }
+    for (const { node, compensates } of undone) addNodes(run, memory, [node], compensates);
     head.compensation = "running";
     run.saveHead();
   });
@@ -107,10 +105,11 @@ async function tell(run: Run, memory: RunMemory, end: RunEnd): Promise<void> {
       [plainTask(run, { ...task, payload }, null)],
       `run ${run.id} finish ${head.retries}`,
     );
-    const refused = answer.ok ? answer.refused[0] : answer;
     const seq = answer.ok ? (answer.seqs[0] ?? null) : null;
-    const why = `${refused?.code}: ${refused?.detail}`;
-    if (seq === null) throw isFinal(refused?.code ?? "") ? new Unfillable(why) : new Error(why);
+    if (seq === null) {
+      const refused = refusalOf(answer, 0);
+      throw isFinal(refused.code) ? new Unfillable(reasonOf(refused)) : new Error(reasonOf(refused));
+    }
     id = taskId(at, seq);
   } catch (error) {
     if (!(error instanceof Unfillable)) throw error;

@@ -4,15 +4,16 @@
  * Must stay true: it is sent as it was, the whole list, until all of it is taken or refused for ever.
  */
 import { type Seq, taskId } from "../../../core/ids.ts";
-import type { NewTask, RefusedTask, SubmitAnswer } from "../../../core/schema/rpc.ts";
+import type { NewTask, SubmitAnswer } from "../../../core/schema/rpc.ts";
 import { isEnded } from "../../../core/workflow/decide.ts";
 import { endCancelled, endNode } from "../end-node.ts";
+import { reasonOf } from "../held-calls.ts";
 import { type RunNode, saveNode, specOf } from "../node-rows.ts";
 import { attempt, callerName } from "../reach.ts";
 import type { Run, RunMemory } from "../run.ts";
 import { addStray } from "../strays.ts";
 import { NOWHERE, seqOf } from "../task-place.ts";
-import { isFinal, plainTask, queueOf, submit } from "./submit-tasks.ts";
+import { isFinal, plainTask, queueOf, type Refused, refusalOf, submit } from "./submit-tasks.ts";
 
 const FORGET = "DELETE FROM portion WHERE n = ?";
 
@@ -40,8 +41,7 @@ export async function sendPortion(run: Run, memory: RunMemory, portion: Portion)
     }
     const tasks = portion.members.map((member) => newTask(run, memory, portion.n, member));
     const answer = await submit(run, at, entry, tasks, `run ${run.id} ${portion.n}`);
-    if (!answer.ok && !isFinal(answer.code) && !isNoRoom(answer.code))
-      throw new Error(`${answer.code}: ${answer.detail}`);
+    if (!answer.ok && !isFinal(answer.code) && !isNoRoom(answer.code)) throw new Error(reasonOf(answer));
     const again = run.change(memory, () => takeAnswer(run, memory, portion, answer));
     isNews = true;
     if (again !== null) throw new Error(again);
@@ -88,7 +88,7 @@ function takeAnswer(run: Run, memory: RunMemory, { n, members }: Portion, answer
     }
     const refused = refusalOf(answer, index);
     if (isStillWanted && !isFinal(refused.code)) {
-      again = `${refused.code}: ${refused.detail}`;
+      again = reasonOf(refused);
       continue;
     }
     // Refused, so it was not taken.
@@ -124,13 +124,6 @@ function hasHad(node: RunNode, seq: Seq): boolean {
 function endRefused(run: Run, memory: RunMemory, node: RunNode, { code, detail }: Refused): void {
   const message = `it could not be submitted (${code}): ${detail}`;
   endNode(run, memory, node, { status: "FAILED", code: "task-lost", message, at: run.ports.now() });
-}
-
-type Refused = Pick<RefusedTask, "detail"> & { readonly code: string };
-
-function refusalOf(answer: SubmitAnswer, index: number): Refused {
-  if (!answer.ok) return answer;
-  return answer.refused.find((one) => one.index === index) ?? { code: "internal", detail: "the shard gave no reason" };
 }
 
 function newTask(run: Run, memory: RunMemory, n: number, [i, isReady, isAwaited]: Member): NewTask {

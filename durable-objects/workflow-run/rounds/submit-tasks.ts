@@ -4,7 +4,7 @@ import type { QueueName } from "../../../core/ids.ts";
 import { packTasks } from "../../../core/pack-tasks.ts";
 import type { Refusal } from "../../../core/schema/answer.ts";
 import type { QueueEntry } from "../../../core/schema/directory-rpc.ts";
-import type { NewTask, SubmitAnswer } from "../../../core/schema/rpc.ts";
+import type { NewTask, RefusedTask, SubmitAnswer } from "../../../core/schema/rpc.ts";
 import type { NodeTask, PartOf } from "../../../core/schema/workflow-rpc.ts";
 import { callWithin } from "../../stubs.ts";
 import type { RunNode } from "../node-rows.ts";
@@ -17,6 +17,14 @@ const KEY_TTL_MS = 30 * 86_400_000;
 /** Whether the same task would be refused for ever. */
 export function isFinal(code: string): boolean {
   return Object.hasOwn(ERRORS, code) && !ERRORS[code as keyof typeof ERRORS].retryable;
+}
+
+export type Refused = Pick<RefusedTask, "detail"> & { readonly code: string };
+
+/** Why a task of those that were sent was not taken. */
+export function refusalOf(answer: SubmitAnswer, index: number): Refused {
+  if (!answer.ok) return answer;
+  return answer.refused.find((one) => one.index === index) ?? { code: "internal", detail: "the shard gave no reason" };
 }
 
 /** A node's task as it is submitted; times count from now. */

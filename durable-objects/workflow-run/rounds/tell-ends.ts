@@ -4,7 +4,7 @@ import { isEnded } from "../../../core/workflow/decide.ts";
 import { FAN_OUT } from "../../stubs.ts";
 import { whyStopped } from "../end-node.ts";
 import { type RunNode, saveNode } from "../node-rows.ts";
-import { asked, attempt, isFree, shardName } from "../reach.ts";
+import { asked, attempt, isFree, placeName } from "../reach.ts";
 import type { Run, RunMemory } from "../run.ts";
 import { forgetStray } from "../strays.ts";
 import type { TaskPlace } from "../task-place.ts";
@@ -23,8 +23,8 @@ interface Ending {
 /** @returns whether anything changed */
 export async function tellEnds(run: Run, memory: RunMemory, now: number): Promise<boolean> {
   const endings = [...ofNodes(run, memory), ...ofStrays(run, memory)];
-  const due = endings.filter(({ at }) => isFree(run, shardName(at), now));
-  const shards = Map.groupBy(due, ({ at }) => shardName(at));
+  const due = endings.filter(({ at }) => isFree(run, placeName(at), now));
+  const shards = Map.groupBy(due, ({ at }) => placeName(at));
   const groups = Array.from(shards, ([name, all]) => ({ name, some: all.slice(0, MOST) })).slice(0, FAN_OUT);
   const done = await Promise.all(groups.map(({ name, some }) => tellShard(run, memory, name, some)));
   return done.some(Boolean);
